@@ -1,0 +1,1 @@
+"""Hands: browser sessions, steps and the single-send guard."""

@@ -1,0 +1,1 @@
+"""Face: the command line's item, review and report verbs, and the run report."""

@@ -1,0 +1,1 @@
+"""Runs work items durably: definitions, ledger, execution, retry, metrics. Knows no bot, no model and no page."""

@@ -1,0 +1,1 @@
+"""Eyes: read-back and rule checks, features, training, ONNX artifacts and serving."""
