@@ -1,8 +1,8 @@
 """The errors that decide what happens to an item, and the one that a user is shown.
 
-Two exceptions decide everything about retry, in the words of the RPA field: a business exception means that the data is
-wrong and is never retried; a system exception means that the world failed and is retried with back-off. Anything else that
-escapes a step is treated as a system exception by the worker's settle boundary and logged with its trace.
+Two exceptions decide everything about retry, in the words of the RPA field: a business exception means that the data
+is wrong and is never retried; a system exception means that the world failed and is retried with back-off. Anything
+else that escapes a step is treated as a system exception by the worker's settle boundary and logged with its trace.
 """
 
 from __future__ import annotations
