@@ -57,6 +57,8 @@ class ItemView:
     payload: Record
     fields: Mapping[str, FieldSpec]
     params: Mapping[str, str]
+    folder: Path
+    """Where this attempt's files go (downloads, pictures)."""
     record_url: str | None = None
     """Where the application showed the record, for corrections (`${record.url}`)."""
 
@@ -133,6 +135,14 @@ class Hands(Protocol):
 
     async def end(self, trace: Path | None) -> None:
         """Let go of the item; keep its trace at `trace`, or drop it."""
+        ...
+
+
+class Office(Protocol):
+    """Where workers get their hands: one browser a process, one context a slot, one session an account."""
+
+    async def hands(self, workflow: Workflow, slot: int) -> Hands:
+        """Return the slot's hands for the workflow's application, opening what is not open yet."""
         ...
 
 

@@ -1,0 +1,177 @@
+"""One attempt at one item: run the executor, inspect the output, keep the evidence, say how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from loguru import logger
+
+from engine.definition import Step, Workflow
+from engine.errors import BusinessException, ItemException, SystemException, UnknownOutcome
+from engine.evidence import EvidenceFile, EvidenceStore, field_diff
+from engine.executor import Executor, NotYet
+from engine.journal import Journal
+from engine.ledger.database import Database
+from engine.ledger.protocol import Settlement
+from engine.ledger.queue import Claim
+from engine.ports import Case, Finding, Hands, Inspector, ItemView, Verdict
+from engine.values import Record, decode, encode
+
+MAX_ORPHANS = 10
+"""How often workers may die on one item before a person looks at it."""
+
+
+@dataclass
+class Attempt:
+    """One attempt; `work` ends it well, `after` turns an error into how it ended."""
+
+    database: Database
+    workflow: Workflow
+    claimed: Claim
+    store: EvidenceStore
+    inspector: Inspector
+    _files: list[EvidenceFile] = field(default_factory=list)
+    _executor: Executor | None = None
+
+    async def work(self, hands: Hands, holds_lease: Callable[[], bool]) -> Settlement:
+        """Do the item within its time limit.
+
+        Raises:
+            ItemException: as the executor does.
+            Stale: the item is another worker's.
+        """
+        if self.claimed.orphans >= MAX_ORPHANS:
+            raise BusinessException("too_many_attempts", f"{self.claimed.orphans} workers died on this item")
+        view = self._view()
+        journal = Journal(self.database, self.claimed)
+        executor = Executor(hands, journal, self.workflow, view, self._steps(), self.database.clock, holds_lease)
+        self._executor = executor
+        try:
+            async with asyncio.timeout(self.workflow.time.limit.total_seconds()):
+                await executor.run()
+                verdict = self._inspect(view.payload, hands.record)
+                await self._capture(hands, "record", keep=self._keeps_picture(verdict))
+        except TimeoutError:
+            await self._fail(hands)
+            raise self._too_slow(journal) from None
+        except ItemException as error:
+            await self._fail(hands, picture=not isinstance(error, NotYet))
+            raise
+        self._write_evidence(view.payload, hands.record)
+        await self._end(hands, keep=verdict.decision == "review")
+        return self._settlement(verdict, hands.record)
+
+    def after(self, error: ItemException, wait: timedelta | None) -> Settlement:
+        """Turn an error into how the attempt ended; `wait` is the retry policy's answer."""
+        now = self.database.clock.now()
+        common: dict[str, Any] = {
+            "reason": error.code,
+            "message": error.message,
+            "steps": self._executor.timings if self._executor else (),
+            "evidence": tuple(self._files),
+            "record_url": self._executor.record_url if self._executor else None,
+        }
+        undecided = self._executor.journal.undecided if self._executor else None
+        if isinstance(error, NotYet):
+            return Settlement("in_doubt", available_at=error.until, **common)
+        if undecided is not None and not isinstance(error, BusinessException):
+            return Settlement("in_doubt", error_kind="system", available_at=undecided.lands_until, **common)
+        if wait is not None:
+            return Settlement("retry", error_kind="system", available_at=now + wait, **common)
+        kind = "business" if isinstance(error, BusinessException) else "system"
+        finding = Finding("process", error.code, error.message, field=error.field)
+        return Settlement("review", error_kind=kind, verdict=Verdict("review", (finding,)), **common)  # type: ignore[arg-type]
+
+    def released(self) -> Settlement:
+        """Give the item back because the worker stops; what was sent is recovered by the next one."""
+        undecided = self._executor.journal.undecided if self._executor else None
+        return Settlement(
+            "released",
+            reason="worker_stopped",
+            available_at=undecided.lands_until if undecided else None,
+            steps=self._executor.timings if self._executor else (),
+        )
+
+    def _view(self) -> ItemView:
+        return ItemView(
+            item_id=self.claimed.item_id,
+            reference=self.claimed.reference,
+            payload=decode(self.claimed.payload, self.workflow.fields),
+            fields=self.workflow.fields,
+            params=self.workflow.params,
+            folder=self.store.folder(self.claimed.run_id, self.claimed.item_id, self.claimed.fence),
+            record_url=self.claimed.record_url,
+        )
+
+    def _steps(self) -> tuple[Step, ...]:
+        return self.workflow.correction if self.claimed.kind == "correction" else self.workflow.steps
+
+    def _too_slow(self, journal: Journal) -> ItemException:
+        seconds = self.workflow.time.limit.total_seconds()
+        if journal.undecided is not None:
+            return UnknownOutcome("item_timeout", f"the item's limit of {seconds:g} s ended during a commit")
+        return SystemException("item_timeout", f"the item took longer than its limit of {seconds:g} s")
+
+    def _inspect(self, payload: Record, record: dict[str, Any]) -> Verdict:
+        case = Case(
+            workflow=self.workflow.name,
+            reference=self.claimed.reference,
+            payload=payload,
+            record=record,
+            fields=self.workflow.fields,
+            signals={"attempts": float(self.claimed.fence), "failures": float(self.claimed.failures)},
+        )
+        return self.inspector.inspect(self.workflow, case)
+
+    def _settlement(self, verdict: Verdict, record: dict[str, Any]) -> Settlement:
+        executor = self._executor
+        passed = verdict.decision == "pass"
+        return Settlement(
+            outcome="passed" if passed else "review",
+            reason=None if passed else verdict.findings[0].code,
+            message=None if passed else verdict.findings[0].message,
+            verdict=verdict,
+            read_back=record,
+            record_url=executor.record_url if executor else None,
+            steps=executor.timings if executor else (),
+            evidence=tuple(self._files),
+            audited=passed and self.claimed.audit_draw < self.workflow.review.audit_sample,
+        )
+
+    def _keeps_picture(self, verdict: Verdict) -> bool:
+        return self.workflow.evidence.screenshot == "always" or verdict.decision == "review"
+
+    async def _capture(self, hands: Hands, name: str, *, keep: bool) -> None:
+        path = self._view().folder / f"{name}.jpg"
+        if keep and await hands.capture(path):
+            self._files.append(self.store.seal(path, "screenshot"))
+
+    async def _fail(self, hands: Hands, *, picture: bool = True) -> None:
+        """Keep what shows why the attempt failed; a page that can no longer be pictured must not hide the failure."""
+        try:
+            await self._capture(hands, "failure", keep=picture)
+            self._write_evidence(self._view().payload, hands.record)
+            await self._end(hands, keep=picture)
+        except SystemException as error:
+            logger.bind(event="evidence.failed").warning("no evidence of the failure: {}", error.message)
+
+    async def _end(self, hands: Hands, *, keep: bool) -> None:
+        trace = self._view().folder / "trace.zip"
+        kept = keep and self.workflow.evidence.trace == "doubt"
+        await hands.end(trace if kept else None)
+        if kept and trace.exists():
+            self._files.append(self.store.seal(trace, "trace"))
+
+    def _write_evidence(self, payload: Record, record: dict[str, Any]) -> None:
+        folder = self._view().folder
+        parts = {"payload": {"definition": self.claimed.definition_hash, "payload": encode(payload)}}
+        if record:
+            diff = field_diff(payload, record, self.workflow.fields)
+            parts["read-back"] = encode(record)
+            parts["diff"] = {"fields": [encode(vars(line)) for line in diff]}
+        for kind, data in parts.items():
+            self._files.append(self.store.seal(self.store.write_json(folder / f"{kind}.json", data), kind))

@@ -1,0 +1,210 @@
+"""Walks one item through its definition: fill, gate, send once, verify, recover (DESIGN section 5).
+
+The executor holds no SQL and no browser: it writes through a `Journal` and acts through `Hands`. It returns when every
+segment's record was found exactly once and read back; anything else leaves it as one of the exceptions below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from loguru import logger
+
+from engine.clock import Clock
+from engine.definition import Segment, Step, Workflow, segments
+from engine.errors import BusinessException, ItemException, NotSent, Rejected, SessionLost, SystemException
+from engine.journal import Journal
+from engine.ledger.queue import Intent
+from engine.ports import Found, Hands, ItemView, Receipt
+
+T = TypeVar("T")
+
+MAX_GATES = 3
+"""How often a gate is taken again because the click window closed before the send."""
+MAX_LOGINS = 2
+"""How often a lost session is entered again within one attempt."""
+
+
+class NotYet(ItemException):
+    """Nothing is wrong, but the answer is only reliable at `until`: give the item back until then."""
+
+    def __init__(self, code: str, message: str, until: datetime) -> None:
+        super().__init__(code, message)
+        self.until = until
+
+
+@dataclass
+class Executor:
+    """One attempt at one item."""
+
+    hands: Hands
+    journal: Journal
+    workflow: Workflow
+    view: ItemView
+    steps: tuple[Step, ...]
+    clock: Clock
+    holds_lease: Callable[[], bool]
+    """Whether the lease still outlives a send; asked right before the network write."""
+    timings: list[dict[str, Any]] = field(default_factory=list)
+    record_url: str | None = None
+    logins: int = 0
+
+    async def run(self) -> None:
+        """Bring every segment to its end.
+
+        Raises:
+            BusinessException: the data is wrong, or a person must look (missing, duplicate, in doubt).
+            SystemException: the world failed; `UnknownOutcome` if a commit may have been sent.
+            NotYet: the application may still change its mind; come back later.
+            Stale: another worker owns the item.
+        """
+        await self.hands.begin(self.view)
+        for segment in segments(self.steps):
+            if segment.commit is None:
+                await self._fill(segment)
+            else:
+                await self._bring_to_record(segment, segment.commit)
+
+    async def _bring_to_record(self, segment: Segment, commit: Step) -> None:
+        intents = self.journal.of(segment.index)
+        intent = intents[-1] if intents else None
+        if intent is not None and intent.outcome is None:
+            intent = await self._recover(commit, intent)
+        if intent is None or intent.outcome != "sent":
+            self._refuse_endless_sending(segment)
+            await self._fill(segment)
+            intent = await self._send_once(segment, commit)
+        await self._verify(segment, commit, intent)
+
+    def _refuse_endless_sending(self, segment: Segment) -> None:
+        sent_before = len([i for i in self.journal.of(segment.index) if i.outcome == "absent"])
+        if sent_before >= self.workflow.retry.attempts:
+            raise BusinessException(
+                "too_many_attempts", f"sent {sent_before} times and never arrived; a person decides"
+            )
+
+    async def _recover(self, commit: Step, intent: Intent) -> Intent:
+        """Find out what became of a commit that nobody confirmed; nothing is typed before this is known."""
+        if self.clock.now() < intent.lands_until:
+            raise NotYet("in_doubt", "a commit may still land; asking again when it no longer can", intent.lands_until)
+        if commit.params.find is None:
+            raise BusinessException("in_doubt", "a commit was sent and never confirmed; the definition has no `find`")
+        found = await self._in_session(lambda: self._timed(commit, "find", self.hands.find(commit)))
+        logger.bind(event="recovered", found=found.count).info(
+            "in doubt: the application shows {} record(s)", found.count
+        )
+        if found.count == 1:
+            return await self.journal.decide(intent, "sent", url=found.url)
+        if found.count > 1:
+            raise BusinessException("duplicate", f"{found.count} records carry this business key")
+        if found.alike or not self.workflow.app.commits.find_authoritative:
+            raise BusinessException(
+                "in_doubt", "a commit was sent and never confirmed, and its record is not to be seen"
+            )
+        return await self.journal.decide(intent, "absent")
+
+    async def _fill(self, segment: Segment) -> None:
+        """Do the steps before the commit; a session lost on the way is entered again and the segment starts over."""
+
+        async def once() -> None:
+            for step in segment.fill:
+                await self._perform(step)
+            if segment.commit is not None:
+                await self._timed(segment.commit, "aim", self.hands.aim(segment.commit))
+
+        await self._in_session(once)
+
+    async def _send_once(self, segment: Segment, commit: Step) -> Intent:
+        commits = self.workflow.app.commits
+        for _ in range(MAX_GATES):
+            gated_at = self.clock.monotonic()
+            intent = await self.journal.gate(segment.index, commits)
+
+            def permit(since: float = gated_at) -> None:
+                if self.clock.monotonic() - since >= commits.click_window.total_seconds():
+                    raise NotSent("click_window_over", "the click window closed before the send")
+                if not self.holds_lease():
+                    raise NotSent("lease_lost", "the lease ran out before the send")
+
+            try:
+                receipt = await self._timed(commit, "send", self.hands.send(commit, permit, commits.submit_timeout))
+            except NotSent as error:
+                await self.journal.decide(intent, "not_clicked")
+                if error.code != "click_window_over":
+                    raise
+                await self._in_session(lambda: self.hands.aim(commit))
+                continue
+            except Rejected:
+                await self.journal.decide(intent, "rejected")
+                raise
+            return await self._submitted(intent, receipt)
+        raise SystemException("click_window_over", f"the click window closed {MAX_GATES} times before the send")
+
+    async def _submitted(self, intent: Intent, receipt: Receipt) -> Intent:
+        return await self.journal.decide(intent, "sent", url=receipt.url, app_id=receipt.app_id)
+
+    async def _verify(self, segment: Segment, commit: Step, intent: Intent) -> None:
+        """Read the record back by its business key on a fresh page."""
+        if commit.params.find is not None:
+            found = await self._in_session(lambda: self._timed(commit, "find", self.hands.find(commit)))
+            self._judge(found, intent)
+            self.record_url = found.url
+
+        async def read() -> None:
+            for step in segment.reads:
+                await self._perform(step)
+
+        await self._in_session(read)
+
+    def _judge(self, found: Found, intent: Intent) -> None:
+        if found.count > 1:
+            raise BusinessException("duplicate", f"{found.count} records carry this business key")
+        if found.count == 1:
+            return
+        visible_by = (intent.decided_at or intent.at) + self.workflow.app.commits.settle_time
+        if self.clock.now() < visible_by:
+            raise NotYet("record_not_visible_yet", "confirmed, but the list does not show it yet", visible_by)
+        raise BusinessException(
+            "record_missing", "the application confirmed the record but does not show it by its key"
+        )
+
+    async def _perform(self, step: Step) -> None:
+        await self._timed(step, step.kind, self.hands.perform(step))
+
+    async def _timed(self, step: Step, action: str, work: Awaitable[T]) -> T:
+        started = self.clock.monotonic()
+        try:
+            async with asyncio.timeout(step.limit.total_seconds() if step.limit and action != "send" else None):
+                return await work
+        except TimeoutError:
+            limit = step.limit or timedelta()
+            raise SystemException(
+                "step_timeout", f"step {step.label} took longer than {limit.total_seconds():g} s"
+            ) from None
+        finally:
+            seconds = self.clock.monotonic() - started
+            standard = step.standard.total_seconds() if step.standard else None
+            self.timings.append(
+                {
+                    "step": step.label,
+                    "action": action,
+                    "line": step.line,
+                    "seconds": round(seconds, 4),
+                    "standard": standard,
+                }
+            )
+
+    async def _in_session(self, work: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await work()
+            except SessionLost:
+                self.logins += 1
+                if self.logins > MAX_LOGINS:
+                    raise
+                logger.bind(event="session.lost").warning("the session was lost; entering again")
+                await self.hands.begin(self.view)

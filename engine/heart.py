@@ -1,0 +1,90 @@
+"""Keeps leases alive from a thread of its own: an event loop that is blocked must not lose its items."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+from loguru import logger
+from sqlalchemy.exc import OperationalError
+
+from engine.ledger import queue
+from engine.ledger.database import Database
+
+
+@dataclass
+class _Held:
+    fence: int
+    leased_until: float
+    """Monotonic seconds up to which the ledger has promised us the item."""
+    give_up_at: float
+    """Monotonic seconds after which the lease is no longer extended: the item's time limit."""
+
+
+class Heart:
+    """One beat thread for all items of one worker process; use as a context manager."""
+
+    def __init__(self, database: Database, worker: str, lease: timedelta) -> None:
+        """Prepare; nothing beats before the context is entered."""
+        self._database = database
+        self._worker = worker
+        self._lease = lease
+        self._held: dict[int, _Held] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat_for_ever, name="heart", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Start beating."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop beating; the leases run out by themselves."""
+        self._stop.set()
+        self._thread.join()
+
+    def hold(self, item_id: int, fence: int, claimed_at: float, limit: timedelta) -> None:
+        """Start extending an item's lease, up to its time limit.
+
+        Args:
+            item_id: the item.
+            fence: the claim's fence.
+            claimed_at: monotonic seconds just before the claim was made.
+            limit: hard limit of the attempt.
+        """
+        leased_until = claimed_at + self._lease.total_seconds()
+        with self._lock:
+            self._held[item_id] = _Held(fence, leased_until, claimed_at + limit.total_seconds())
+
+    def drop(self, item_id: int) -> None:
+        """Stop extending an item's lease."""
+        with self._lock:
+            self._held.pop(item_id, None)
+
+    def outlives(self, item_id: int, span: timedelta) -> bool:
+        """Say whether the item's lease is ours for at least this long."""
+        with self._lock:
+            held = self._held.get(item_id)
+        return held is not None and held.leased_until > self._database.clock.monotonic() + span.total_seconds()
+
+    def beat(self) -> None:
+        """Extend every held lease once."""
+        started = self._database.clock.monotonic()
+        with self._lock:
+            pairs = [(item_id, held.fence) for item_id, held in self._held.items() if held.give_up_at > started]
+        lost = queue.extend(self._database, self._worker, pairs, self._lease)
+        with self._lock:
+            for item_id, fence in pairs:
+                held = self._held.get(item_id)
+                if held is not None and held.fence == fence and item_id not in lost:
+                    held.leased_until = started + self._lease.total_seconds()
+
+    def _beat_for_ever(self) -> None:
+        while not self._stop.wait(self._lease.total_seconds() / 6):
+            try:
+                self.beat()
+            except OperationalError as error:
+                logger.bind(event="heart.missed").warning("could not extend leases: {}", error.orig)

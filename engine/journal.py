@@ -1,0 +1,45 @@
+"""The executor's only way to the ledger: the commit protocol's writes about one claimed item, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from engine.definition import Commits
+from engine.ledger import protocol
+from engine.ledger.database import Database
+from engine.ledger.queue import Claim, Intent
+
+
+class Journal:
+    """Fenced writes about one item; each returns only when its transaction is durable."""
+
+    def __init__(self, database: Database, claimed: Claim) -> None:
+        """Bind the journal to a claim."""
+        self._database = database
+        self._claimed = claimed
+        self.intents: list[Intent] = list(claimed.intents)
+
+    async def gate(self, segment: int, commits: Commits) -> Intent:
+        """Write the intent to commit a segment; see `protocol.gate`."""
+        intent = await asyncio.to_thread(protocol.gate, self._database, self._claimed, segment, commits)
+        self.intents.append(intent)
+        return intent
+
+    async def decide(
+        self, intent: Intent, outcome: protocol.IntentOutcome, *, url: str | None = None, app_id: str | None = None
+    ) -> Intent:
+        """Write what became of an intent; see `protocol.decide`."""
+        decided = await asyncio.to_thread(
+            protocol.decide, self._database, self._claimed, intent, outcome, url=url, app_id=app_id
+        )
+        self.intents = [decided if known.id == intent.id else known for known in self.intents]
+        return decided
+
+    def of(self, segment: int) -> list[Intent]:
+        """Return a segment's intents, oldest first, without those that provably never left."""
+        return [i for i in self.intents if i.segment == segment and i.outcome != "not_clicked"]
+
+    @property
+    def undecided(self) -> Intent | None:
+        """Return the intent whose outcome nobody knows, if there is one."""
+        return next((intent for intent in self.intents if intent.outcome is None), None)

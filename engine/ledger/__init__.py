@@ -1,0 +1,17 @@
+"""The ledger: the one place that decides, and the only one with SQL.
+
+    definitions  what a run pins: texts, hash
+    runs         one start of a workflow               -> items
+    items        one business record, unique by (workflow, reference); fence, lease and `available_at` live here
+    attempts     one try at an item, one row per fence, never overwritten
+    intents      append-only: one row before every commit that is about to be sent
+    evidence     files of an attempt: kind, path, SHA-256
+    verdicts     pass or review, with findings by field
+    reviews      what a person decided, and on which attempt
+    events       everything else worth remembering, append-only
+    models       which artifact is champion, challenger, previous
+    breakers     applications that are left alone for a while
+
+Writes: `runs` (enqueue, audit), `queue` (claim, extend), `protocol` (gate, decide, settle), `reviews`, `models`.
+Reads: `reads`. Every write about an item is guarded by its fence; one that hits no row raises `engine.errors.Stale`.
+"""

@@ -1,0 +1,225 @@
+"""The commit protocol's writes (DESIGN section 5): gate, decision, settlement; each one transaction, each fenced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engine.definition import BreakerPolicy, Commits
+from engine.errors import NotSent
+from engine.evidence import EvidenceFile
+from engine.ledger import tables as t
+from engine.ledger.database import Database, record_event
+from engine.ledger.queue import Claim, Intent, guarded
+from engine.ledger.runs import finish_run_if_done
+from engine.ports import Verdict
+from engine.values import encode
+
+IntentOutcome = Literal["sent", "absent", "not_clicked", "rejected"]
+
+
+def gate(database: Database, claimed: Claim, segment: int, commits: Commits) -> Intent:
+    """Write the intent to commit, in one transaction with the state `submitting`.
+
+    Raises:
+        NotSent: the lease would not outlive click window and submit time-out; nothing may be sent.
+        Stale: the item is another worker's by now.
+    """
+    with database.write() as connection:
+        now = database.clock.now()
+        guarded(connection, claimed, state="submitting")
+        lease = sa.select(t.items.c.lease_until).where(t.items.c.id == claimed.item_id)
+        if connection.execute(lease).scalar_one() <= now + commits.click_window + commits.submit_timeout:
+            raise NotSent(
+                "lease_too_short", "the lease would not outlive the commit; raise the lease or lower the limits"
+            )
+        earlier = sa.select(sa.func.count()).where(
+            t.intents.c.item_id == claimed.item_id, t.intents.c.segment == segment, t.intents.c.fence == claimed.fence
+        )
+        row = {
+            "item_id": claimed.item_id,
+            "segment": segment,
+            "fence": claimed.fence,
+            "gate": connection.execute(earlier).scalar_one(),
+            "at": now,
+            "lands_until": now + commits.click_window + commits.submit_timeout + commits.settle_time,
+            "payload_hash": claimed.payload_hash,
+        }
+        columns = [t.intents.c[name] for name in Intent.__dataclass_fields__]
+        inserted = connection.execute(sa.insert(t.intents).values(**row).returning(*columns)).one()
+        return Intent(**inserted._asdict())
+
+
+def decide(
+    database: Database,
+    claimed: Claim,
+    intent: Intent,
+    outcome: IntentOutcome,
+    *,
+    url: str | None = None,
+    app_id: str | None = None,
+) -> Intent:
+    """Write what became of an intent, and the item's state with it; return the decided intent.
+
+    Raises:
+        Stale: the item is another worker's by now.
+    """
+    now = database.clock.now()
+    with database.write() as connection:
+        state = {"sent": "submitted", "absent": "working", "not_clicked": "working", "rejected": "submitting"}[outcome]
+        seen = {"record_url": url, "app_id": app_id} if outcome == "sent" else {}
+        guarded(connection, claimed, state=state, **{key: value for key, value in seen.items() if value})
+        connection.execute(
+            sa.update(t.intents)
+            .where(t.intents.c.id == intent.id, t.intents.c.outcome.is_(None))
+            .values(outcome=outcome, decided_at=now, url=url, app_id=app_id)
+        )
+    return replace(intent, outcome=outcome, decided_at=now, url=url, app_id=app_id)
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """How an attempt ended, and where that leaves the item."""
+
+    outcome: Literal["passed", "review", "retry", "in_doubt", "released"]
+    reason: str | None = None
+    """Stable code: why it is in review or will be tried again."""
+    error_kind: Literal["business", "system"] | None = None
+    message: str | None = None
+    available_at: datetime | None = None
+    """When the next attempt may start (retry, in_doubt)."""
+    verdict: Verdict | None = None
+    read_back: Mapping[str, Any] | None = None
+    record_url: str | None = None
+    steps: Sequence[Mapping[str, Any]] = ()
+    evidence: Sequence[EvidenceFile] = ()
+    audited: bool = False
+    """Drawn into the audit sample."""
+    events: Sequence[tuple[str, Mapping[str, Any]]] = field(default=())
+
+
+_STATE = {"passed": "passed", "review": "review"}
+
+
+def settle(
+    database: Database, claimed: Claim, end: Settlement, *, app: str, breaker: BreakerPolicy, settle_time: timedelta
+) -> bool:
+    """Close the attempt and place the item, with everything learned, in one transaction.
+
+    Returns:
+        True if this opened the application's breaker.
+
+    Raises:
+        Stale: the item is another worker's by now; nothing was written.
+    """
+    with database.write() as connection:
+        now = database.clock.now()
+        guarded(connection, claimed, **_item_values(claimed, end, now))
+        connection.execute(
+            sa.update(t.attempts).where(t.attempts.c.id == claimed.attempt_id).values(**_attempt_values(end, now))
+        )
+        _keep(connection, claimed, end, now)
+        if end.outcome == "passed" and claimed.corrects is not None:
+            connection.execute(
+                sa.update(t.items).where(t.items.c.id == claimed.corrects).values(state="corrected", closed_at=now)
+            )
+        for kind, data in end.events:
+            record_event(
+                connection,
+                database.clock,
+                kind,
+                claimed.worker,
+                run_id=claimed.run_id,
+                item_id=claimed.item_id,
+                **encode(data),
+            )
+        opened = _count_towards_breaker(connection, database, app, end, breaker)
+        if end.outcome in {"passed", "review"}:
+            finish_run_if_done(connection, database, claimed.run_id, settle_time)
+        return opened
+
+
+def _item_values(claimed: Claim, end: Settlement, now: datetime) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "state": _STATE.get(end.outcome) or sa.case((t.items.c.state == "working", "ready"), else_=t.items.c.state),
+        "reason": end.reason,
+        "owner": None,
+        "lease_until": None,
+        "audited": end.audited,
+        "failures": claimed.failures + (end.outcome == "retry"),
+    }
+    if end.record_url:
+        values["record_url"] = end.record_url
+    if end.outcome in {"passed", "review"}:
+        values["closed_at"] = now
+    else:
+        values["available_at"] = end.available_at or now
+    return values
+
+
+def _attempt_values(end: Settlement, now: datetime) -> dict[str, Any]:
+    return {
+        "ended_at": now,
+        "outcome": end.outcome,
+        "error_kind": end.error_kind,
+        "error_code": end.reason if end.error_kind else None,
+        "message": end.message,
+        "steps": list(end.steps),
+        "read_back": encode(end.read_back) if end.read_back is not None else None,
+    }
+
+
+def _keep(connection: Connection, claimed: Claim, end: Settlement, now: datetime) -> None:
+    common = {"item_id": claimed.item_id, "attempt_id": claimed.attempt_id, "created_at": now}
+    files = [{**common, **asdict(file)} for file in end.evidence]
+    if files:
+        connection.execute(sa.insert(t.evidence), files)
+    if end.verdict is not None:
+        score = end.verdict.score
+        connection.execute(
+            sa.insert(t.verdicts).values(
+                **common,
+                decision=end.verdict.decision,
+                findings=[asdict(finding) for finding in end.verdict.findings],
+                probability=score.probability if score else None,
+                threshold=score.threshold if score else None,
+                model=score.model if score else None,
+                model_version=score.version if score else None,
+                definition_hash=claimed.definition_hash,
+            )
+        )
+
+
+def _count_towards_breaker(
+    connection: Connection, database: Database, app: str, end: Settlement, policy: BreakerPolicy
+) -> bool:
+    """Count consecutive system exceptions of an application; at the limit, pause it for every worker."""
+    failed = end.error_kind == "system"
+    if end.outcome == "released":
+        return False
+    now = database.clock.now()
+    row = connection.execute(sa.select(t.breakers).where(t.breakers.c.app == app).with_for_update()).first()
+    if row is None and not failed:
+        return False
+    failures = (row.failures if row else 0) + 1 if failed else 0
+    opens = failed and failures >= policy.failures
+    values = {
+        "failures": 0 if opens else failures,
+        "open_until": now + policy.pause if opens else (row.open_until if row else None),
+        "reason": end.reason if opens else (row.reason if row else None),
+        "changed_at": now,
+    }
+    if row is None:
+        connection.execute(sa.insert(t.breakers).values(app=app, **values))
+    elif failed or row.failures:
+        connection.execute(sa.update(t.breakers).where(t.breakers.c.app == app).values(**values))
+    if opens:
+        record_event(
+            connection, database.clock, "breaker.opened", "worker", app=app, failures=failures, reason=end.reason
+        )
+    return opens

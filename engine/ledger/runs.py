@@ -1,0 +1,282 @@
+"""Opens runs: definition, run and items in one transaction; the same reference or slot twice is one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engine.definition import Snapshot, Workflow
+from engine.ledger import tables as t
+from engine.ledger.database import Database, insert_new, record_event
+from engine.values import Record, encode
+
+
+@dataclass(frozen=True)
+class NewItem:
+    """A work item to enqueue: its business key, its data, and where it was read."""
+
+    reference: str
+    payload: Record
+    origin: str
+    problems: tuple[str, ...] = ()
+    """Why the data is invalid; such an item goes straight to a person, no browser opens for it."""
+    corrects: int | None = None
+    """The item whose record in the application this one corrects."""
+    record_url: str | None = None
+
+
+@dataclass(frozen=True)
+class RejectedInput:
+    """A row of the source that no item could be made of; it is kept as an event, never dropped."""
+
+    origin: str
+    problems: tuple[str, ...]
+    raw: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """What enqueuing did."""
+
+    run_id: int
+    created: bool
+    """False if the slot already had its run: nothing was added."""
+    enqueued: int = 0
+    invalid: int = 0
+    rejected: int = 0
+    already_known: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    """Known references that came again with other data; reported as events, the first data stand."""
+
+
+def payload_hash(payload: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the canonical JSON of an encoded payload."""
+    text = json.dumps(payload, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def open_run(
+    database: Database,
+    workflow: Workflow,
+    items: Sequence[NewItem],
+    *,
+    trigger: str,
+    rejected: Sequence[RejectedInput] = (),
+    slot: str | None = None,
+    kind: str = "entry",
+    seed: int | None = None,
+    priority: int = 0,
+) -> OpenedRun:
+    """Enqueue a run and its items in one transaction.
+
+    Args:
+        database: the ledger.
+        workflow: the definition that the run pins.
+        items: the work items; references already in the ledger are not added again.
+        trigger: who or what started the run.
+        rejected: rows of the source that no item could be made of.
+        slot: the planned fire time of a schedule; a second run for it is not opened.
+        kind: `entry`, or `correction` for runs that mend records.
+        seed: of the audit sample; drawn here, and logged, if not given.
+        priority: larger is claimed first.
+    """
+    with database.write() as connection:
+        return open_run_within(
+            connection,
+            database,
+            workflow,
+            items,
+            trigger=trigger,
+            rejected=rejected,
+            slot=slot,
+            kind=kind,
+            seed=seed,
+            priority=priority,
+        )
+
+
+def open_run_within(
+    connection: Connection,
+    database: Database,
+    workflow: Workflow,
+    items: Sequence[NewItem],
+    *,
+    trigger: str,
+    rejected: Sequence[RejectedInput] = (),
+    slot: str | None = None,
+    kind: str = "entry",
+    seed: int | None = None,
+    priority: int = 0,
+) -> OpenedRun:
+    """Do what `open_run` does, inside a transaction that does more."""
+    seed = random.SystemRandom().randrange(2**53) if seed is None else seed
+    now = database.clock.now()
+    insert_new(connection, t.definitions, [_definition_row(workflow, now)], t.definitions.c.hash)
+    run: dict[str, Any] = {
+        "workflow": workflow.name,
+        "app": workflow.app.name,
+        "definition_hash": workflow.hash,
+        "kind": kind,
+        "trigger": trigger,
+        "slot": slot,
+        "state": "open",
+        "seed": seed,
+        "counts": {},
+        "created_at": now,
+        "due_at": now + workflow.time.due if workflow.time.due else None,
+    }
+    opened = insert_new(connection, t.runs, [run], t.runs.c.id)
+    if not opened:
+        known = sa.select(t.runs.c.id).where(t.runs.c.workflow == workflow.name, t.runs.c.slot == slot)
+        return OpenedRun(connection.execute(known).scalar_one(), created=False)
+    run_id = int(opened[0].id)
+    draws = random.Random(seed)  # noqa: S311 - a logged, repeatable draw is the point
+    rows = [_item_row(item, workflow, run_id, now, draws.random()) | {"priority": priority} for item in items]
+    report = _insert_items(connection, database, workflow, run_id, items, rows, rejected=len(rejected))
+    for row in rejected:
+        record_event(connection, database.clock, "source.rejected", trigger, run_id=run_id, **encode(asdict(row)))
+    connection.execute(sa.update(t.runs).where(t.runs.c.id == run_id).values(counts=_counts(report)))
+    if report.enqueued == 0:
+        finish_run_if_done(connection, database, run_id)
+    return report
+
+
+def _definition_row(workflow: Workflow, now: datetime) -> dict[str, Any]:
+    return {
+        "hash": workflow.hash,
+        "workflow": workflow.name,
+        "snapshot": asdict(workflow.snapshot),
+        "created_at": now,
+    }
+
+
+def _counts(report: OpenedRun) -> dict[str, int]:
+    return {
+        "enqueued": report.enqueued,
+        "invalid": report.invalid,
+        "rejected": report.rejected,
+        "already_known": len(report.already_known),
+        "conflicts": len(report.conflicts),
+    }
+
+
+def _item_row(item: NewItem, workflow: Workflow, run_id: int, now: datetime, draw: float) -> dict[str, Any]:
+    payload = encode(item.payload)
+    return {
+        "run_id": run_id,
+        "workflow": workflow.name,
+        "reference": item.reference,
+        "app": workflow.app.name,
+        "payload": payload,
+        "payload_hash": payload_hash(payload),
+        "origin": item.origin,
+        "state": "review" if item.problems else "ready",
+        "reason": "invalid_input" if item.problems else None,
+        "fence": 0,
+        "available_at": now,
+        "failures": 0,
+        "record_url": item.record_url,
+        "audit_draw": draw,
+        "audited": False,
+        "corrects_item_id": item.corrects,
+        "created_at": now,
+        "closed_at": now if item.problems else None,
+    }
+
+
+def _insert_items(
+    connection: Connection,
+    database: Database,
+    workflow: Workflow,
+    run_id: int,
+    items: Sequence[NewItem],
+    rows: Sequence[dict[str, Any]],
+    *,
+    rejected: int,
+) -> OpenedRun:
+    inserted = insert_new(connection, t.items, rows, t.items.c.id, t.items.c.reference)
+    added = {row.reference: int(row.id) for row in inserted}
+    known = [row for row in rows if row["reference"] not in added]
+    conflicts = _conflicts(connection, database, run_id, known)
+    invalid = [item for item in items if item.problems and item.reference in added]
+    for item in invalid:
+        findings = [{"check": "source", "code": "invalid_input", "message": text} for text in item.problems]
+        connection.execute(
+            sa.insert(t.verdicts).values(
+                item_id=added[item.reference],
+                decision="review",
+                findings=findings,
+                definition_hash=workflow.hash,
+                created_at=database.clock.now(),
+            )
+        )
+    return OpenedRun(
+        run_id,
+        created=True,
+        enqueued=len(added) - len(invalid),
+        invalid=len(invalid),
+        rejected=rejected,
+        already_known=tuple(row["reference"] for row in known),
+        conflicts=tuple(conflicts),
+    )
+
+
+def _conflicts(connection: Connection, database: Database, run_id: int, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    conflicts = []
+    for row in rows:
+        query = sa.select(t.items.c.id, t.items.c.payload_hash).where(
+            t.items.c.workflow == row["workflow"], t.items.c.reference == row["reference"]
+        )
+        known = connection.execute(query).one()
+        if known.payload_hash != row["payload_hash"]:
+            conflicts.append(str(row["reference"]))
+            record_event(
+                connection,
+                database.clock,
+                "source.conflict",
+                "enqueue",
+                run_id=run_id,
+                item_id=known.id,
+                origin=row["origin"],
+                payload=row["payload"],
+            )
+    return conflicts
+
+
+def finish_run_if_done(
+    connection: Connection, database: Database, run_id: int, settle: timedelta = timedelta()
+) -> bool:
+    """Close a run whose last item ended; its audit becomes due when the application's settle time has passed."""
+    still_open = sa.select(t.items.c.id).where(t.items.c.run_id == run_id, t.items.c.state.in_(t.OPEN)).limit(1)
+    if connection.execute(still_open).first() is not None:
+        return False
+    now = database.clock.now()
+    done = connection.execute(
+        sa.update(t.runs)
+        .where(t.runs.c.id == run_id, t.runs.c.state == "open")
+        .values(state="auditing", finished_at=now, audit_at=now + settle)
+        .returning(t.runs.c.id)
+    ).first()
+    return done is not None
+
+
+def reopen_run(connection: Connection, run_id: int) -> None:
+    """Take a run up again because one of its items was re-opened; its audit will be made anew."""
+    connection.execute(
+        sa.update(t.runs).where(t.runs.c.id == run_id).values(state="open", finished_at=None, audit_at=None)
+    )
+
+
+def pinned_snapshot(database: Database, definition_hash: str) -> Snapshot:
+    """Return the texts that a run pinned."""
+    with database.read() as connection:
+        query = sa.select(t.definitions.c.snapshot).where(t.definitions.c.hash == definition_hash)
+        return Snapshot(**connection.execute(query).scalar_one())

@@ -1,0 +1,247 @@
+"""Tables of the ledger, in SQLAlchemy Core; the migrations must agree with them (a test compares)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+OPEN = ("ready", "working", "submitting", "submitted")
+"""States of an item that a worker still has to bring to an end."""
+IN_REVIEW = ("review",)
+CLOSED = ("passed", "review", "accepted", "correcting", "corrected", "rejected", "cancelled")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A timezone-aware instant, always UTC; naive values are refused on the way in."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC; SQLite keeps no zone, so it gets the naive form."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}: ask engine.clock")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return an aware UTC instant."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", sa.Integer, primary_key=True, autoincrement=True)
+
+
+def _ref(name: str, target: str, *, nullable: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, sa.ForeignKey(target), nullable=nullable, index=True)
+
+
+def _at(name: str, *, nullable: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, UtcDateTime, nullable=nullable)
+
+
+definitions = sa.Table(
+    "definitions",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("snapshot", sa.JSON, nullable=False),
+    _at("created_at"),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    _id(),
+    sa.Column("workflow", sa.Text, nullable=False, index=True),
+    sa.Column("app", sa.Text, nullable=False),
+    sa.Column("definition_hash", sa.String(64), sa.ForeignKey("definitions.hash"), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("trigger", sa.Text, nullable=False),
+    sa.Column("slot", sa.Text),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("counts", sa.JSON, nullable=False),
+    _at("created_at"),
+    _at("due_at", nullable=True),
+    _at("finished_at", nullable=True),
+    _at("audit_at", nullable=True),
+    sa.Column("audit_owner", sa.Text),
+    _at("audit_lease_until", nullable=True),
+    sa.Column("audit", sa.JSON),
+    sa.UniqueConstraint("workflow", "slot"),
+)
+
+items = sa.Table(
+    "items",
+    metadata,
+    _id(),
+    _ref("run_id", "runs.id"),
+    sa.Column("workflow", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("app", sa.Text, nullable=False),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("payload_hash", sa.String(64), nullable=False),
+    sa.Column("origin", sa.Text),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("priority", sa.Integer, nullable=False, default=0),
+    sa.Column("fence", sa.Integer, nullable=False, default=0),
+    sa.Column("owner", sa.Text),
+    _at("lease_until", nullable=True),
+    _at("available_at"),
+    sa.Column("failures", sa.Integer, nullable=False, default=0),
+    sa.Column("record_url", sa.Text),
+    sa.Column("app_id", sa.Text),
+    sa.Column("audit_draw", sa.Float, nullable=False),
+    sa.Column("audited", sa.Boolean, nullable=False, default=False),
+    _ref("corrects_item_id", "items.id", nullable=True),
+    _at("created_at"),
+    _at("closed_at", nullable=True),
+    sa.UniqueConstraint("workflow", "reference"),
+)
+_open_items = items.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN])
+sa.Index(
+    "ix_items_open",
+    items.c.priority.desc(),
+    items.c.available_at,
+    items.c.id,
+    sqlite_where=_open_items,
+    postgresql_where=_open_items,
+)
+sa.Index("ix_items_run_state", items.c.run_id, items.c.state)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    _id(),
+    _ref("item_id", "items.id"),
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("worker", sa.Text, nullable=False),
+    _at("started_at"),
+    _at("ended_at", nullable=True),
+    sa.Column("outcome", sa.String(16)),
+    sa.Column("error_kind", sa.String(16)),
+    sa.Column("error_code", sa.Text),
+    sa.Column("message", sa.Text),
+    sa.Column("steps", sa.JSON),
+    sa.Column("read_back", sa.JSON),
+    sa.UniqueConstraint("item_id", "fence"),
+)
+
+intents = sa.Table(
+    "intents",
+    metadata,
+    _id(),
+    _ref("item_id", "items.id"),
+    sa.Column("segment", sa.Integer, nullable=False),
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("gate", sa.Integer, nullable=False),
+    _at("at"),
+    _at("lands_until"),
+    sa.Column("payload_hash", sa.String(64), nullable=False),
+    sa.Column("outcome", sa.String(16)),
+    _at("decided_at", nullable=True),
+    sa.Column("app_id", sa.Text),
+    sa.Column("url", sa.Text),
+    sa.UniqueConstraint("item_id", "segment", "fence", "gate"),
+)
+
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    _id(),
+    _ref("item_id", "items.id"),
+    _ref("attempt_id", "attempts.id"),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    _at("created_at"),
+    _at("pruned_at", nullable=True),
+)
+
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    _id(),
+    _ref("item_id", "items.id"),
+    _ref("attempt_id", "attempts.id", nullable=True),
+    sa.Column("decision", sa.String(8), nullable=False),
+    sa.Column("findings", sa.JSON, nullable=False),
+    sa.Column("probability", sa.Float),
+    sa.Column("threshold", sa.Float),
+    sa.Column("model", sa.Text),
+    sa.Column("model_version", sa.Text),
+    sa.Column("definition_hash", sa.String(64), nullable=False),
+    _at("created_at"),
+)
+
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    _id(),
+    _ref("item_id", "items.id"),
+    sa.Column("attempt_id", sa.Integer, sa.ForeignKey("attempts.id")),
+    sa.Column("decision", sa.String(8), nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("changes", sa.JSON),
+    sa.Column("reviewer", sa.Text, nullable=False),
+    _ref("correction_item_id", "items.id", nullable=True),
+    _at("created_at"),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    _id(),
+    sa.Column("run_id", sa.Integer, sa.ForeignKey("runs.id"), index=True),
+    sa.Column("item_id", sa.Integer, sa.ForeignKey("items.id"), index=True),
+    sa.Column("kind", sa.String(48), nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+    _at("at"),
+)
+
+models = sa.Table(
+    "models",
+    metadata,
+    _id(),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("stage", sa.String(16), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("metrics", sa.JSON, nullable=False),
+    _at("created_at"),
+    _at("promoted_at", nullable=True),
+    sa.UniqueConstraint("name", "version"),
+)
+
+breakers = sa.Table(
+    "breakers",
+    metadata,
+    sa.Column("app", sa.Text, primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    _at("open_until", nullable=True),
+    sa.Column("reason", sa.Text),
+    _at("changed_at"),
+)

@@ -1,0 +1,141 @@
+"""The run audit: when a run's last item ended, every key is read back once more from the application's list.
+
+It is the only thing that sees a commit that landed after its item was verified (DESIGN section 5, step 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engine.ledger import tables as t
+from engine.ledger.database import Database, record_event
+
+
+@dataclass(frozen=True)
+class AuditedItem:
+    """An item that was once about to be committed, and how many records it should have."""
+
+    item_id: int
+    reference: str
+    state: str
+    payload: dict[str, Any]
+    record_url: str | None
+    expected: int
+
+
+@dataclass(frozen=True)
+class DueAudit:
+    """A run whose audit was claimed."""
+
+    run_id: int
+    kind: str
+    definition_hash: str
+    items: tuple[AuditedItem, ...]
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What the audit saw."""
+
+    keys: int
+    as_expected: int
+    missing: tuple[str, ...]
+    duplicates: tuple[str, ...]
+
+
+def claim_audit(
+    database: Database, worker: str, lease: timedelta, *, run_ids: Sequence[int] | None = None
+) -> DueAudit | None:
+    """Take a run whose audit is due and that no other worker audits."""
+    with database.write() as connection:
+        now = database.clock.now()
+        due = sa.select(t.runs.c.id).where(
+            t.runs.c.state == "auditing",
+            t.runs.c.audit_at <= now,
+            sa.or_(t.runs.c.audit_lease_until.is_(None), t.runs.c.audit_lease_until < now),
+        )
+        if run_ids is not None:
+            due = due.where(t.runs.c.id.in_(run_ids))
+        due = due.order_by(t.runs.c.id).limit(1).with_for_update(skip_locked=True)
+        row = connection.execute(
+            sa.update(t.runs)
+            .where(t.runs.c.id == due.scalar_subquery())
+            .values(audit_owner=worker, audit_lease_until=now + lease)
+            .returning(t.runs.c.id, t.runs.c.definition_hash, t.runs.c.kind)
+        ).first()
+        if row is None:
+            return None
+        return DueAudit(row.id, row.kind, row.definition_hash, _committed_items(connection, row.id))
+
+
+def _committed_items(connection: Connection, run_id: int) -> tuple[AuditedItem, ...]:
+    sent = sa.func.max(sa.case((t.intents.c.outcome == "sent", 1), else_=0)).label("expected")
+    query = (
+        sa.select(*(t.items.c[name] for name in ("id", "reference", "state", "payload", "record_url")), sent)
+        .join(t.intents, t.intents.c.item_id == t.items.c.id)
+        .where(t.items.c.run_id == run_id, t.items.c.state.not_in(("correcting", "corrected")))
+        .group_by(t.items.c.id)
+        .order_by(t.items.c.id)
+    )
+    return tuple(
+        AuditedItem(row.id, row.reference, row.state, row.payload, row.record_url, row.expected)
+        for row in connection.execute(query)
+    )
+
+
+def close_audit(database: Database, worker: str, due: DueAudit, counts: Mapping[int, int]) -> AuditResult:
+    """Compare the counts with what the ledger expects, send what differs to a person, and close the run."""
+    with database.write() as connection:
+        wrong = [item for item in due.items if counts.get(item.item_id, 0) != item.expected]
+        for item in wrong:
+            _flag(connection, database, worker, due, item, counts.get(item.item_id, 0))
+        result = AuditResult(
+            keys=len(due.items),
+            as_expected=len(due.items) - len(wrong),
+            missing=tuple(i.reference for i in wrong if counts.get(i.item_id, 0) < i.expected),
+            duplicates=tuple(i.reference for i in wrong if counts.get(i.item_id, 0) > i.expected),
+        )
+        connection.execute(
+            sa.update(t.runs)
+            .where(t.runs.c.id == due.run_id, t.runs.c.state == "auditing")
+            .values(state="done", audit=asdict(result), audit_owner=None, audit_lease_until=None)
+        )
+        record_event(connection, database.clock, "run.audited", worker, run_id=due.run_id, **asdict(result))
+        return result
+
+
+def give_back(database: Database, due: DueAudit, wait: timedelta) -> None:
+    """Let the audit be tried again after a wait: the application could not be read."""
+    with database.write() as connection:
+        connection.execute(
+            sa.update(t.runs)
+            .where(t.runs.c.id == due.run_id, t.runs.c.state == "auditing")
+            .values(audit_owner=None, audit_lease_until=None, audit_at=database.clock.now() + wait)
+        )
+
+
+def _flag(
+    connection: Connection, database: Database, worker: str, due: DueAudit, item: AuditedItem, count: int
+) -> None:
+    code = "audit_missing" if count < item.expected else "audit_duplicate"
+    message = f"the run audit sees {count} record(s) of this key where {item.expected} should be"
+    record_event(
+        connection, database.clock, f"run.{code}", worker, run_id=due.run_id, item_id=item.item_id, count=count
+    )
+    connection.execute(
+        sa.insert(t.verdicts).values(
+            item_id=item.item_id,
+            decision="review",
+            findings=[{"check": "run_audit", "code": code, "message": message}],
+            definition_hash=due.definition_hash,
+            created_at=database.clock.now(),
+        )
+    )
+    if item.state in {"passed", "accepted"}:
+        connection.execute(sa.update(t.items).where(t.items.c.id == item.item_id).values(state="review", reason=code))
