@@ -1,0 +1,1 @@
+"""The checks a definition may name: one function each, its parameters beside it."""

@@ -1,0 +1,64 @@
+"""The trained model's opinion: P(this output is wrong), and the fields that make it think so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from pydantic import Field
+
+from engine.definition import Frozen
+from engine.errors import UserError
+from engine.ports import Case, Finding, Score
+
+
+class ModelParams(Frozen):
+    """Which model looks at the output, and the error it may let through."""
+
+    shorthand: ClassVar[str | None] = "name"
+
+    name: str = Field(description="Name of the model, e.g. entry-quality.")
+    max_residual_error: float = Field(0.0001, gt=0, lt=1, description="Largest share of wrong outputs among passes.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence with which that must hold.")
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="Review at or over this probability; default: the model's."
+    )
+
+    def named(self) -> tuple[str, ...]:
+        """Return no fields: a model looks at all of them."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A score and the reasons for it, strongest first."""
+
+    score: Score | None
+    reasons: tuple[Finding, ...]
+
+    def findings(self) -> list[Finding]:
+        """Return the reasons if the score asks for review; none if it passes."""
+        if self.score is not None and self.score.probability < self.score.threshold:
+            return []
+        return list(self.reasons)
+
+
+class Judge(Protocol):
+    """Who can score a case: the store of trained models."""
+
+    def judge(self, params: ModelParams, case: Case) -> Judgement:
+        """Score one case. Raises UserError if there is no model or it cannot be trusted."""
+        ...
+
+
+def judged(params: ModelParams, case: Case, models: Judge) -> Judgement:
+    """Score one case; without a usable model the answer is review, never pass."""
+    try:
+        return models.judge(params, case)
+    except UserError as error:
+        return Judgement(None, (Finding("model", "model_unusable", str(error)),))
+
+
+def model(params: ModelParams, case: Case, models: Judge) -> list[Finding]:
+    """Ask the model; its reasons are the findings, by field."""
+    return judged(params, case, models).findings()
