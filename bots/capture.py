@@ -1,0 +1,28 @@
+"""Takes pictures of a page, unless a secret is visible on it."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from bots.bot import Bot
+from bots.trouble import PageMoved
+
+_QUALITY = 70
+
+
+async def take_picture(bot: Bot, path: Path) -> bool:
+    """Write a JPEG of what the page shows; False and no file if a known secret stands in a text or an input."""
+    try:
+        text = await bot.call("everything")
+    except PageMoved:
+        await bot.arrive()
+        text = await bot.call("everything")
+    if bot.redactor.contains(text):
+        return False
+    shot = await bot.cdp.send(
+        "Page.captureScreenshot", {"format": "jpeg", "quality": _QUALITY, "optimizeForSpeed": True}
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(base64.b64decode(shot["data"]))
+    return True

@@ -1,0 +1,116 @@
+// Part 5 of the page script: aims, watches clicks, and waits for the application's answer to a commit.
+let target = null;
+let watched = false;
+const inTarget = (event) => event.composedPath().some((node) => node === target || (node.tagName === "LABEL" && node.control === target));
+
+function guardClick(event) {
+  if (target === null || !event.isTrusted) return;
+  if (inTarget(event)) {
+    if (event.type === "click") target = null;
+    return;
+  }
+  state.missed = true;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (event.type === "click") target = null;
+}
+
+// From here until the click has happened, the mouse can act on the aimed element and on nothing else.
+function watch(el) {
+  target = el;
+  if (watched) return;
+  watched = true;
+  for (const name of ["pointerdown", "mousedown", "pointerup", "mouseup", "click"]) window.addEventListener(name, guardClick, true);
+}
+
+function deepAt(x, y) {
+  let hit = document.elementFromPoint(x, y);
+  while (hit?.shadowRoot?.elementFromPoint(x, y) && hit.shadowRoot.elementFromPoint(x, y) !== hit) hit = hit.shadowRoot.elementFromPoint(x, y);
+  return hit;
+}
+
+function holds(el, hit) {
+  for (let node = hit; node; node = node.parentNode ?? node.host) if (node === el || (node.tagName === "LABEL" && node.control === el)) return true;
+  return false;
+}
+
+function spot(el) {
+  const box = el.getClientRects()[0] ?? el.getBoundingClientRect();
+  return { x: box.left + box.width / 2, y: box.top + box.height / 2 };
+}
+
+function aimOnce(want) {
+  const found = resolve(want);
+  if (!found.el) return found;
+  const { el } = found;
+  if (el.matches(":disabled") || el.closest("[aria-disabled=true]")) return { status: "disabled" };
+  let point = spot(el);
+  if (point.y < 0 || point.y > innerHeight || point.x < 0 || point.x > innerWidth) {
+    el.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });
+    point = spot(el);
+  }
+  const hit = deepAt(point.x, point.y);
+  return hit && holds(el, hit) ? { el, ...point } : { status: "covered", near: hit ? [describe(hit)] : [] };
+}
+
+async function still(el) {
+  const moving = document.getAnimations().filter((animation) => {
+    const part = animation.effect?.target;
+    return part && part.contains(el) && animation.effect.getComputedTiming().endTime !== Infinity;
+  });
+  if (moving.length) await Promise.race([Promise.allSettled(moving.map((animation) => animation.finished)), sleep(1000)]);
+}
+
+// Finds the one element to click and where; reports an interrupt that stands in the way.
+async function aim(want, timeout, through = false) {
+  await settled();
+  const standing = () => (through ? -1 : interrupted());
+  const first = await soon(() => { const at = standing(); return at < 0 ? aimOnce(want) : { el: true, interrupt: at }; }, now() + timeout);
+  if (first.interrupt !== undefined) return { status: "interrupt", interrupt: first.interrupt };
+  if (!first.el) return first;
+  await still(first.el);
+  const { el, ...point } = aimOnce(want);
+  if (!el) return point;
+  acting();
+  watch(el);
+  return { status: "ready", ...point };
+}
+
+// What the page said before the click is no answer to it.
+const stale = new WeakSet();
+const fresh = (want) => (want ? all(want, true).found.filter((el) => !stale.has(el)) : []);
+
+function markStale(wants) {
+  for (const want of wants) if (want) for (const el of all(want, true).found) stale.add(el);
+}
+
+function complaint() {
+  const el = document.querySelector(":user-invalid");
+  return el?.validationMessage ? `${namesOf(el)[0] ?? besideOf(el)[0] ?? "field"}: ${el.validationMessage}` : null;
+}
+
+// Watches for the application's answer to a commit.
+async function outcome(confirm, rejected, timeout) {
+  const deadline = now() + timeout;
+  for (;;) {
+    if (document.readyState !== "loading" && !state.leaving) {
+      if (state.missed) return { seen: "missed" };
+      const no = fresh(rejected);
+      if (no.length) return { seen: "rejected", text: no.map((el) => textOf(el)).join(" ") };
+      if (fresh(confirm).length) return { seen: "confirm", url: location.href };
+      if (lost()) return { seen: "lost" };
+    }
+    if (now() > deadline) return { seen: "nothing", complaint: complaint(), leaving: state.leaving };
+    await sleep(6);
+  }
+}
+
+// Ties the element to a Playwright locator, for what only Playwright can do (uploads, editors, frames).
+let marks = 0;
+function mark(want) {
+  const { el, ...why } = resolve(want);
+  if (!el) return why;
+  marks += 1;
+  el.setAttribute("data-countersign", String(marks));
+  return { status: "marked", mark: marks };
+}
