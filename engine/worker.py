@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from loguru import logger
 
-from engine import run_audit
+from engine.ledger import run_audit
 from engine.attempt import Attempt
 from engine.definition import Workflow
 from engine.errors import ItemException, Stale, SystemException
