@@ -11,6 +11,7 @@ import base64
 import html
 import io
 import json
+import math
 import re
 import tempfile
 import threading
@@ -164,7 +165,7 @@ class Redactor:
         """
         if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and math.isfinite(value):
             return MARK if self.contains(str(value)) else value
         if isinstance(value, Mapping):
             return {self.scrub(str(key)): self.scrub_data(part) for key, part in value.items()}

@@ -98,16 +98,20 @@ def test_short_values_are_not_taken_out_and_a_cookie_can_ask_for_more() -> None:
 
 def test_data_keeps_its_shape_and_loses_its_secrets_in_keys_values_and_numbers() -> None:
     redactor = knowing("hunter2!", "4711")
-    data = {"hunter2!": [1, 4711, 2.5, None, True], "lines": ({"note": "is hunter2!"},), "raw": b"\xff hunter2!"}
+    data = {
+        "hunter2!": [1, 4711, 2.5, float("inf"), None, True],
+        "lines": ({"note": "is hunter2!"},),
+        "raw": b"\xff hunter2!",
+    }
 
     scrubbed = redactor.scrub_data(data)
 
     assert scrubbed == {
-        MARK: [1, MARK, 2.5, None, True],
+        MARK: [1, MARK, 2.5, "inf", None, True],
         "lines": [{"note": f"is {MARK}"}],
         "raw": f"\\xff {MARK}",
     }
-    assert json.loads(json.dumps(scrubbed)) == scrubbed
+    assert json.loads(json.dumps(scrubbed, allow_nan=False)) == scrubbed
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
