@@ -10,6 +10,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engine.breaker import after_failure
 from engine.definition import BreakerPolicy, Commits
 from engine.errors import NotSent
 from engine.evidence import EvidenceFile
@@ -199,24 +200,22 @@ def _count_towards_breaker(
     connection: Connection, database: Database, app: str, end: Settlement, policy: BreakerPolicy
 ) -> bool:
     """Count consecutive system exceptions of an application; at the limit, pause it for every worker."""
-    failed = end.error_kind == "system"
-    if end.outcome == "released":
+    if end.error_kind is None and end.outcome not in {"passed", "review"}:
         return False
+    failed = end.error_kind == "system"
     now = database.clock.now()
     row = connection.execute(sa.select(t.breakers).where(t.breakers.c.app == app).with_for_update()).first()
-    if row is None and not failed:
+    if not failed and (row is None or row.failures == 0):
         return False
     failures = (row.failures if row else 0) + 1 if failed else 0
-    opens = failed and failures >= policy.failures
-    values = {
-        "failures": 0 if opens else failures,
-        "open_until": now + policy.pause if opens else (row.open_until if row else None),
-        "reason": end.reason if opens else (row.reason if row else None),
-        "changed_at": now,
-    }
+    pause = after_failure(policy, failures)
+    opens = pause is not None
+    values: dict[str, Any] = {"failures": failures, "changed_at": now}
+    if pause is not None:
+        values |= {"open_until": now + pause, "reason": end.reason}
     if row is None:
         connection.execute(sa.insert(t.breakers).values(app=app, **values))
-    elif failed or row.failures:
+    else:
         connection.execute(sa.update(t.breakers).where(t.breakers.c.app == app).values(**values))
     if opens:
         record_event(
