@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -54,6 +55,8 @@ class Database:
             with self.engine.connect().execution_options(write=True) as connection, connection.begin():
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+        except CommandError as error:
+            raise UserError(f"{self.url}: was written by a newer version ({error}); update Countersign") from error
         except sa.exc.DatabaseError as error:
             raise UserError(f"{self.url}: cannot be opened as a ledger ({error.orig}); name another file") from error
 

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from engine.errors import UserError
+from engine.ledger import tables as t
+from engine.ledger.database import Database
+from tests.engine.conftest import Bench
+
+
+def test_the_migrations_and_the_tables_agree(bench: Bench) -> None:
+    with bench.database.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True, "target_metadata": t.metadata}
+        )
+        assert compare_metadata(context, t.metadata) == []
+
+
+def test_the_migrated_indexes_are_those_of_the_tables_to_the_letter(bench: Bench, tmp_path: Path) -> None:
+    built = sa.create_engine(f"sqlite:///{tmp_path / 'built.db'}")
+    t.metadata.create_all(built)
+    query = sa.text("select name, sql from sqlite_master where type = 'index' and sql is not null order by name")
+    with built.connect() as connection, bench.database.read() as migrated:
+        expected = [(row.name, " ".join(row.sql.split())) for row in connection.execute(query)]
+        found = [(row.name, " ".join(row.sql.split())) for row in migrated.execute(query)]
+    built.dispose()
+    assert found == expected
+    assert any("WHERE state IN" in sql for _, sql in found)
+
+
+def test_claiming_uses_the_index_of_open_items(bench: Bench) -> None:
+    from engine.ledger.queue import _next_item  # noqa: PLC0415 - the very query that is claimed with
+
+    query = sa.select(_next_item(bench.clock.now(), None))
+    text = str(query.compile(bench.database.engine, compile_kwargs={"literal_binds": True}))
+    with bench.database.read() as connection:
+        plan = " ".join(row.detail for row in connection.execute(sa.text(f"explain query plan {text}")))
+    assert "USING INDEX ix_items_open" in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_upgrading_twice_changes_nothing(bench: Bench) -> None:
+    bench.enqueue(1)
+    before = bench.everything()
+    bench.database.upgrade()
+    assert bench.everything() == before
+
+
+def test_a_file_that_is_no_ledger_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough to look like one\n" * 50, encoding="utf-8")
+    database = Database(str(path))
+    with pytest.raises(UserError, match=r"notes\.txt"):
+        database.upgrade()
+    database.close()
+
+
+def test_a_ledger_of_a_newer_version_is_refused(bench: Bench) -> None:
+    with bench.database.write() as connection:
+        connection.execute(sa.text("update alembic_version set version_num = '9999'"))
+    with pytest.raises(UserError, match="newer"):
+        bench.database.upgrade()
+
+
+def test_a_failed_transaction_leaves_nothing(bench: Bench) -> None:
+    before = bench.everything()
+    row = {"app": "erp", "failures": 1, "changed_at": bench.clock.now()}
+    with pytest.raises(sa.exc.IntegrityError), bench.database.write() as connection:
+        connection.execute(sa.insert(t.breakers), [row, row])
+    assert bench.everything() == before
+
+
+def test_a_reader_sees_one_instant(bench: Bench) -> None:
+    bench.enqueue(1)
+    with bench.database.read() as reader:
+        count = sa.select(sa.func.count()).select_from(t.items)
+        assert reader.execute(count).scalar_one() == 1
+        bench.enqueue(2)
+        assert reader.execute(count).scalar_one() == 1
+
+
+def test_the_ledger_survives_a_power_cut_and_knows_its_references(bench: Bench) -> None:
+    with bench.database.read() as connection:
+        pragmas = {
+            name: connection.execute(sa.text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_a_naive_time_is_refused(bench: Bench) -> None:
+    naive = bench.clock.now().replace(tzinfo=None)
+    with pytest.raises(sa.exc.StatementError, match=r"engine\.clock"), bench.database.write() as connection:
+        connection.execute(sa.insert(t.breakers).values(app="erp", failures=1, changed_at=naive))
