@@ -18,6 +18,9 @@ from engine.ledger import tables as t
 from engine.ledger.database import Database, insert_new, record_event
 from engine.values import Record, encode
 
+_CHUNK = 500
+"""References asked for in one statement; databases limit the parameters of one."""
+
 
 @dataclass(frozen=True)
 class NewItem:
@@ -202,11 +205,15 @@ def _insert_items(
     *,
     rejected: int,
 ) -> OpenedRun:
-    inserted = insert_new(connection, t.items, rows, t.items.c.id, t.items.c.reference)
+    first: dict[str, int] = {}
+    for index, row in enumerate(rows):
+        first.setdefault(row["reference"], index)
+    unique = [rows[index] for index in first.values()]
+    inserted = insert_new(connection, t.items, unique, t.items.c.id, t.items.c.reference)
     added = {row.reference: int(row.id) for row in inserted}
-    known = [row for row in rows if row["reference"] not in added]
+    known = [row for n, row in enumerate(rows) if row["reference"] not in added or first[row["reference"]] != n]
     conflicts = _conflicts(connection, database, run_id, known)
-    invalid = [item for item in items if item.problems and item.reference in added]
+    invalid = [items[n] for reference, n in first.items() if reference in added and items[n].problems]
     for item in invalid:
         findings = [{"check": "source", "code": "invalid_input", "message": text} for text in item.problems]
         connection.execute(
@@ -231,11 +238,9 @@ def _insert_items(
 
 def _conflicts(connection: Connection, database: Database, run_id: int, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     conflicts = []
+    stored = _stored(connection, rows)
     for row in rows:
-        query = sa.select(t.items.c.id, t.items.c.payload_hash).where(
-            t.items.c.workflow == row["workflow"], t.items.c.reference == row["reference"]
-        )
-        known = connection.execute(query).one()
+        known = stored[row["reference"]]
         if known.payload_hash != row["payload_hash"]:
             conflicts.append(str(row["reference"]))
             record_event(
@@ -249,6 +254,18 @@ def _conflicts(connection: Connection, database: Database, run_id: int, rows: Se
                 payload=row["payload"],
             )
     return conflicts
+
+
+def _stored(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    stored: dict[str, Any] = {}
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        query = sa.select(t.items.c.id, t.items.c.reference, t.items.c.payload_hash).where(
+            t.items.c.workflow == chunk[0]["workflow"],
+            t.items.c.reference.in_([row["reference"] for row in chunk]),
+        )
+        stored.update({row.reference: row for row in connection.execute(query)})
+    return stored
 
 
 def finish_run_if_done(
