@@ -32,8 +32,7 @@ class Mark:
     key_line: int
     key_col: int
     text: str | None = None
-    plain: bool = True
-    """False for quoted and block scalars, whose characters do not stand where the text's offsets say."""
+    """A scalar as it is written, before its type was decided."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -91,11 +90,7 @@ class Builder:
             return None
         start, key_start = node.start_mark, key.start_mark
         scalar = node.value if isinstance(node, ScalarNode) else None
-        plain = not (isinstance(node, ScalarNode) and node.style in {"|", ">"})
-        shift = 1 if isinstance(node, ScalarNode) and node.style in {'"', "'"} else 0
-        self.marks[path] = Mark(
-            start.line + 1, start.column + 1, key_start.line + 1, key_start.column + 1, scalar, plain and not shift
-        )
+        self.marks[path] = Mark(start.line + 1, start.column + 1, key_start.line + 1, key_start.column + 1, scalar)
         if isinstance(node, ScalarNode):
             return self._scalar(node)
         if id(node) in self._open:

@@ -42,14 +42,13 @@ class Document:
     data: Any
     marks: dict[Keys, Mark] = field(default_factory=dict)
 
-    def problem(self, path: Keys, message: str, rule: str, *, key: bool = False, offset: int = 0) -> Problem:
-        """Return a problem at a value, at its key, or at a character of a one-line text."""
-        while path not in self.marks and path:
+    def problem(self, path: Keys, message: str, rule: str, *, key: bool = False) -> Problem:
+        """Return a problem at a value or at its key; a path that leads nowhere stands for what holds it."""
+        while path not in self.marks:
             path = path[:-1]
         mark = self.marks[path]
-        if key:
-            return Problem(self.path, mark.key_line, mark.key_col, message, rule)
-        return Problem(self.path, mark.line, mark.col + offset, message, rule)
+        line, col = (mark.key_line, mark.key_col) if key else (mark.line, mark.col)
+        return Problem(self.path, line, col, message, rule)
 
     def at(self, path: Keys) -> Any:
         """Return the data at a path, or None."""
@@ -61,17 +60,18 @@ class Document:
                 return None
         return data
 
+    def scalars(self, path: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+        """Yield every single value at or below a path, with its path."""
+        data = self.at(path)
+        if isinstance(data, (dict, list)):
+            for part in data if isinstance(data, dict) else range(len(data)):
+                yield from self.scalars((*path, part))
+        else:
+            yield path, data
+
     def texts(self, path: Keys = ()) -> Iterator[tuple[Keys, str]]:
         """Yield every text at or below a path, with its path."""
-        data = self.at(path)
-        if isinstance(data, str):
-            yield path, data
-        elif isinstance(data, dict):
-            for key in data:
-                yield from self.texts((*path, key))
-        elif isinstance(data, list):
-            for index in range(len(data)):
-                yield from self.texts((*path, index))
+        return ((place, value) for place, value in self.scalars(path) if isinstance(value, str))
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:
