@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,16 +132,19 @@ class Bot:
         if result["status"] == "ready":
             await self.page.mouse.click(result["x"], result["y"])
 
-    async def aim(self, locator: Locator) -> tuple[float, float]:
+    async def aim(self, locator: Locator, answers: Sequence[Locator] = ()) -> tuple[float, float]:
         """Return where to click the one element; from now on the mouse can act on nothing else.
+
+        What already fits `answers` is no longer taken for an answer to the click.
 
         Raises:
             SystemException: it is missing, ambiguous, disabled or covered.
         """
         interrupts = 0
+        stale = [answer.descriptor() for answer in answers]
         while True:
             try:
-                result = await self.call("aim", locator.descriptor(), self.left_ms)
+                result = await self.call("aim", locator.descriptor(), self.left_ms, False, stale)
             except PageMoved:
                 continue
             if result["status"] == "ready":

@@ -23,7 +23,6 @@ EXPORTS = (
     "everything",
     "aim",
     "outcome",
-    "markStale",
     "mark",
 )
 

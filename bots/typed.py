@@ -50,6 +50,14 @@ def same(expected: Value, observed: str, formats: Formats) -> bool:
     return any(equal(expected, reading) for reading in _readings(expected, observed, formats))
 
 
+def reading(like: Value, observed: str, formats: Formats) -> Value:
+    """Return what a shown text means if it is of the kind of `like`; the text itself if it is not."""
+    if isinstance(like, str):
+        return clean_text(observed)
+    found = _readings(like, observed, formats)
+    return found[0] if found else observed
+
+
 def read_value(raw: object, spec: FieldSpec, formats: Formats) -> Value:
     """Return the typed value of what a page shows; what cannot be read stays text, so that comparisons fail visibly."""
     try:

@@ -62,7 +62,7 @@ async function still(el) {
 }
 
 // Finds the one element to click and where; reports an interrupt that stands in the way.
-async function aim(want, timeout, through = false) {
+async function aim(want, timeout, through = false, answers = []) {
   await settled();
   const standing = () => (through ? -1 : interrupted());
   const first = await soon(() => { const at = standing(); return at < 0 ? aimOnce(want) : { el: true, interrupt: at }; }, now() + timeout);
@@ -73,6 +73,7 @@ async function aim(want, timeout, through = false) {
   if (!el) return point;
   acting();
   watch(el);
+  markStale(answers);
   return { status: "ready", ...point };
 }
 
@@ -99,8 +100,9 @@ async function outcome(confirm, rejected, timeout) {
       if (no.length) return { seen: "rejected", text: no.map((el) => textOf(el)).join(" ") };
       if (fresh(confirm).length) return { seen: "confirm", url: location.href };
       if (lost()) return { seen: "lost" };
+      if (complaint() && !busy()) return { seen: "complaint", text: complaint() };
     }
-    if (now() > deadline) return { seen: "nothing", complaint: complaint(), leaving: state.leaving };
+    if (now() > deadline) return { seen: "nothing", resting: !busy() };
     await sleep(6);
   }
 }

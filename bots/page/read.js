@@ -1,6 +1,4 @@
 // Part 3 of the page script: reads what a person would read, many values in one call.
-const EMPTY = { headers: [], rows: [] };
-
 function valueOf(el) {
   if (el.matches("input[type=checkbox],input[type=radio]")) return String(el.checked);
   if (el.matches("[role=checkbox],[role=switch]")) return String(el.getAttribute("aria-checked") === "true");
@@ -52,16 +50,18 @@ function cells(scope, want) {
   return { found: chosenRows.map(({ cells: all }) => all[at]).filter(Boolean), known };
 }
 
-// Every row as its cells' texts and the addresses it links to.
+// Every row as its cells' texts and the addresses they link to.
 function tableRows(want) {
   const { el, ...why } = resolve(want, true);
   if (!el) return why;
   const { headers, rows } = grid(el);
-  const links = (row) => [...new Set([...row.querySelectorAll("a[href]")].filter(shown).map((link) => link.href))];
+  const links = (cell) => [...new Set([...(cell?.querySelectorAll("a[href]") ?? [])].filter(shown).map((link) => link.href))];
+  const next = pick(document, "a[rel=next][href]").find(shown);
   return {
     el: true,
     headers,
-    rows: rows.map(({ row, cells: all }) => ({ cells: all.map((cell) => (cell ? valueOf(cell) : "")), links: links(row) })),
+    next: next?.href ?? null,
+    rows: rows.map(({ cells: all }) => ({ cells: all.map((cell) => (cell ? valueOf(cell) : "")), links: all.map(links) })),
   };
 }
 
@@ -93,9 +93,9 @@ async function readAll(entries, timeout) {
   return results;
 }
 
-async function listRows(want, timeout) {
-  return soon(() => tableRows(want), now() + timeout);
-}
+// Lists a table; a page that shows its sign of emptiness instead has no rows.
+const listRows = (want, empty, timeout) =>
+  soon(() => (empty && seen(empty) ? { el: true, headers: null, next: null, rows: [] } : tableRows(want)), now() + timeout);
 
 // Whether anything fits: only for waiting and asserting, where no choice between several is made.
 const seen = (want) => all(want, true).found.length > 0;
@@ -114,8 +114,8 @@ const everything = () => {
   return [document.body?.innerText ?? "", ...values].join("\n");
 };
 
-const lost = () =>
-  config.lost.some((sign) => (sign.url ? location.pathname.startsWith(sign.url) || location.href.startsWith(sign.url) : seen(sign)));
+const lost = (signs = config.lost) =>
+  signs.some((sign) => (sign.url ? location.pathname.startsWith(sign.url) || location.href.startsWith(sign.url) : seen(sign)));
 
 const interrupted = () => config.interrupts.findIndex((sign) => seen(sign));
 

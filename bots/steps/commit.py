@@ -24,6 +24,7 @@ class Find(Frozen):
     open: str = Field(description="Page of the search, e.g. /invoices?q=${item.invoice_no}.")
     table: str | None = Field(None, description="Name of the table, where the page has several.")
     row: dict[str, str] | str = Field(description="Column header to value, or the text of one cell; all must be equal.")
+    empty: Locator | None = Field(None, description="What the page shows instead of the table when nothing is found.")
     link: str | None = Field(
         None, description="Header of the column whose link opens the record; by default the only one."
     )

@@ -1,0 +1,199 @@
+"""The commit: aim at the one button, click once behind the guard, and say honestly what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from playwright.async_api import Error as PlaywrightError
+
+from bots.bot import Bot
+from bots.guard import SingleSendGuard
+from bots.locators import Locator
+from bots.steps.commit import Commit
+from bots.trouble import PageMoved, translated
+from engine.errors import ItemException, NotSent, Rejected, SystemException, UnknownOutcome
+from engine.ports import Receipt
+
+_LOOK_MS = 300
+"""How long the page is watched before the guard is asked again, in milliseconds."""
+_ID_MS = 1000
+_SERVER_ERROR = 500
+_CLIENT_ERROR = 400
+
+
+async def aim(bot: Bot, commit: Commit) -> None:
+    """Find the one button and see that it can be clicked; nothing leaves the browser.
+
+    Raises:
+        SystemException: it is missing, ambiguous, disabled or covered.
+    """
+    await bot.arrive()
+    if commit.click.frame is None:
+        await bot.aim(commit.click)
+
+
+async def send(
+    bot: Bot, guard: SingleSendGuard, commit: Commit, permit: Callable[[], None], limit: timedelta
+) -> Receipt:
+    """Click once and wait for the application's answer, all within `limit`.
+
+    Raises:
+        NotSent: nothing left, and nothing can any more.
+        Rejected: the application, or the form itself, said that the data is invalid.
+        UnknownOutcome: something left and was not confirmed.
+    """
+    bot.allow(limit.total_seconds())
+    bot.dialogs.clear()
+    if commit.via != "request":
+        return await _send_unguarded(bot, commit, permit)
+    try:
+        async with asyncio.timeout(limit.total_seconds()), guard.armed(permit, limit):
+            with translated(bot.redactor, "send"):
+                await _click(bot, commit)
+                seen = await _answer(bot, guard, commit)
+                if seen["seen"] == "confirm":
+                    return await _receipt(bot, guard, commit, seen["url"])
+            raise _verdict(bot, guard, seen)
+    except TimeoutError:
+        await _close(guard)
+        raise _timed_out(guard) from None
+    except (NotSent, Rejected, UnknownOutcome):
+        raise
+    except ItemException as error:
+        await _close(guard)
+        if guard.left:
+            raise UnknownOutcome(error.code, f"a request left, then: {error.message}") from error
+        raise NotSent(error.code, error.message) from error
+
+
+async def _click(bot: Bot, commit: Commit) -> None:
+    bot.accept_dialog = commit.dialog == "accept"
+    if commit.click.frame is not None:
+        await bot.press_mouse(commit.click)
+        return
+    x, y = await bot.aim(commit.click, _answers(commit))
+    await bot.page.mouse.click(x, y)
+
+
+def _answers(commit: Commit) -> list[Locator]:
+    return [commit.confirm] if commit.rejected is None else [commit.confirm, commit.rejected]
+
+
+async def _answer(bot: Bot, guard: SingleSendGuard, commit: Commit) -> dict[str, Any]:
+    """Watch page and guard until one of them settles the matter."""
+    may_leave_until = bot.left_ms - bot.app.commits.click_window.total_seconds() * 1000
+    trouble = asyncio.ensure_future(guard.trouble.wait())
+    try:
+        while bot.left_ms > 0:
+            look = asyncio.ensure_future(_look(bot, commit, min(_LOOK_MS, bot.left_ms)))
+            await asyncio.wait({look, trouble}, return_when=asyncio.FIRST_COMPLETED)
+            if trouble.done():
+                look.cancel()
+                return {"seen": "trouble"}
+            seen = look.result()
+            if _settled(seen, guard, out_of_time=bot.left_ms < may_leave_until):
+                return seen
+    finally:
+        trouble.cancel()
+    return {"seen": "nothing"}
+
+
+async def _look(bot: Bot, commit: Commit, milliseconds: float) -> dict[str, Any]:
+    rejected = commit.rejected.descriptor() if commit.rejected else None
+    try:
+        seen: dict[str, Any] = await bot.call("outcome", commit.confirm.descriptor(), rejected, milliseconds)
+    except PageMoved:
+        return {"seen": "moved"}
+    return seen
+
+
+def _settled(seen: dict[str, Any], guard: SingleSendGuard, *, out_of_time: bool) -> bool:
+    match seen["seen"]:
+        case "confirm" | "rejected" | "lost" | "missed":
+            return True
+        case "complaint":
+            return guard.left == 0
+        case "moved":
+            return False
+    if guard.left == 0:
+        return out_of_time
+    failed = any(answer.final and answer.status >= _CLIENT_ERROR for answer in guard.answers)
+    return failed and guard.unknown == 0 and bool(seen.get("resting"))
+
+
+def _verdict(bot: Bot, guard: SingleSendGuard, seen: dict[str, Any]) -> Exception:
+    """Return the exception for an answer that is no confirmation."""
+    if guard.refusal is not None and guard.left == 0:
+        return guard.refusal
+    match seen["seen"]:
+        case "rejected" if not any(answer.status >= _SERVER_ERROR for answer in guard.answers):
+            return Rejected("application_rejected", bot.redactor.scrub(seen["text"]) or "the data was rejected")
+        case "complaint" if guard.left == 0:
+            return Rejected("application_rejected", bot.redactor.scrub(seen["text"]))
+    if guard.left == 0:
+        asked = f"; the page asked {bot.dialogs[-1]!r}, which was dismissed" if bot.dialogs else ""
+        code = "click_missed" if seen["seen"] == "missed" else "nothing_left"
+        return NotSent(code, f"the click sent nothing{asked}")
+    if seen["seen"] == "lost":
+        return UnknownOutcome("session_lost", "the application answered the commit with its login page")
+    if guard.unknown:
+        return UnknownOutcome("no_answer", "the commit's request got no answer")
+    statuses = ", ".join(str(answer.status) for answer in guard.answers)
+    return UnknownOutcome("not_confirmed", f"the application answered {statuses} and confirmed nothing")
+
+
+def _timed_out(guard: SingleSendGuard) -> Exception:
+    if guard.left:
+        return UnknownOutcome("not_confirmed", "the commit was not confirmed within its limit")
+    return guard.refusal or NotSent("nothing_left", "the click sent nothing within its limit")
+
+
+async def _close(guard: SingleSendGuard) -> None:
+    try:
+        await guard.close()
+    except PlaywrightError:
+        return  # without a browser nothing can leave
+
+
+async def _receipt(bot: Bot, guard: SingleSendGuard, commit: Commit, url: str) -> Receipt:
+    if guard.left == 0:
+        raise UnknownOutcome(
+            "confirmed_unseen", "the page confirms, but no request was seen to leave: declare `via:` of this commit"
+        )
+    return Receipt(url, await _app_id(bot, commit), guard.requests)
+
+
+async def _app_id(bot: Bot, commit: Commit) -> str | None:
+    if commit.id is None:
+        return None
+    try:
+        result = await bot.call("readAll", [{"want": commit.id.descriptor()}], min(_ID_MS, bot.left_ms))
+    except PageMoved:
+        return None  # it is confirmed already; the read-back will find it
+    value = result[0].get("value")
+    return str(value) if value else None
+
+
+async def _send_unguarded(bot: Bot, commit: Commit, permit: Callable[[], None]) -> Receipt:
+    """Send a commit that does not leave as a request: whatever is not confirmed is unknown from the click on."""
+    with translated(bot.redactor, "aim"):
+        x, y = await bot.aim(commit.click, _answers(commit))
+    permit()
+    bot.accept_dialog = commit.dialog == "accept"
+    try:
+        with translated(bot.redactor, "send"):
+            await bot.page.mouse.click(x, y)
+            while bot.left_ms > 0:
+                seen = await _look(bot, commit, min(_LOOK_MS, bot.left_ms))
+                if seen["seen"] == "confirm":
+                    return Receipt(seen["url"], await _app_id(bot, commit))
+                if seen["seen"] == "rejected":
+                    raise Rejected("application_rejected", bot.redactor.scrub(seen["text"]))
+                if seen["seen"] == "lost":
+                    break
+    except SystemException as error:
+        raise UnknownOutcome(error.code, error.message) from error
+    raise UnknownOutcome("not_confirmed", "the commit was not confirmed within its limit")
