@@ -1,30 +1,20 @@
-"""Takes secrets out of everything that is written: log lines, evidence, traces.
-
-A secret rarely travels as it was typed. Each value is therefore known in every form it takes on its way: in a JSON
-string, a URL, a form body, HTML, a Python representation, base64 (at any of the three alignments, so also inside
-`user:password`), and in one of these inside another, as a trace holds a form body inside JSON.
-"""
+"""Takes secrets out of everything that is written: log lines, evidence, traces."""
 
 from __future__ import annotations
 
-import base64
-import html
 import io
-import json
 import math
-import re
 import tempfile
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote, quote_plus
 
-MARK = "***"
-"""What stands where a secret stood; shorter than any secret, so that it can never contain one."""
+from engine.secret_forms import MARK, Needles, forms
+
 SHORTEST = len(MARK) + 1
 """Fewest characters of a value that can be taken out; anything shorter stands in every ordinary text."""
 
@@ -32,94 +22,6 @@ _ZIP = b"PK\x03\x04"
 _NESTED_LIMIT = 64 * 1024 * 1024
 _NESTED_DEPTH = 3
 _REMOVED = b"removed: too large or too deeply packed to be searched for secrets\n"
-_BROWSER_KEEPS = "!'()*~"
-_ADDRESS_KEEPS = "!$&'()*+,/:;=?@[]^`{|}~\\%#"
-
-
-def _json_ascii(text: str) -> str:
-    return json.dumps(text)[1:-1]
-
-
-def _json_upper(text: str) -> str:
-    return re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda match: match[0].upper(), _json_ascii(text))
-
-
-def _percent(text: str, safe: str) -> str:
-    return quote(text, safe=safe, errors="surrogatepass")
-
-
-_ENCODERS: tuple[Callable[[str], str], ...] = (
-    _json_ascii,
-    _json_upper,
-    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
-    lambda text: _percent(text, ""),
-    lambda text: _percent(text, "/"),
-    lambda text: _percent(text, _BROWSER_KEEPS),
-    lambda text: _percent(text, _ADDRESS_KEEPS),
-    lambda text: re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), _percent(text, "")),
-    lambda text: quote_plus(text, errors="surrogatepass"),
-    lambda text: quote_plus(text, safe="*", errors="surrogatepass"),
-    lambda text: html.escape(text, quote=False),
-    html.escape,
-    lambda text: html.escape(text, quote=False).replace('"', "&#34;").replace("'", "&#39;"),
-    lambda text: html.escape(text, quote=False).replace('"', "&quot;"),
-    lambda text: text.replace("&", "&amp;").replace('"', "&quot;"),
-    lambda text: repr(text)[1:-1],
-    lambda text: ascii(text)[1:-1],
-    lambda text: repr(text)[1:-1].replace("\\'", "'").replace("'", "\\'"),
-    lambda text: repr(_bytes(text))[2:-1],
-)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _base64(text: str) -> Iterator[str]:
-    """Yield the characters that base64 of anything around `text` must show, for its three alignments."""
-    data = _bytes(text)
-    for before in range(3):
-        bits = 8 * (before + len(data))
-        fragment = base64.b64encode(bytes(before) + data)[-(-8 * before // 6) : bits // 6].decode()
-        yield fragment
-        yield fragment.replace("+", "-").replace("/", "_")
-        yield quote(fragment, safe="")
-    yield base64.b64encode(data).decode()
-
-
-def forms(value: str) -> set[str]:
-    """Return every text in which `value` is known to travel, itself included."""
-    once = {value} | {encode(value) for encode in _ENCODERS}
-    twice = {encode(form) for form in once for encode in _ENCODERS}
-    packed = {fragment for form in once for fragment in _base64(form)}
-    return once | twice | packed
-
-
-class _Needles:
-    """The compiled forms of all values: built once per added value, then only read."""
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        self.texts = sorted(texts, key=lambda text: (-len(text), text))
-        self.raws = sorted({_bytes(text) for text in self.texts}, key=lambda raw: (-len(raw), raw))
-        self._text = re.compile("|".join(map(re.escape, self.texts)))
-        self._raw = re.compile(b"|".join(map(re.escape, self.raws)))
-
-    def in_text(self, text: str) -> bool:
-        return any(needle in text for needle in self.texts)
-
-    def in_bytes(self, data: bytes) -> bool:
-        return any(needle in data for needle in self.raws)
-
-    def out_of_text(self, text: str) -> str:
-        # What is left around a mark may be a secret again; each round makes the text shorter, so this ends.
-        while self.in_text(text):
-            text = self._text.sub(MARK, text)
-        return text
-
-    def out_of_bytes(self, data: bytes) -> bytes:
-        while self.in_bytes(data):
-            data = self._raw.sub(MARK.encode(), data)
-        return data
 
 
 class Redactor:
@@ -129,7 +31,7 @@ class Redactor:
         self._lock = threading.Lock()
         self._values: set[str] = set()
         self._forms: set[str] = set()
-        self._needles = _Needles(())
+        self._compiled: Needles | None = None
 
     def add(self, value: str, *, at_least: int = SHORTEST) -> bool:
         """Take `value` out of everything from now on; False if it has under `at_least` characters.
@@ -143,8 +45,15 @@ class Redactor:
             if value not in self._values:
                 self._values.add(value)
                 self._forms |= forms(value)
-                self._needles = _Needles(self._forms)
+                self._compiled = None
         return True
+
+    @property
+    def _needles(self) -> Needles:
+        with self._lock:
+            if self._compiled is None:  # compiled when needed: a login adds several cookies in a row
+                self._compiled = Needles(self._forms)
+            return self._compiled
 
     def contains(self, text: str) -> bool:
         """Say whether any form of any secret stands in `text`."""

@@ -15,7 +15,8 @@ import pytest
 
 from engine.errors import SystemException
 from engine.evidence import EvidenceFile, EvidenceStore, FieldDiff, field_diff
-from engine.redact import MARK, Redactor
+from engine.redact import Redactor
+from engine.secret_forms import MARK
 from engine.values import FieldSpec, Record
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)

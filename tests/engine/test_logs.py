@@ -19,7 +19,8 @@ from rich.progress import Progress
 
 from engine.errors import SystemException, UserError
 from engine.logs import FILE_NAME, bound, configure
-from engine.redact import MARK, Redactor
+from engine.redact import Redactor
+from engine.secret_forms import MARK
 
 SECRET = 'hunter"2!\\ö'
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.redact import MARK, SHORTEST, Redactor
+from engine.redact import SHORTEST, Redactor
+from engine.secret_forms import MARK
 
 NASTY = "p&ä\"s's <w>/ör\\d+=%李"
 
@@ -34,6 +35,13 @@ def knowing(*values: str) -> Redactor:
         json.dumps({"postData": json.dumps({"password": NASTY}, ensure_ascii=False)}, ensure_ascii=False),
         json.dumps({"postData": urlencode({"password": NASTY})}),
         json.dumps(["snapshot", f'<input value="{html.escape(NASTY)}">']),
+        json.dumps(NASTY).replace("/", "\\/"),
+        json.dumps(NASTY).replace("<", "\\u003c"),
+        json.dumps(NASTY, ensure_ascii=False)
+        .replace("<", "\\u003c")
+        .replace(">", "\\u003e")
+        .replace("&", "\\u0026")
+        .replace("'", "\\u0027"),
         quote(NASTY),
         quote(NASTY, safe=""),
         quote(NASTY, safe="").lower(),
@@ -72,6 +80,13 @@ def test_nothing_scrubbed_still_holds_a_secret(secrets: list[str], text: str) ->
 
     assert not any(secret in redactor.scrub(text) for secret in secrets)
     assert not any(secret.encode() in redactor.scrub_bytes(text.encode()) for secret in secrets)
+
+
+def test_finds_the_longest_of_many_values_that_begin_alike() -> None:
+    values = ["session", "session-1", "session-12", "session-2", "sess[i]on"]
+
+    assert knowing(*values).scrub(" ".join(values)) == " ".join([MARK] * 5)
+    assert knowing(*values).scrub("sess session-123 sessi") == f"sess {MARK}3 sessi"
 
 
 def test_the_longer_of_two_secrets_goes_first_so_that_no_tail_stays() -> None:

@@ -11,7 +11,8 @@ import pytest
 from keyring.backends import fail
 
 from engine.errors import UserError
-from engine.redact import MARK, Redactor
+from engine.redact import Redactor
+from engine.secret_forms import MARK
 from engine.secrets import FILE_VARIABLE, Secret, SecretStore
 
 
