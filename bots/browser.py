@@ -134,8 +134,15 @@ async def launch(
             executable_path=choice.path, headless=headless, args=args, timeout=timeout_ms
         )
     except PlaywrightError as error:
-        words = " ".join(error.message.split())[:600]
+        words = _last_words(error.message)
         raise SystemException("browser_not_started", f"{choice.kind} ({choice.how}) did not start: {words}") from error
+
+
+def _last_words(message: str) -> str:
+    """Keep what the browser itself wrote; Playwright's log around it is mostly a screenful of switches."""
+    lines = message.splitlines() or [""]
+    own = [line.rpartition("[err]")[2].strip() for line in lines if "[err]" in line]
+    return " / ".join([lines[0].strip(), *own[-3:]])[:600]
 
 
 def _checked(hosts: Iterable[str]) -> list[str]:

@@ -72,7 +72,7 @@ class _Window:
     seen: dict[str, asyncio.Future[APIResponse | None]] = field(default_factory=dict)
     files: dict[str, list[bytes]] = field(default_factory=dict)
     left: int = 0
-    refusal: BaseException | None = None
+    refusal: Exception | None = None
     trouble: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -120,7 +120,7 @@ class SingleSendGuard:
         return tuple(self._window.stopped)
 
     @property
-    def refusal(self) -> BaseException | None:
+    def refusal(self) -> Exception | None:
         """Return what `permit` (or a missing file) raised in place of letting a request go."""
         return self._window.refusal
 
@@ -268,7 +268,7 @@ class SingleSendGuard:
         asked = asyncio.ensure_future(_ask(window, shown))
         await asyncio.wait({asked})  # an error that leaves a route handler would surface in some later, innocent call
         if (refusal := asked.exception()) is not None:
-            window.refusal = refusal
+            window.refusal = refusal if isinstance(refusal, Exception) else NotSent("stopped", repr(refusal))
             window.trouble.set()
             return self._stop(window, shown, "refused")
         try:
