@@ -60,7 +60,10 @@ async def send(
     except TimeoutError:
         await _close(guard)
         raise _timed_out(guard) from None
-    except (NotSent, Rejected, UnknownOutcome):
+    except (Rejected, UnknownOutcome):
+        raise
+    except NotSent:
+        await _stay(bot)
         raise
     except ItemException as error:
         await _close(guard)
@@ -156,6 +159,14 @@ async def _close(guard: SingleSendGuard) -> None:
         await guard.close()
     except PlaywrightError:
         return  # without a browser nothing can leave
+
+
+async def _stay(bot: Bot) -> None:
+    """Tell the page that the navigation which the guard held back will not come, so that it can be used again."""
+    try:
+        await bot.call("stays")
+    except (PlaywrightError, PageMoved):
+        return
 
 
 async def _receipt(bot: Bot, guard: SingleSendGuard, commit: Commit, url: str) -> Receipt:

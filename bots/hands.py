@@ -27,8 +27,11 @@ from engine.ports import Found, ItemView, Receipt
 from engine.secrets import Secret
 from engine.template import Scope
 
-_MARGIN = 0.95
-"""Share of a step's limit that its waits may use, so that what it missed can still be said."""
+_MARGIN = 0.05
+_LEAST_MARGIN = 0.15
+"""What a step's waits leave of its limit (a share, and at least these seconds), so that what it missed can be said."""
+_START = 45.0
+"""Seconds that starting a browser may take on a busy machine."""
 _GRACE = 5.0
 """Seconds for housekeeping that must not hang a slot: tracing, pictures, the look for a lost session."""
 
@@ -51,7 +54,7 @@ class BrowserHands:
         """
         self.record = {}
         self._bot = None
-        async with self._watched("begin", self.workflow.app.timeout.total_seconds() * 3, look=False):
+        async with self._watched("begin", self._begin_limit(), look=False):
             if self.slot.tracing and self.slot.lost:
                 await self.slot.stop_trace(None)
             await self.pool.ensure(self.slot)
@@ -164,6 +167,9 @@ class BrowserHands:
         except (PlaywrightError, TimeoutError):
             self.slot.mark_broken()
 
+    def _begin_limit(self) -> float:
+        return _START + self.workflow.app.timeout.total_seconds() * (1 + len(self.workflow.app.login))
+
     def _limit(self, step: Step) -> float:
         return (step.limit or self.workflow.app.timeout).total_seconds()
 
@@ -171,7 +177,7 @@ class BrowserHands:
     async def _watched(self, doing: str, seconds: float, *, look: bool = True) -> AsyncIterator[None]:
         """Bound the time, translate errors, and ask after any failure whether the session is what was lost."""
         if self._bot is not None:
-            self._bot.allow(seconds * _MARGIN)
+            self._bot.allow(max(seconds - max(seconds * _MARGIN, _LEAST_MARGIN), seconds / 2))
         try:
             async with asyncio.timeout(seconds):
                 with translated(self.slot.redactor, doing):

@@ -11,6 +11,7 @@ from typing import Any
 PARTS = ("watch", "locate", "read", "act", "click")
 EXPORTS = (
     "settled",
+    "stays",
     "arrive",
     "lost",
     "fillAll",

@@ -87,8 +87,12 @@ window.requestAnimationFrame = function (callback) {
 };
 window.cancelAnimationFrame = (id) => { pending.delete(`frame ${id}`); real.cancelFrame(id); };
 
+// A navigation that ends in a download or in nothing fires no event: who knows of it says so.
+function stays() {
+  state.leaving = false;
+}
+
 if (window.navigation) {
-  const stays = () => { state.leaving = false; };
   window.navigation.addEventListener("navigate", (event) => {
     const web = /^https?:/.test(event.destination.url);
     if (web && !event.destination.sameDocument && event.downloadRequest === null) {
@@ -126,8 +130,10 @@ async function settled(cap = config.cap) {
       calm = state.mutations === before ? calm + 1 : 0;
     }
     if (now() > deadline) {
-      state.noisy = true;
-      return { capped: true, leaving: state.leaving };
+      const { leaving } = state;
+      state.noisy = !leaving;
+      stays();
+      return { capped: true, leaving };
     }
   }
   return { capped: false, leaving: false };
