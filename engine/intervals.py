@@ -1,0 +1,56 @@
+"""Proportions that say how sure they are: exact binomial intervals after Clopper and Pearson (1934).
+
+C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
+Biometrika 26 (1934), 404-413. The interval never covers less than it promises, for any n and any true share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scipy.special import betaincinv  # the quantile that scipy.stats.beta.ppf returns, without its second of import
+
+CONFIDENCE = 0.95
+
+
+def clopper_pearson(k: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float] | None:
+    """Return the exact two-sided interval of a share of k in n, or None for n = 0: no data, no statement.
+
+    Raises:
+        ValueError: k is not in 0..n, or the confidence is not in (0, 1).
+    """
+    if not 0 <= k <= n or not 0 < confidence < 1:
+        raise ValueError(f"{k} of {n} at confidence {confidence}: 0 <= k <= n and 0 < confidence < 1 must hold")
+    if n == 0:
+        return None
+    tail = (1 - confidence) / 2
+    low = 0.0 if k == 0 else float(betaincinv(k, n - k + 1, tail))
+    high = 1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - tail))
+    return low, high
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """k of n, with its 95 % Clopper-Pearson interval; everything is None while n is 0."""
+
+    k: int
+    n: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def proportion(k: int, n: int, confidence: float = CONFIDENCE) -> Proportion:
+    """Return the share of k in n with its interval.
+
+    Raises:
+        ValueError: k is not in 0..n.
+    """
+    interval = clopper_pearson(k, n, confidence)
+    low, high = interval or (None, None)
+    return Proportion(k, n, k / n if n else None, low, high)
+
+
+def share(hits: list[bool]) -> Proportion:
+    """Return the share of true answers."""
+    return proportion(sum(hits), len(hits))
