@@ -208,11 +208,14 @@ def _count_towards_breaker(
     if not failed and (row is None or row.failures == 0):
         return False
     failures = (row.failures if row else 0) + 1 if failed else 0
-    pause = after_failure(policy, failures)
+    is_open = row is not None and row.open_until is not None and row.open_until > now
+    pause = after_failure(policy, failures) if failed and not is_open else None
     opens = pause is not None
     values: dict[str, Any] = {"failures": failures, "changed_at": now}
     if pause is not None:
         values |= {"open_until": now + pause, "reason": end.reason}
+    elif not failed:
+        values |= {"open_until": None, "reason": None}
     if row is None:
         connection.execute(sa.insert(t.breakers).values(app=app, **values))
     else:

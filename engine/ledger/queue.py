@@ -48,6 +48,7 @@ class Claim:
     worker: str
     failures: int
     orphans: int
+    """Attempts whose worker died, since a person last saw the item."""
     audit_draw: float
     record_url: str | None
     corrects: int | None
@@ -110,7 +111,11 @@ def _orphan_earlier_attempts(connection: Connection, item_id: int, now: datetime
 
 def _claim(connection: Connection, row: Any, attempt_id: int) -> Claim:
     run = connection.execute(sa.select(t.runs.c.definition_hash, t.runs.c.kind).where(t.runs.c.id == row.run_id)).one()
-    orphaned = sa.select(sa.func.count()).where(t.attempts.c.item_id == row.id, t.attempts.c.outcome == "orphaned")
+    mine = t.attempts.c.item_id == row.id
+    looked_at = sa.select(sa.func.max(t.attempts.c.id)).where(mine, t.attempts.c.outcome == "review").scalar_subquery()
+    orphaned = sa.select(sa.func.count()).where(
+        mine, t.attempts.c.outcome == "orphaned", t.attempts.c.id > sa.func.coalesce(looked_at, 0)
+    )
     return Claim(
         item_id=row.id,
         run_id=row.run_id,
