@@ -38,7 +38,9 @@ def test_one_broad_except_in_the_whole_product() -> None:
     broad = [
         str(path.relative_to(ROOT))
         for path in PRODUCT
-        if re.search(r"^\s*except( Exception| BaseException)?( as \w+)?:", path.read_text(encoding="utf-8"), re.MULTILINE)
+        if re.search(
+            r"^\s*except( Exception| BaseException)?( as \w+)?:", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
         and not path.is_relative_to(ROOT / "fixtures")
     ]
     assert broad == ["engine/worker.py", "runner.py"]
@@ -47,3 +49,9 @@ def test_one_broad_except_in_the_whole_product() -> None:
 def test_no_package_address_stands_in_the_repository() -> None:
     files = [path for path in ROOT.glob("*") if path.is_file()] + [*(ROOT / ".ci").glob("*")]
     assert [path.name for path in files if ADDRESS.search(path.read_text(encoding="utf-8", errors="replace"))] == []
+
+
+def test_nothing_imports_the_command_line() -> None:
+    packages = [path for path in PRODUCT if path.name != "runner.py" and "benchmarks" not in path.parts]
+    pattern = re.compile(r"^\s*(import runner|from runner import)", re.MULTILINE)
+    assert [str(path) for path in packages if pattern.search(path.read_text(encoding="utf-8"))] == []
