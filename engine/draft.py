@@ -20,6 +20,7 @@ UNKNOWN = "?"
 """Kind of a step that nobody can name; rules about the order of steps leave it alone."""
 STEP_TIMES = ("standard", "limit")
 """What a step may carry besides its one action."""
+_ANY_DEPTH = 99
 _PLACEHOLDERS: dict[str, Any] = {"name": "broken", "app": "broken", "base_url": "http://broken.invalid", "steps": ["?"]}
 
 
@@ -64,12 +65,13 @@ class Draft:
             details = error.errors(include_url=False)
         self.problems += translate(self.document, (), details, model)
         self.bad |= {str(detail["loc"][0]) for detail in details}
-        good = {key: value for key, value in data.items() if key not in self.bad}
-        wrong = {detail["loc"][1] for detail in details if detail["loc"][0] == "fields" and len(detail["loc"]) > 1}
-        if wrong:
-            good["fields"] = {name: spec for name, spec in data["fields"].items() if name not in wrong}
         needed = {key: value for key, value in _PLACEHOLDERS.items() if key in keys_at(model, ())}
-        return model.model_validate(needed | good)
+        for depth in (_ANY_DEPTH, 2, 1):
+            try:
+                return model.model_validate(needed | _without(data, [detail["loc"][:depth] for detail in details]))
+            except ValidationError:
+                continue
+        return model.model_validate(needed)
 
     def steps(self, path: Keys) -> tuple[Step, ...]:
         """Return the steps of a list; where something is wrong the parameters are None."""
@@ -128,7 +130,8 @@ class Draft:
             return None
         for name in names:
             if name not in mine:
-                self.add(places[name], unknown("key" if mine else what, name, extra if mine else known), what, key=True)
+                likely = extra if mine else known if name == names[0] else [*known, *extra]
+                self.add(places[name], unknown("key" if mine else what, name, likely), what, key=True)
         if not names:
             self.add(path, f"this entry names no {what}", what)
         if mine:
@@ -166,6 +169,19 @@ class WorkflowDraft:
     def lists(self) -> tuple[tuple[str, tuple[Step, ...]], ...]:
         """Return the lists of steps with the key under which each stands."""
         return ("steps", self.steps), ("correction", self.correction)
+
+
+def _without(data: Any, places: Iterable[tuple[int | str, ...]]) -> Any:
+    """Return mappings without the keys at some places; a list that holds a wrong entry goes as a whole."""
+    if not isinstance(data, Mapping):
+        return data
+    here = {place[0]: [other[1:] for other in places if other[:1] == place[:1]] for place in places if place}
+    kept = {}
+    for key, value in data.items():
+        deeper = here.get(key, [])
+        if key not in here or (isinstance(value, Mapping) and all(deeper) and all(rest[0] in value for rest in deeper)):
+            kept[key] = _without(value, deeper)
+    return kept
 
 
 def long_form(written: Any, model: type[BaseModel]) -> Any:

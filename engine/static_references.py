@@ -153,6 +153,8 @@ def _unknown_name(reference: Reference, place: _Place) -> str | None:
             return f"{reference} has no namespace, did you mean ${{item.{name}}}?"
         if space == "row" and place.table is None:
             return f"{reference} has no meaning outside the `columns` of `rows`"
+        if not space and name == "page":
+            return f"{reference} only means something in `audit.open`"
         known = [known or "page" for known in place.names]
         return unknown("namespace", space, known) if space else f"{reference} needs a namespace: {', '.join(known)}"
     names = place.names[space]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
@@ -17,14 +19,21 @@ _SECRET_WORDS = re.compile(
     r"(?:^|[^a-z])(?:password|passwort|passwd|passphrase|passcode|token|secret|pin|otp|totp|api[ _-]?key)s?(?:[^a-z]|$)"
     r"|密码|口令"
 )
-_BRANCH_ERRORS = {"string_type", "model_type", "dict_type", "list_type", "tuple_type", "none_required", "int_type"}
-_KINDS = (
-    (bool, "true or false"),
-    (int, "the number"),
-    (str, "the text"),
-    (list, "a list"),
-    (dict, "a mapping"),
-)
+_BRANCH_ERRORS = {"string_type", "model_type", "dict_type", "list_type", "tuple_type", "none_required", "literal_error"}
+_KEY_ERRORS = {"missing", "extra_forbidden"}
+_WRONG_BRANCH = 100
+_EXPECTED = {
+    "string": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "decimal": "a number",
+    "bool": "true or false",
+    "date": "a date like 2026-01-31",
+    "model": "a mapping of `key: value`",
+    "dict": "a mapping of `key: value`",
+    "list": "a list",
+    "tuple": "a list",
+}
 
 
 def is_secret_word(name: object) -> bool:
@@ -40,40 +49,55 @@ def translate(
 
     `also` names keys of `base` that are known elsewhere, for the suggestion to an unknown one.
     """
-    placed = [(_place(document, base, error["loc"]), error) for error in errors]
-    deepest = [
-        (path, error)
-        for path, error in placed
-        if error["type"] not in _BRANCH_ERRORS or not any(_is_closer(path, error, other) for other in placed)
-    ]
-    first: dict[tuple[Keys, str], Problem] = {}
-    for path, error in deepest:
-        detail = str(error["loc"][-1]) if error["type"] in {"missing", "extra_forbidden"} else ""
-        first.setdefault((path, detail), _problem(document, path, error, model, also))
-    return list(first.values())
+    placed = [_Placed(*_place(document, base, error), error) for error in errors]
+    groups: dict[tuple[Keys, str], list[ErrorDetails]] = {}
+    for one in _likely_branches(placed):
+        detail = str(one.error["loc"][-1]) if one.error["type"] in _KEY_ERRORS else ""
+        groups.setdefault((one.path, detail), []).append(one.error)
+    return [_problem(document, path, errors, model, also) for (path, _), errors in groups.items()]
 
 
-def _is_closer(path: Keys, error: ErrorDetails, other: tuple[Keys, ErrorDetails]) -> bool:
-    """Say whether another error lies at or under this one and tells more than "wrong branch of a union"."""
-    other_path, other_error = other
-    if other_error is error or other_path[: len(path)] != path:
-        return False
-    return len(other_path) > len(path) or other_error["type"] not in _BRANCH_ERRORS
+@dataclass(frozen=True)
+class _Placed:
+    """An error where it belongs; `fork` is the value that fits no branch of a union, `branch` the one tried."""
+
+    path: Keys
+    fork: Keys | None
+    branch: str
+    error: ErrorDetails
 
 
-def _place(document: Document, base: Keys, loc: tuple[int | str, ...]) -> Keys:
-    """Follow an error's location as far as the data goes; names of union branches lead nowhere and are skipped."""
-    path = base
-    for part in loc:
+def _likely_branches(placed: list[_Placed]) -> list[_Placed]:
+    """Of each value that fits no branch of a union, keep the errors of the branch that was probably meant."""
+    chosen: dict[Keys, str] = {}
+    for fork in {one.fork for one in placed if one.fork is not None}:
+        here = [one for one in placed if one.fork == fork]
+        if any(one.path != fork or one.error["type"] in _KEY_ERRORS for one in here):
+            costs: dict[str, int] = {}
+            for one in here:
+                cost = _WRONG_BRANCH if one.error["type"] in _BRANCH_ERRORS and one.path == fork else 1
+                costs[one.branch] = costs.get(one.branch, 0) + cost
+            chosen[fork] = min(costs, key=lambda branch: costs[branch])
+    return [one for one in placed if one.fork is None or chosen.get(one.fork, one.branch) == one.branch]
+
+
+def _place(document: Document, base: Keys, error: ErrorDetails) -> tuple[Keys, Keys | None, str]:
+    """Follow an error's location as far as the data goes; the name of a union's branch leads nowhere: a fork."""
+    path, fork, branch = base, None, ""
+    names_a_key = error["type"] in _KEY_ERRORS
+    for number, part in enumerate(error["loc"], start=1):
         data = document.at(path)
         if (isinstance(data, dict) and part in data) or (
             isinstance(data, list) and isinstance(part, int) and part < len(data)
         ):
             path = (*path, part)
-    return path
+        elif fork is None and not (names_a_key and number == len(error["loc"])):
+            fork, branch = path, str(part)
+    return path, fork, branch
 
 
-def _problem(document: Document, path: Keys, error: ErrorDetails, model: Any, also: Iterable[str]) -> Problem:
+def _problem(document: Document, path: Keys, errors: list[ErrorDetails], model: Any, also: Iterable[str]) -> Problem:
+    error = errors[0]
     name = str(error["loc"][-1]) if error["loc"] else ""
     if error["type"] == "extra_forbidden":
         known = keys_at(model, error["loc"][:-1]) | (set(also) if len(error["loc"]) == 1 else set())
@@ -81,15 +105,17 @@ def _problem(document: Document, path: Keys, error: ErrorDetails, model: Any, al
     if error["type"] == "missing":
         return document.problem(path, f'missing key "{name}"', "key", key=True)
     secret = any(is_secret_word(part) for part in path)
-    return document.problem(path, _sentence(error, "this value" if secret else _shown(error["input"])), "value")
+    got = "this value" if secret else _shown(document.at(path))
+    kinds = list(dict.fromkeys(filter(None, (_expected(one) for one in errors))))
+    message = f"expected {' or '.join(kinds)}, got {got}" if len(kinds) > 1 else _sentence(error, got)
+    if "a text" in kinds and isinstance(document.at(path), (int, Decimal)):
+        message += ": put it in quotes"
+    return document.problem(path, message, "value")
 
 
 def _sentence(error: ErrorDetails, got: str) -> str:
     limit: Mapping[str, Any] = error.get("ctx") or {}
     match error["type"]:
-        case "string_type":
-            quote = "" if isinstance(error["input"], (list, dict, type(None))) else ": put it in quotes"
-            return f"expected a text, got {got}{quote}"
         case "literal_error" | "enum":
             known = re.findall(r"'([^']*)'", str(limit.get("expected")))
             close = suggest(str(error["input"]), known)
@@ -97,10 +123,6 @@ def _sentence(error: ErrorDetails, got: str) -> str:
             return f"{got} is not allowed{hint} known: {', '.join(known)}"
         case "value_error":
             return str(limit.get("error", error["msg"]))
-        case "model_type" | "dict_type" | "model_attributes_type" | "dataclass_type":
-            return f"expected a mapping of `key: value`, got {got}"
-        case "list_type" | "tuple_type" | "set_type":
-            return f"expected a list, got {got}"
         case "string_pattern_mismatch":
             return f"{got} does not have the form {limit.get('pattern')}"
         case "string_too_short" | "too_short":
@@ -109,18 +131,18 @@ def _sentence(error: ErrorDetails, got: str) -> str:
             bound, value = next(iter(limit.items()))
             words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
             return f"must be {words[bound]} {value}, got {got}"
-    return _wrong_kind(error, got)
-
-
-def _wrong_kind(error: ErrorDetails, got: str) -> str:
-    kinds = {"int": "a whole number", "float": "a number", "decimal": "a number", "bool": "true or false"}
-    kind, _, _ = error["type"].partition("_")
-    if kind == "date":
-        return f"expected a date like 2026-01-31, got {got}"
-    if kind in kinds:
-        return f"expected {kinds[kind]}, got {got}"
+    if expected := _expected(error):
+        return f"expected {expected}, got {got}"
     said = error["msg"].removeprefix("Input ")
     return f"{got} {said[:1].lower()}{said[1:]}"
+
+
+def _expected(error: ErrorDetails) -> str | None:
+    """Return what kind of value was expected, where that is what is wrong."""
+    if error["type"] in {"value_error", "literal_error"}:
+        return None
+    kind, _, what = error["type"].partition("_")
+    return _EXPECTED.get(kind) if what.startswith(("type", "parsing", "from", "attributes", "required")) else None
 
 
 def _shown(value: object) -> str:
@@ -129,7 +151,7 @@ def _shown(value: object) -> str:
     if isinstance(value, str):
         return f'"{value[:60]}"'
     if isinstance(value, (list, dict)):
-        return next(words for kind, words in _KINDS if isinstance(value, kind))
+        return "a list" if isinstance(value, list) else "a mapping"
     return ("true" if value else "false") if isinstance(value, bool) else f"the number {value}"
 
 

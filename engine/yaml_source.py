@@ -76,7 +76,7 @@ class Document:
 
 def suggest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that was probably meant; longer words must be closer."""
-    cutoff = min(0.5 + 0.03 * len(word), 0.85)
+    cutoff = min(0.45 + 0.03 * len(word), 0.85)
     folded = {_fold(name): name for name in known}
     close = difflib.get_close_matches(_fold(word), folded, n=1, cutoff=cutoff)
     return folded[close[0]] if close else None
