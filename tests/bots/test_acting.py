@@ -51,6 +51,13 @@ async def test_a_covered_button_is_not_clicked_through(
     assert pages.posted == []
 
 
+TWO_IN_ONE_PLACE = (
+    "<style>button { position: absolute; left: 200px; top: 200px }</style><button id=a>Cancel</button>"
+    "<button id=b style='visibility:hidden' onclick=\"fetch('/hit',{method:'POST'})\">Delete</button>"
+    "<script>a.onmousemove = () => { b.style.visibility = 'visible'; };</script>"
+)
+
+
 async def test_a_button_that_gives_way_to_another_under_the_mouse_is_not_mistaken(
     office: BotOffice, pages: Pages, slot: int, tmp_path: Path
 ) -> None:
@@ -59,9 +66,7 @@ async def test_a_button_that_gives_way_to_another_under_the_mouse_is_not_mistake
         pages,
         slot,
         tmp_path,
-        "<button style='position:absolute;left:200px;top:200px' id=a>Cancel</button>"
-        "<button style='position:absolute;left:200px;top:200px;visibility:hidden' id=b onclick=\"fetch('/hit',{method:'POST'})\">"
-        "Delete</button><script>a.onmousemove = () => { b.style.visibility = 'visible'; };</script>",
+        TWO_IN_ONE_PLACE,
     )
     with pytest.raises(SystemException) as caught:
         await hands.perform(step("click", {"button": "Cancel"}))

@@ -54,8 +54,14 @@ async def fill(hands: BrowserHands, **fields: str) -> None:
 
 
 async def read(hands: BrowserHands, **fields: Any) -> dict[str, Any]:
-    await hands.perform(step("read", {name: spec for name, spec in fields.items()}))
+    await hands.perform(step("read", fields))
     return hands.record
+
+
+SHADOW = (
+    '<div id="h"></div><script>document.getElementById("h").attachShadow({mode:"open"}).innerHTML = '
+    '"<label>Total amount <input></label>"</script>'
+)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +76,7 @@ async def read(hands: BrowserHands, **fields: Any) -> dict[str, Any]:
         "<div>Total amount: <input></div><div>Other: <input></div>",
         "<div><span>Total amount</span><div><textarea></textarea></div></div>",
         "<p hidden><label>Total amount <input></label></p><label>Total amount <input></label>",
-        '<div id="h"></div><script>document.getElementById("h").attachShadow({mode:"open"}).innerHTML = '
-        '"<label>Total amount <input></label>"</script>',
+        SHADOW,
     ],
 )
 async def test_a_field_is_found_by_the_text_a_person_reads(shown: Shown, body: str) -> None:
