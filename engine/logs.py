@@ -42,6 +42,7 @@ def configure(
     *,
     log_dir: Path | None,
     level: str = "INFO",
+    console_level: str | None = None,
     redactor: Redactor,
     console: Console | None = None,
     json_console: bool = False,
@@ -51,6 +52,7 @@ def configure(
     Args:
         log_dir: folder of `countersign.jsonl` (a new file each 10 MB), or None for no file.
         level: the lowest level that is written, e.g. `INFO`.
+        console_level: the lowest level that the terminal shows, if it is another.
         redactor: what every line passes through.
         console: the terminal, shared with progress bars; None is one on standard error.
         json_console: write JSON lines to the terminal too, as containers want it.
@@ -61,7 +63,8 @@ def configure(
     number = _number_of(level)
     logger.remove()
     logger.configure(patcher=_cleaner(redactor))
-    _add(_terminal(console or Console(stderr=True), as_json=json_console), number)
+    shown = number if console_level is None else _number_of(console_level)
+    _add(_terminal(console or Console(stderr=True), as_json=json_console), shown)
     if log_dir is not None:
         try:
             _add(log_dir / FILE_NAME, number, rotation="10 MB", encoding="utf-8", errors="backslashreplace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -49,6 +50,7 @@ class Database:
         Raises:
             UserError: the file is not a ledger, or was written by a newer version.
         """
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # its notes on dialects are for nobody here
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         try:
