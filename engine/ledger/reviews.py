@@ -98,7 +98,7 @@ def correct(
         number = (
             connection.execute(sa.select(sa.func.count()).where(t.items.c.corrects_item_id == item_id)).scalar_one() + 1
         )
-        payload = {**decode(item.payload, workflow.fields), **changes}
+        payload = _mended(item.payload, changes, workflow)
         new = NewItem(
             reference=f"{item.reference}#correction-{number}",
             payload=payload,
@@ -113,6 +113,13 @@ def correct(
         _record(connection, database, item, "correct", reviewer, reason=reason, changes=changes, correction=new_id)
         _move(connection, database, item_id, "correcting")
         return Reviewed(item_id, "correcting", correction_run_id=run.run_id, correction_item_id=new_id)
+
+
+def _mended(stored: dict[str, Any], changes: Record, workflow: Workflow) -> Record:
+    try:
+        return decode({**stored, **encode(changes)}, workflow.fields)
+    except ValueError as error:
+        raise UserError(f"the corrected record is still not valid: {error}; correct that field too") from error
 
 
 def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
@@ -130,6 +137,10 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
             raise UserError(f"there is no item {item_id}; `runner.py items list` shows what there is")
         if item.state not in {"review", "cancelled"}:
             raise UserError(f"item {item_id} is {item.state}: only items in review or cancelled can be tried again")
+        if item.reason == "invalid_input":
+            raise UserError(
+                f"item {item_id} has invalid data: `runner.py review correct {item_id} field=value` mends it"
+            )
         connection.execute(
             sa.update(t.items)
             .where(t.items.c.id == item_id)
