@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from loguru import logger
@@ -136,7 +136,7 @@ class Executor:
                 await self.journal.decide(intent, "not_clicked")
                 if error.code != "click_window_over":
                     raise
-                await self._in_session(lambda: self.hands.aim(commit))
+                await self._fill(segment)  # a page whose click was held back is not to be trusted
                 continue
             except Rejected:
                 await self.journal.decide(intent, "rejected")
@@ -149,16 +149,16 @@ class Executor:
 
     async def _verify(self, segment: Segment, commit: Step, intent: Intent) -> None:
         """Read the record back by its business key on a fresh page."""
-        if commit.params.find is not None:
-            found = await self._in_session(lambda: self._timed(commit, "find", self.hands.find(commit)))
-            self._judge(found, intent)
-            self.record_url = found.url
 
-        async def read() -> None:
+        async def once() -> None:
+            if commit.params.find is not None:
+                found = await self._timed(commit, "find", self.hands.find(commit))
+                self._judge(found, intent)
+                self.record_url = found.url
             for step in segment.reads:
                 await self._perform(step)
 
-        await self._in_session(read)
+        await self._in_session(once)
 
     def _judge(self, found: Found, intent: Intent) -> None:
         if found.count > 1:
@@ -177,14 +177,14 @@ class Executor:
 
     async def _timed(self, step: Step, action: str, work: Awaitable[T]) -> T:
         started = self.clock.monotonic()
+        limit = step.limit.total_seconds() if step.limit and action != "send" else None
         try:
-            async with asyncio.timeout(step.limit.total_seconds() if step.limit and action != "send" else None):
+            async with asyncio.timeout(limit) as deadline:
                 return await work
         except TimeoutError:
-            limit = step.limit or timedelta()
-            raise SystemException(
-                "step_timeout", f"step {step.label} took longer than {limit.total_seconds():g} s"
-            ) from None
+            if not deadline.expired():
+                raise
+            raise SystemException("step_timeout", f"step {step.label} took longer than {limit:g} s") from None
         finally:
             seconds = self.clock.monotonic() - started
             standard = step.standard.total_seconds() if step.standard else None
@@ -207,4 +207,6 @@ class Executor:
                 if self.logins > MAX_LOGINS:
                     raise
                 logger.bind(event="session.lost").warning("the session was lost; entering again")
+                already_read = dict(self.hands.record)
                 await self.hands.begin(self.view)
+                self.hands.record.update(already_read)

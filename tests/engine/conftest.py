@@ -46,12 +46,15 @@ FIELDS = {
 
 
 def steps(segments: int, *, find: bool = True, limit: timedelta | None = None) -> tuple[Step, ...]:
-    """Open, fill, commit and read, as often as there are segments."""
+    """Open, fill, commit and read, as often as there are segments; each reads its share of the fields."""
     made: list[Step] = []
-    for _ in range(segments):
+    for segment in range(segments):
+        parts = {
+            "commit": SimpleNamespace(find="by key" if find else None),
+            "read": SimpleNamespace(fields=tuple(FIELDS)[segment::segments]),
+        }
         for kind in ("open", "fill", "commit", "read"):
-            number = len(made) + 1
-            params = SimpleNamespace(find="by key" if find else None) if kind == "commit" else None
+            number, params = len(made) + 1, parts.get(kind)
             made.append(
                 Step(kind, params, number, line=number, limit=limit, commit=kind == "commit", read=kind == "read")
             )

@@ -120,7 +120,7 @@ def test_every_write_of_the_old_fence_is_stale_and_changes_nothing(bench: Bench)
         gate(bench.database, old, 0, Commits())
     for outcome in ("sent", "absent", "not_clicked", "rejected"):
         with pytest.raises(Stale):
-            decide(bench.database, old, intent, outcome, url="http://erp.invalid/1")  # type: ignore[arg-type]
+            decide(bench.database, old, intent, outcome, url="http://erp.invalid/1")
     for outcome in ("passed", "review", "retry", "in_doubt", "released"):
         with pytest.raises(Stale):
             bench.settle(old, Settlement(outcome, error_kind="system", reason="x"))  # type: ignore[arg-type]
