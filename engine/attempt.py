@@ -51,11 +51,13 @@ class Attempt:
         executor = Executor(hands, journal, self.workflow, view, self._steps(), self.database.clock, holds_lease)
         self._executor = executor
         try:
-            async with asyncio.timeout(self.workflow.time.limit.total_seconds()):
+            async with asyncio.timeout(self.workflow.time.limit.total_seconds()) as limit:
                 await executor.run()
                 verdict = self._inspect(view.payload, hands.record)
                 await self._capture(hands, "record", keep=self._keeps_picture(verdict))
         except TimeoutError:
+            if not limit.expired():
+                raise
             await self._fail(hands)
             raise self._too_slow(journal) from None
         except ItemException as error:
@@ -78,7 +80,7 @@ class Attempt:
         undecided = self._executor.journal.undecided if self._executor else None
         if isinstance(error, NotYet):
             return Settlement("in_doubt", available_at=error.until, **common)
-        if undecided is not None and not isinstance(error, BusinessException):
+        if undecided is not None and now < undecided.lands_until and not isinstance(error, BusinessException):
             return Settlement("in_doubt", error_kind="system", available_at=undecided.lands_until, **common)
         if wait is not None:
             return Settlement("retry", error_kind="system", available_at=now + wait, **common)
