@@ -1,0 +1,178 @@
+"""The `model` verbs: train, evaluate, card, list, promote."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from engine.definition import Workflow
+from engine.errors import UserError
+from engine.ledger import models as registry
+from engine.ledger.database import Database
+from engine.sources import read_source
+from engine.values import Record, decode
+from qc_models.artifact import Artifact
+from qc_models.card import card
+from qc_models.evaluation import evaluate
+from qc_models.store import ModelStore
+from qc_models.training import Trained, train
+
+NAME = "entry-quality"
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Name = Annotated[str, typer.Option(help="Which model.")]
+Version = Annotated[str | None, typer.Option(help="Which version; default: the champion.")]
+WorkflowPath = Annotated[Path, typer.Argument(help="The workflow whose records the model inspects.")]
+
+
+class ModelDesk(Protocol):
+    """What the verbs need of the one who runs them; the runner provides it."""
+
+    @property
+    def database(self) -> Database:
+        """The ledger."""
+        ...
+
+    @property
+    def models(self) -> ModelStore:
+        """The folder of artifacts."""
+        ...
+
+    @property
+    def models_dir(self) -> Path:
+        """Where artifacts are written."""
+        ...
+
+    @property
+    def console(self) -> Console:
+        """Standard output."""
+        ...
+
+    @property
+    def user(self) -> str:
+        """Who sits here."""
+        ...
+
+    def load(self, path: Path) -> Workflow:
+        """Load one definition."""
+        ...
+
+
+def read_history(path: Path, workflow: Workflow) -> list[Record]:
+    """Read verified records, oldest first, from JSON Lines with the names of the record contract.
+
+    Raises:
+        UserError: the file is missing, or a line is no record of the contract.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(decode(json.loads(line), workflow.fields))
+        except (ValueError, AttributeError) as error:
+            raise UserError(f"{path}:{number}: not a record of {workflow.name}: {error}") from error
+    return records
+
+
+def train_and_register(desk: ModelDesk, workflow: Workflow, history: Sequence[Record], *, seed: int) -> Trained:
+    """Train an artifact and enter it in the ledger; the first becomes champion, later ones wait as challengers."""
+    trained = train(workflow.fields, history, seed=seed, models_dir=desk.models_dir)
+    artifact = desk.models.get(NAME, trained.version)
+    register(desk, artifact, trained.metrics)
+    return trained
+
+
+def register(desk: ModelDesk, artifact: Artifact, metrics: dict[str, Any]) -> None:
+    """Enter a verified artifact in the ledger, if it is not there yet."""
+    digest = hashlib.sha256((artifact.folder / "model.onnx").read_bytes()).hexdigest()
+    row = registry.ModelRow(artifact.name, artifact.version, "challenger", digest, metrics)
+    registry.register(desk.database, row, desk.user)
+
+
+def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
+    """Return the `model` verbs over a desk that is opened when one of them runs."""
+    app = typer.Typer(no_args_is_help=True, help="Train, evaluate and promote the models that inspect outputs.")
+
+    @app.command("train")
+    def _train(
+        workflow: WorkflowPath,
+        history: Annotated[Path, typer.Option(help="Verified past records, JSON Lines, oldest first.")],
+        seed: Annotated[int, typer.Option(help="Decides every draw.")] = 1,
+        as_json: AsJson = False,
+    ) -> None:
+        """Train on verified records, check parity with scikit-learn, write and register the artifact."""
+        desk = open_desk()
+        definition = desk.load(workflow)
+        trained = train_and_register(desk, definition, read_history(history, definition), seed=seed)
+        _print(desk, {"version": trained.version, "folder": str(trained.folder), **trained.metrics}, as_json=as_json)
+
+    @app.command("evaluate")
+    def _evaluate(
+        workflow: WorkflowPath,
+        source: Annotated[Path, typer.Option(help="Records file or folder, as `run --source` takes it.")],
+        truth: Annotated[Path, typer.Option(help="JSON: reference to the list of its wrong fields.")],
+        version: Version = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Score records whose truth is known; precision, recall and accuracy with 95 % intervals, by kind of error."""
+        desk = open_desk()
+        definition = desk.load(workflow)
+        records = {item.reference: item.payload for item in read_source(definition, source).items}
+        figures = evaluate(desk.models.get(NAME, version), records, _read_truth(truth))
+        _print(desk, figures.as_dict(), as_json=as_json)
+
+    @app.command("card")
+    def _card(name: Name = NAME, version: Version = None) -> None:
+        """Print the model card, Markdown."""
+        typer.echo(card(open_desk().models.get(name, version)))
+
+    @app.command("list")
+    def _list(as_json: AsJson = False) -> None:
+        """List the registered artifacts."""
+        desk = open_desk()
+        rows = [vars(row) for row in registry.listing(desk.database)]
+        if as_json:
+            typer.echo(json.dumps(rows, ensure_ascii=False))
+            return
+        table = Table("name", "version", "stage", "SHA-256")
+        for row in rows:
+            table.add_row(row["name"], row["version"], row["stage"], row["sha256"][:12])
+        desk.console.print(table)
+
+    @app.command("promote")
+    def _promote(version: Annotated[str, typer.Argument()], name: Name = NAME) -> None:
+        """Make a version the champion; naming the previous one rolls back."""
+        desk = open_desk()
+        desk.models.get(name, version)
+        registry.promote(desk.database, name, version, desk.user)
+        desk.console.print(f"{name} {version} is champion")
+
+    return app
+
+
+def _read_truth(path: Path) -> dict[str, list[dict[str, Any]]]:
+    try:
+        truth: dict[str, list[dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as JSON ({error})") from error
+    return truth
+
+
+def _print(desk: ModelDesk, figures: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(figures, ensure_ascii=False, default=str))
+        return
+    table = Table("figure", "value")
+    for name, value in figures.items():
+        shown = json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (dict, list)) else str(value)
+        table.add_row(name, shown)
+    desk.console.print(table)

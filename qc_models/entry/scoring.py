@@ -1,0 +1,82 @@
+"""From cells to the record: a small logistic regression over the cells' probabilities, outside the graph.
+
+Its intercept is moved to the share of wrong records that is expected in service (training plants far more mistakes than
+people make), so that the number means what it says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from qc_models.entry.cells import AT
+
+Floats = NDArray[np.float64]
+FEATURES = ("top_1", "top_2", "top_3", "any", "laws_broken", "told_against")
+_EDGE = 1e-6
+
+
+@dataclass(frozen=True)
+class RecordScore:
+    """Weights of the record's logistic regression, in the order of FEATURES, and its intercept."""
+
+    weights: tuple[float, ...]
+    intercept: float
+
+    def probabilities(self, cells: Floats, matrices: NDArray[np.float32]) -> Floats:
+        """Return P(the record is wrong) of each record from its cells' probabilities and feature matrices."""
+        logits = features(cells, matrices) @ np.array(self.weights) + self.intercept
+        squeezed: Floats = 1.0 / (1.0 + np.exp(-np.clip(logits, -40, 40)))
+        return squeezed
+
+
+def features(cells: Floats, matrices: NDArray[np.float32]) -> Floats:
+    """Return the records' features.
+
+    They are the logits of the three most suspicious cells and of the chance that any cell is wrong, and whether a law
+    of arithmetic or a dependency is broken at all (either may leave several cells to choose from, none likely alone).
+    """
+    clipped = np.clip(cells, _EDGE, 1 - _EDGE)
+    top = -np.sort(-clipped, axis=1)[:, :3]
+    if top.shape[1] < 3:  # noqa: PLR2004 - a contract of one or two fields
+        top = np.pad(top, ((0, 0), (0, 3 - top.shape[1])), constant_values=_EDGE)
+    right = np.log1p(-clipped).sum(axis=1)
+    any_wrong = np.log(-np.expm1(right)) - right
+    laws = np.minimum(matrices[:, 0, AT["record_laws_broken"]], 2)
+    told = np.minimum(matrices[:, 0, AT["record_told_against"]], 2)
+    joined: Floats = np.column_stack([np.log(top / (1 - top)), any_wrong, laws, told]).astype(np.float64)
+    return joined
+
+
+def fit(cells: Floats, matrices: NDArray[np.float32], wrong: NDArray[np.bool_], expected_share: float) -> RecordScore:
+    """Fit on records whose cells were scored by a model that has not seen them."""
+    found = LogisticRegression(C=100.0, max_iter=2000).fit(features(cells, matrices), wrong)
+    share = float(np.clip(wrong.mean(), 0.001, 0.999))
+    moved = float(np.log(expected_share / (1 - expected_share)) - np.log(share / (1 - share)))
+    return RecordScore(tuple(float(weight) for weight in found.coef_[0]), float(found.intercept_[0]) + moved)
+
+
+def best_threshold(
+    probabilities: Floats,
+    wrong: NDArray[np.bool_],
+    expected_share: float,
+    *,
+    beta: float = 1.0,
+    recall: float | None = None,
+) -> float:
+    """Return the threshold of the best F-beta at the expected share of wrong records, or of a stated recall."""
+    order = np.argsort(-probabilities)
+    ranked, falling = wrong[order], probabilities[order]
+    weight = expected_share * (~wrong).sum() / max(1.0, (1 - expected_share) * wrong.sum())
+    caught, alarms, total = np.cumsum(ranked) * weight, np.cumsum(~ranked), wrong.sum() * weight
+    last = np.append(np.diff(falling) < 0, True)  # ties stay on one side
+    if recall is not None:
+        best = int(np.argmax(last & (caught >= recall * total)))
+    else:
+        quality = (1 + beta**2) * caught / (caught + alarms + beta**2 * total)
+        best = int(np.argmax(np.where(last, quality, -1)))
+    below = falling[best + 1] if best + 1 < len(falling) else 0.0
+    return float((falling[best] + below) / 2)

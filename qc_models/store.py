@@ -1,0 +1,146 @@
+"""The trained models of a folder: verified once, then served from memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import UserError
+from engine.ports import Case, Finding, Score
+from engine.values import FieldSpec, Record
+from qc_models.artifact import Artifact, load
+from qc_models.checks.model import Judgement, ModelParams
+from qc_models.entry.cells import Extractor, Matrix
+from qc_models.entry.columns import columns
+from qc_models.entry.reasons import Reasons
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What the model thinks of one record: P(wrong), P(wrong) by column, and what it looked at."""
+
+    probability: float
+    cells: NDArray[np.float64]
+    matrix: Matrix
+
+
+class Served:
+    """One model at work: its own profile, which takes note of the records that pass through."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self.extractor = Extractor(artifact.profile())
+        self._lock = threading.Lock()
+
+    def opinion(self, record: Record, reference: str | None = None) -> Opinion:
+        """Score one record; the record of the same reference is never its own twin."""
+        with self._lock:
+            matrix = self.extractor.matrix(record, reference)
+        cells = self.artifact.session.probabilities(matrix)
+        probability = float(self.artifact.score.probabilities(cells[None, :], matrix[None, :, :])[0])
+        return Opinion(probability, cells, matrix)
+
+    def reasons(self, opinion: Opinion, record: Record, reference: str | None = None) -> list[Finding]:
+        """Say which fields are in doubt and why, strongest first."""
+        names = [column.name for column in self.extractor.profile.columns]
+        probabilities = dict(zip(names, opinion.cells.tolist(), strict=True))
+        with self._lock:
+            writer = Reasons(self.extractor, record, opinion.matrix, reference)
+            return writer.findings(probabilities, self.artifact.reason_limit)
+
+    def observe(self, record: Record, reference: str | None = None) -> None:
+        """Remember a record that was inspected, so that its twin is noticed."""
+        with self._lock:
+            self.extractor.profile.observe(record, reference)
+
+    def expects(self, fields: Mapping[str, FieldSpec]) -> bool:
+        """Say whether a contract has the columns that the model was trained on."""
+        return columns(fields) == self.extractor.profile.columns
+
+
+class ModelStore:
+    """Models by name and version; the newest unless the caller says which one is the champion."""
+
+    def __init__(
+        self,
+        models_dir: Path,
+        *,
+        champion: Callable[[str], str | None] | None = None,
+        limit: Callable[[ModelParams, Artifact], float | None] | None = None,
+    ) -> None:
+        """Look for models in a folder.
+
+        Args:
+            models_dir: `<models_dir>/<name>/<version>/`.
+            champion: Version in service by name; None, or a None answer, means the newest.
+            limit: Threshold proven from audited labels, if any; a definition's own threshold goes before it, the
+                model's own comes last.
+        """
+        self._models_dir = models_dir
+        self._champion = champion
+        self._limit = limit
+        self._loaded: dict[tuple[str, str], Artifact] = {}
+        self._served: dict[tuple[str, str], Served] = {}
+        self._seen: dict[tuple[str, str], set[str]] = {}
+
+    def versions(self, name: str) -> list[str]:
+        """Return the versions of a model, oldest first by the time of their files."""
+        folders = [path for path in (self._models_dir / name).glob("[!.]*") if (path / "model.onnx").is_file()]
+        return [
+            path.name for path in sorted(folders, key=lambda path: ((path / "model.onnx").stat().st_mtime_ns, path))
+        ]
+
+    def get(self, name: str, version: str | None = None) -> Artifact:
+        """Return a verified model, loaded once.
+
+        Raises:
+            UserError: there is none, or it cannot be trusted.
+        """
+        chosen = version or (self._champion(name) if self._champion else None)
+        if chosen is None:
+            known = self.versions(name)
+            if not known:
+                raise UserError(f"no model {name!r} is trained yet, so a person looks at everything; see `model train`")
+            chosen = known[-1]
+        if (name, chosen) not in self._loaded:
+            self._loaded[name, chosen] = load(self._models_dir / name / chosen)
+        return self._loaded[name, chosen]
+
+    def serve(self, name: str, version: str | None = None) -> Served:
+        """Return a model at work; raises as `get` does."""
+        artifact = self.get(name, version)
+        key = (name, artifact.version)
+        if key not in self._served:
+            self._served[key] = Served(artifact)
+        return self._served[key]
+
+    def judge(self, params: ModelParams, case: Case) -> Judgement:
+        """Score a case, with reasons if it is in doubt. Raises UserError without a model that fits the contract."""
+        served = self.serve(params.name)
+        artifact = served.artifact
+        if not served.expects(case.fields):
+            raise UserError(f"model {params.name} {artifact.version} was trained on other fields; train it again")
+        opinion = served.opinion(case.payload, case.reference)
+        score = Score(params.name, artifact.version, opinion.probability, self._threshold(params, artifact))
+        doubtful = opinion.probability >= score.threshold
+        reasons = served.reasons(opinion, case.payload, case.reference) if doubtful else []
+        self._observe(served, case)
+        return Judgement(score, tuple(reasons))
+
+    def _threshold(self, params: ModelParams, artifact: Artifact) -> float:
+        if params.threshold is not None:
+            return params.threshold
+        proven = self._limit(params, artifact) if self._limit else None
+        return artifact.threshold if proven is None else proven
+
+    def _observe(self, served: Served, case: Case) -> None:
+        key = (served.artifact.name, served.artifact.version)
+        seen = self._seen.setdefault(key, set())
+        if case.reference not in seen:  # a second attempt is the same record
+            seen.add(case.reference)
+            served.observe(case.payload, case.reference)

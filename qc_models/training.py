@@ -1,0 +1,195 @@
+"""Train the entry-quality model from verified records alone: no labels needed, mistakes are planted into copies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from engine.clock import Clock, SystemClock
+from engine.errors import UserError
+from engine.values import FieldSpec, Record
+from qc_models import export
+from qc_models.artifact import FAMILY, FORMAT, LABELS
+from qc_models.card import render
+from qc_models.entry import scoring
+from qc_models.entry.cells import NAMES, schema_hash
+from qc_models.entry.examples import Examples, make
+from qc_models.entry.profile import Profile, fingerprint
+from qc_models.metrics import Metrics, measure
+
+LEAST_HISTORY = 200
+EXPECTED_SHARE = 0.05
+"""Share of wrong records expected in service: what the probability is calibrated to."""
+HISTORY_DIRT = 0.012
+"""Share of the verified history that may be wrong unnoticed, and is left out of training where the model says so."""
+REASON_LIMIT = 0.3
+MOST_TRAINED = 4_000
+BETA = 3.0
+"""The default threshold maximises F-beta: a mistake let through costs more than a needless look."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that passed the parity gate and was written."""
+
+    version: str
+    folder: Path
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    model: HistGradientBoostingClassifier
+    score: scoring.RecordScore
+    threshold: float
+    cells: NDArray[np.float32]
+    validation: Metrics
+
+
+def train(
+    workflow_fields: Mapping[str, FieldSpec],
+    history: Sequence[Record],
+    *,
+    seed: int,
+    models_dir: Path,
+    name: str = "entry-quality",
+    recall: float | None = None,
+    clock: Clock | None = None,
+) -> Trained:
+    """Train, export, check parity and write a model.
+
+    Args:
+        workflow_fields: The record contract.
+        history: Verified records of that contract, oldest first; at least 200.
+        seed: Decides every draw; same seed, same data, same model.
+        models_dir: Where models live; written to `<models_dir>/<name>/<version>/`.
+        name: Name of the model.
+        recall: Choose the threshold for this recall on the validation split instead of the best F3.
+        clock: Gives the version its date.
+
+    Raises:
+        UserError: too little history.
+        ParityError: the exported graph does not agree with scikit-learn; nothing is written.
+    """
+    if len(history) < LEAST_HISTORY:
+        raise UserError(f"training needs at least {LEAST_HISTORY} verified records, there are {len(history)}")
+    now = (clock or SystemClock()).now()
+    with threadpool_limits(limits=1):  # several threads on busy cores wait for each other most of the time
+        fitted = _fit(workflow_fields, history, seed, recall)
+    profile_text = Profile(workflow_fields, history).to_json()
+    data_hash = fingerprint(profile_text)
+    version = f"{now:%Y%m%d}-{_short(data_hash, seed, recall)}"
+    metadata = _metadata(name, version, fitted, data_hash, now.isoformat(timespec="seconds"))
+    graph = export.to_graph(fitted.model, metadata)
+    flat = fitted.cells.reshape(-1, len(NAMES))
+    apart = export.parity(fitted.model, graph, export.gate_rows(flat, seed), (REASON_LIMIT, 0.5))
+    metrics: dict[str, Any] = {
+        "name": name,
+        "version": version,
+        "created": metadata["created"],
+        "history_records": len(history),
+        "training_records": len(fitted.cells),
+        "seed": seed,
+        "parity_max_difference": apart,
+        "threshold": fitted.threshold,
+        "expected_share": EXPECTED_SHARE,
+        "validation": fitted.validation.as_dict(),
+    }
+    folder = models_dir / name / version
+    export.write(folder, graph, profile_text, metrics, render(metadata, metrics))
+    return Trained(version, folder, metrics)
+
+
+def _fit(fields: Mapping[str, FieldSpec], history: Sequence[Record], seed: int, recall: float | None) -> _Fitted:
+    first, second = _examples(fields, history, random.Random(f"train {seed}"))  # noqa: S311 - seeded, not secret
+    crossed = [
+        _cell_probabilities(_boost(*one.flat, seed), other.cells) for one, other in ((second, first), (first, second))
+    ]
+    probabilities = np.concatenate(crossed)
+    cells = np.concatenate([first.cells, second.cells])
+    blamed = np.concatenate([first.wrong, second.wrong])
+    wrong: NDArray[np.bool_] = np.asarray(blamed.any(axis=1))
+    kept = _without_dirt(
+        scoring.fit(probabilities, cells, wrong, EXPECTED_SHARE).probabilities(probabilities, cells), wrong
+    )
+    score = scoring.fit(probabilities[kept], cells[kept], wrong[kept], EXPECTED_SHARE)
+    records = score.probabilities(probabilities[kept], cells[kept])
+    threshold = scoring.best_threshold(records, wrong[kept], EXPECTED_SHARE, beta=BETA, recall=recall)
+    model = _boost(cells[kept].reshape(-1, cells.shape[2]), blamed[kept].reshape(-1), seed)
+    kinds = np.array((*first.kinds, *second.kinds))[kept]
+    validation = measure(records >= threshold, wrong[kept], list(kinds))
+    return _Fitted(model, score, threshold, cells[kept], validation)
+
+
+def _examples(
+    fields: Mapping[str, FieldSpec], history: Sequence[Record], rng: random.Random
+) -> tuple[Examples, Examples]:
+    """Describe the newer half, in two blocks, each against what came before it."""
+    recent = list(history)[-MOST_TRAINED:]
+    half, three_quarters = len(recent) // 2, len(recent) * 3 // 4
+    return (
+        make(fields, recent[:half], recent[half:three_quarters], rng),
+        make(fields, recent[:three_quarters], recent[three_quarters:], rng),
+    )
+
+
+def _boost(cells: NDArray[np.float32], wrong: NDArray[np.bool_], seed: int) -> HistGradientBoostingClassifier:
+    return HistGradientBoostingClassifier(
+        max_iter=300,
+        max_leaf_nodes=24,
+        learning_rate=0.06,
+        min_samples_leaf=10,
+        l2_regularization=1.0,
+        early_stopping=False,
+        random_state=seed,
+    ).fit(cells, wrong)
+
+
+def _cell_probabilities(model: HistGradientBoostingClassifier, cells: NDArray[np.float32]) -> NDArray[np.float64]:
+    found = model.predict_proba(cells.reshape(-1, cells.shape[2]))[:, 1]
+    return np.asarray(found, dtype=np.float64).reshape(cells.shape[:2])
+
+
+def _without_dirt(probabilities: NDArray[np.float64], wrong: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what to keep: all but the unspoilt records that a model which never saw them doubts most."""
+    unspoilt = np.flatnonzero(~wrong)
+    doubted = unspoilt[np.argsort(-probabilities[unspoilt])[: ceil(HISTORY_DIRT * len(unspoilt))]]
+    kept = np.ones(len(wrong), dtype=bool)
+    kept[doubted] = False
+    return kept
+
+
+def _metadata(name: str, version: str, fitted: _Fitted, data_hash: str, created: str) -> dict[str, str]:
+    return {
+        "family": FAMILY,
+        "format": FORMAT,
+        "name": name,
+        "version": version,
+        "created": created,
+        "labels": ",".join(LABELS),
+        "features": ",".join(NAMES),
+        "feature_schema_sha256": schema_hash(),
+        "threshold": repr(fitted.threshold),
+        "reason_limit": repr(REASON_LIMIT),
+        "record_score": json.dumps({"weights": fitted.score.weights, "intercept": fitted.score.intercept}),
+        "training_data_sha256": data_hash,
+        "profile_sha256": data_hash,
+        "libraries": json.dumps(export.libraries()),
+        "metrics": json.dumps(fitted.validation.as_dict()),
+    }
+
+
+def _short(data_hash: str, seed: int, recall: float | None) -> str:
+    text = json.dumps([data_hash, seed, recall, schema_hash(), FORMAT, export.libraries()])
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
