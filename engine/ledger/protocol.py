@@ -17,7 +17,7 @@ from engine.evidence import EvidenceFile
 from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
 from engine.ledger.queue import Claim, Intent, guarded
-from engine.ledger.runs import finish_run_if_done
+from engine.ledger.runs import close_corrected, finish_run_if_done
 from engine.ports import Verdict
 from engine.values import encode
 
@@ -125,10 +125,8 @@ def settle(
             sa.update(t.attempts).where(t.attempts.c.id == claimed.attempt_id).values(**_attempt_values(end, now))
         )
         _keep(connection, claimed, end, now)
-        if end.outcome == "passed" and claimed.corrects is not None:
-            connection.execute(
-                sa.update(t.items).where(t.items.c.id == claimed.corrects).values(state="corrected", closed_at=now)
-            )
+        if end.outcome == "passed":
+            close_corrected(connection, claimed.corrects, now)
         for kind, data in end.events:
             record_event(
                 connection,

@@ -13,7 +13,7 @@ from engine.definition import Workflow
 from engine.errors import UserError
 from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
-from engine.ledger.runs import NewItem, open_run_within, reopen_run
+from engine.ledger.runs import NewItem, close_corrected, open_run_within, reopen_run
 from engine.values import Record, decode, encode
 
 Decision = Literal["accept", "correct", "reject"]
@@ -67,6 +67,10 @@ def decide(
             raise UserError(f"item {item_id}: {reviewer} accepted it already; four eyes means a second person")
         state = "accepted" if decision == "accept" else "rejected"
         _move(connection, database, item_id, state)
+        if state == "accepted":
+            close_corrected(connection, item.corrects_item_id, database.clock.now())
+        elif item.corrects_item_id is not None:
+            _move(connection, database, item.corrects_item_id, "review")
         return Reviewed(item_id, state)
 
 
@@ -91,6 +95,11 @@ def correct(
     with database.write() as connection:
         item = _reviewable(connection, item_id, seen_attempt)
         mends = item.record_url is not None
+        if not mends and _may_exist(connection, item_id):
+            raise UserError(
+                f"the record of item {item_id} may exist without our knowing where; look in the application first, "
+                "then accept, reject or re-open the item"
+            )
         if mends and not workflow.correction:
             raise UserError(
                 f"{workflow.name} has no `correction:` steps: mend the record by hand, then accept item {item_id}"
@@ -167,7 +176,7 @@ def _reviewable(connection: Connection, item_id: int, seen_attempt: int | None) 
         raise UserError(f"there is no item {item_id}; `runner.py review list` shows what waits")
     last = sa.select(t.reviews).where(t.reviews.c.item_id == item_id).order_by(t.reviews.c.id.desc()).limit(1)
     review = connection.execute(last).first()
-    waits = item.state == "review" or (item.state == "passed" and item.audited and review is None)
+    waits = item.state == "review" or (item.state == "passed" and item.audited)
     if not waits:
         by = f", decided by {review.reviewer} at {review.created_at:%Y-%m-%d %H:%M} UTC" if review else ""
         raise UserError(f"item {item_id} does not wait for a review: it is {item.state}{by}")
@@ -208,13 +217,28 @@ def _record(
 
 
 def _earlier_accept(connection: Connection, item_id: int, review_id: int) -> str | None:
+    """Return who accepted the item before this review, on the same attempt."""
+    this, earlier = t.reviews.alias("this"), t.reviews
     query = (
-        sa.select(t.reviews.c.reviewer)
-        .where(t.reviews.c.item_id == item_id, t.reviews.c.id < review_id, t.reviews.c.decision == "accept")
-        .order_by(t.reviews.c.id.desc())
+        sa.select(earlier.c.reviewer)
+        .join(this, sa.and_(this.c.item_id == earlier.c.item_id, this.c.id == review_id))
+        .where(
+            earlier.c.item_id == item_id,
+            earlier.c.id < review_id,
+            earlier.c.decision == "accept",
+            earlier.c.attempt_id.is_not_distinct_from(this.c.attempt_id),
+        )
+        .order_by(earlier.c.id.desc())
         .limit(1)
     )
     return connection.execute(query).scalar_one_or_none()
+
+
+def _may_exist(connection: Connection, item_id: int) -> bool:
+    """Say whether a commit of the item was confirmed, or may have landed unseen."""
+    unclear = sa.or_(t.intents.c.outcome.is_(None), t.intents.c.outcome == "sent")
+    query = sa.select(t.intents.c.id).where(t.intents.c.item_id == item_id, unclear).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def _over_limit(payload: dict[str, Any], workflow: Workflow) -> bool:

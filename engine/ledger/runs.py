@@ -299,6 +299,17 @@ def reopen_run(connection: Connection, run_id: int) -> None:
     )
 
 
+def close_corrected(connection: Connection, item_id: int | None, now: datetime) -> None:
+    """Close the item whose correction came to a good end, and what that item was a correction of in turn."""
+    while item_id is not None:
+        item_id = connection.execute(
+            sa.update(t.items)
+            .where(t.items.c.id == item_id, t.items.c.state == "correcting")
+            .values(state="corrected", closed_at=now)
+            .returning(t.items.c.corrects_item_id)
+        ).scalar_one_or_none()
+
+
 def pinned_snapshot(database: Database, definition_hash: str) -> Snapshot:
     """Return the texts that a run pinned."""
     with database.read() as connection:
