@@ -102,7 +102,7 @@ class Bot:
         interrupts = 0
         while self.left_ms > 0:
             try:
-                seen = await self.call("arrive")
+                seen = await self.call("arrive", self.left_ms)
             except PageMoved:
                 continue
             if seen["lost"]:
@@ -158,8 +158,17 @@ class Bot:
         """Click the one element as a person does and wait until the page is at rest."""
         self.accept_dialog = accept_dialog
         await self.press_mouse(locator)
+        await self._rest_in(locator.frame)
         await self.arrive()
         self.accept_dialog = False
+
+    async def _rest_in(self, frame: str | None) -> None:
+        if frame is None:
+            return
+        try:
+            await self.call("settled", place=await frame_of(self.page, frame))
+        except PageMoved:
+            return
 
     async def press_mouse(self, locator: Locator) -> None:
         """Click the one element and wait for nothing."""

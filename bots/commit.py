@@ -89,18 +89,20 @@ async def _answer(bot: Bot, guard: SingleSendGuard, commit: Commit) -> dict[str,
     """Watch page and guard until one of them settles the matter."""
     may_leave_until = bot.left_ms - bot.app.commits.click_window.total_seconds() * 1000
     trouble = asyncio.ensure_future(guard.trouble.wait())
+    look: asyncio.Future[dict[str, Any]] | None = None
     try:
         while bot.left_ms > 0:
             look = asyncio.ensure_future(_look(bot, commit, min(_LOOK_MS, bot.left_ms)))
             await asyncio.wait({look, trouble}, return_when=asyncio.FIRST_COMPLETED)
             if trouble.done():
-                look.cancel()
                 return {"seen": "trouble"}
             seen = look.result()
             if _settled(seen, guard, out_of_time=bot.left_ms < may_leave_until):
                 return seen
     finally:
         trouble.cancel()
+        if look is not None:
+            look.cancel()
     return {"seen": "nothing"}
 
 
@@ -115,7 +117,7 @@ async def _look(bot: Bot, commit: Commit, milliseconds: float) -> dict[str, Any]
 
 def _settled(seen: dict[str, Any], guard: SingleSendGuard, *, out_of_time: bool) -> bool:
     match seen["seen"]:
-        case "confirm" | "rejected" | "lost" | "missed":
+        case "confirm" | "rejected" | "both" | "lost" | "missed":
             return True
         case "complaint":
             return guard.left == 0
@@ -140,6 +142,8 @@ def _verdict(bot: Bot, guard: SingleSendGuard, seen: dict[str, Any]) -> Exceptio
         asked = f"; the page asked {bot.dialogs[-1]!r}, which was dismissed" if bot.dialogs else ""
         code = "click_missed" if seen["seen"] == "missed" else "nothing_left"
         return NotSent(code, f"the click sent nothing{asked}")
+    if seen["seen"] == "both":
+        return UnknownOutcome("contradiction", f"the page confirms and complains: {bot.redactor.scrub(seen['text'])}")
     if seen["seen"] == "lost":
         return UnknownOutcome("session_lost", "the application answered the commit with its login page")
     if guard.unknown:
@@ -203,7 +207,7 @@ async def _send_unguarded(bot: Bot, commit: Commit, permit: Callable[[], None]) 
                     return Receipt(seen["url"], await _app_id(bot, commit))
                 if seen["seen"] == "rejected":
                     raise Rejected("application_rejected", bot.redactor.scrub(seen["text"]))
-                if seen["seen"] == "lost":
+                if seen["seen"] in {"lost", "both"}:
                     break
     except SystemException as error:
         raise UnknownOutcome(error.code, error.message) from error

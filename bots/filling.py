@@ -14,7 +14,7 @@ from bots.trouble import PageMoved, unmet
 from bots.typed import entry, kept, spec_of
 from engine.errors import BusinessException, ItemException, SystemException
 from engine.secrets import Secret
-from engine.values import Value
+from engine.values import ISO, Formats, Value
 
 _CHOICE = frozenset({"unknown_choice", "ambiguous_choice"})
 _OPTIONS_WAIT = 1500
@@ -78,7 +78,7 @@ async def _fill_batch(bot: Bot, batch: list[Filling]) -> None:
 
 async def _accept(bot: Bot, wanted: Filling, result: Mapping[str, Any]) -> None:
     status = result["status"]
-    if status == "filled" and kept(wanted.value, result["value"], bot.app.formats):
+    if status == "filled" and kept(wanted.value, result["value"], shown_in(bot, result)):
         return
     if status == "filled":
         observed = await type_by_keys(bot, wanted.locator, wanted.texts["text"])
@@ -89,6 +89,11 @@ async def _accept(bot: Bot, wanted: Filling, result: Mapping[str, Any]) -> None:
         await _fill_special(bot, wanted)
         return
     raise hindrance(result, wanted.label, wanted.texts["text"], await bot.where())
+
+
+def shown_in(bot: Bot, result: Mapping[str, Any]) -> Formats:
+    """Return the formats of a value that was read back: the browser's own date and number widgets speak ISO."""
+    return ISO if result.get("native") else bot.app.formats
 
 
 def not_kept(label: str, expected: str, observed: str) -> SystemException:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from playwright.async_api import Browser, Playwright, async_playwright
+from playwright.async_api import Error as PlaywrightError
 
 from bots.browser import BrowserChoice, find_browser, launch
 from bots.hands import BrowserHands
@@ -58,7 +60,8 @@ class BotOffice:
         for slot in self._slots.values():
             await slot.close()
         for browser in self._browsers.values():
-            await browser.close()
+            with suppress(PlaywrightError):  # it may have died
+                await browser.close()
         if self._playwright is not None:
             await self._playwright.stop()
 

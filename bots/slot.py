@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, CDPSession, Dialog, Page
+from playwright.async_api import Browser, BrowserContext, CDPSession, Dialog, Download, Page
 from playwright.async_api import Error as PlaywrightError
 
 from bots.guard import SingleSendGuard
@@ -119,9 +119,15 @@ class Slot:
         self.page = await context.new_page()
         self.page.on("crash", lambda _page: self.mark_broken())
         self.page.on("dialog", self._dialog)
+        self.page.on("download", self._stay)
         self.cdp = await context.new_cdp_session(self.page)
         self.guard = SingleSendGuard(self.page, self.app.allowed_hosts, scrub=self.redactor.scrub)
         await context.tracing.start(screenshots=False, snapshots=False, sources=False)
+
+    async def _stay(self, download: Download) -> None:
+        # a navigation that became a download leaves the page where it was
+        with suppress(PlaywrightError):
+            await download.page.evaluate("window.__countersign.stays()")
 
     async def _dialog(self, dialog: Dialog) -> None:
         with suppress(PlaywrightError):

@@ -18,11 +18,6 @@ function typeInto(el, text) {
   fire(el, "input", { inputType: "insertText", data: text });
 }
 
-function nativeText(el, entry) {
-  if (["date", "month", "week", "time", "datetime-local", "number", "range"].includes(el.type)) return entry.iso ?? entry.text;
-  return entry.text;
-}
-
 function pickOption(el, text) {
   const wanted = fold(text);
   const fits = [...el.options].filter((option) => !option.disabled && fold(option.label) === wanted);
@@ -68,7 +63,7 @@ function fillElement(el, entry) {
   }
   if (!el.matches("input,textarea")) return { status: "special" };
   el.focus();
-  typeInto(el, nativeText(el, entry));
+  typeInto(el, el.matches(NATIVE) ? entry.iso ?? entry.text : entry.text);
   fire(el, "change");
   el.blur();
   return { status: "filled" };
@@ -102,7 +97,7 @@ async function fillFinders(jobs, timeout) {
   return results.map((result, index) => {
     if (result.status !== "filled") return result;
     const { el, ...why } = jobs[index].find();
-    return el ? { status: "filled", value: valueOf(el), native: el.matches("[type=date],[type=number]") } : why;
+    return el ? { status: "filled", value: valueOf(el), native: el.matches(NATIVE) } : why;
   });
 }
 

@@ -97,8 +97,12 @@ async function outcome(confirm, rejected, timeout) {
     if (document.readyState !== "loading" && !state.leaving) {
       if (state.missed) return { seen: "missed" };
       const no = fresh(rejected);
-      if (no.length) return { seen: "rejected", text: no.map((el) => textOf(el)).join(" ") };
-      if (fresh(confirm).length) return { seen: "confirm", url: location.href };
+      const yes = fresh(confirm);
+      const text = no.map((el) => textOf(el)).join(" ");
+      // a success may be told in the very box that otherwise complains
+      if (yes.length && no.every((box) => yes.some((el) => box.contains(el)))) return { seen: "confirm", url: location.href };
+      if (yes.length) return { seen: "both", text };
+      if (no.length && !busy()) return { seen: "rejected", text };
       if (lost()) return { seen: "lost" };
       if (complaint() && !busy()) return { seen: "complaint", text: complaint() };
     }

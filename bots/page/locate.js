@@ -1,7 +1,7 @@
 // Part 2 of the page script: finds an element as a person names it. None is "missing", several are "ambiguous".
 const CONTROLS = "input:not([type=hidden],[type=submit],[type=button],[type=reset],[type=image]),textarea,select,"
   + "[contenteditable=''],[contenteditable=true],[role=textbox],[role=combobox],[role=spinbutton],[role=searchbox],"
-  + "[role=checkbox],[role=switch],[role=radiogroup],output";
+  + "[role=checkbox],[role=switch],[role=radiogroup],fieldset:has(input[type=radio]),output";
 const TABLES = "table,[role=table],[role=grid],[role=treegrid]";
 const ROLES = {
   button: "button,input[type=submit],input[type=button],input[type=reset],input[type=image],summary",
@@ -63,9 +63,7 @@ function idsText(el, attribute) {
 function namesOf(el) {
   const names = [idsText(el, "aria-labelledby"), el.getAttribute("aria-label")];
   for (const label of el.labels ?? []) names.push(textOf(label, true), textOf(label));
-  if (el.type === "radio" || el.type === "checkbox" || el.getAttribute("role") === "radiogroup") {
-    names.push(el.matches("[role=radiogroup]") ? textOf(el.querySelector("legend") ?? el.cloneNode(false)) : "");
-  }
+  if (el.matches("fieldset,[role=radiogroup]") && el.querySelector("legend")) names.push(textOf(el.querySelector("legend")));
   return names.map(bare).filter(Boolean);
 }
 
@@ -132,7 +130,7 @@ const withRole = (scope, role) =>
 function named(elements, wanted, names = (el) => [nameOf(el)]) {
   const visible = elements.filter(shown).map((el) => [el, names(el).map(bare)]);
   const found = visible.filter(([, all]) => wanted === null || all.includes(bare(wanted))).map(([el]) => el);
-  return { found, known: visible.flatMap(([, all]) => all) };
+  return { found, known: () => visible.flatMap(([, all]) => all) };
 }
 
 function fields(scope, wanted, reading) {
@@ -148,17 +146,21 @@ function fields(scope, wanted, reading) {
     const terms = pick(scope, "span,div,b,strong,label,p").filter((el) => !el.firstElementChild && bare(el.textContent) === wanted);
     found.push(...terms.filter(shown).map((el) => el.nextElementSibling).filter((el) => el && shown(el)));
   }
-  return { found, known: [...ties, ...beside].flatMap(([, all]) => all).concat(read.map(([term]) => term)) };
+  return { found, known: () => [...ties, ...beside].flatMap(([, all]) => all).concat(read.map(([term]) => term)) };
 }
+
+const tight = (text) => text.normalize("NFC").replace(/\s+/g, "");
+const ROOMY = 4000; // an element with this much more text than the wanted one is no match but holds it
 
 function texts(scope, wanted) {
   const match = fold(wanted);
+  const core = tight(wanted);
   const own = (el) => fold([...el.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data).join(""));
-  const tip = match.split(" ")[0];
-  const near = pick(scope, "*").filter((el) => !el.matches("script,style,template,option,head *") && el.textContent.includes(tip));
+  const prose = pick(scope, "body *").filter((el) => !el.matches("script,style,template,noscript,option"));
+  const near = prose.filter((el) => el.textContent.length < match.length + ROOMY && tight(el.textContent).includes(core));
   const hits = near.filter((el) => (own(el) === match || textOf(el) === match) && shown(el));
   const found = hits.filter((el) => !hits.some((other) => other !== el && el.contains(other)));
-  return { found, known: near.filter((el) => !el.firstElementChild && shown(el)).map((el) => fold(el.textContent)) };
+  return { found, known: () => prose.filter((el) => !el.firstElementChild && shown(el)).map((el) => fold(el.textContent)) };
 }
 
 function byPath(scope, path) {
@@ -175,9 +177,9 @@ const FINDERS = {
   placeholder: (scope, want) => named(pick(scope, "[placeholder]"), want.placeholder, (el) => [fold(el.placeholder)]),
   cell: (scope, want) => cells(scope, want.cell),
   table: (scope, want) => named(pick(scope, TABLES), want.table ?? null),
-  test_id: (scope, want) => ({ found: pick(scope, `[data-testid=${CSS.escape(want.test_id)}]`).filter(shown), known: [] }),
-  css: (scope, want) => ({ found: pick(scope, want.css).filter(shown), known: [] }),
-  xpath: (scope, want) => ({ found: byPath(scope, want.xpath).filter(shown), known: [] }),
+  test_id: (scope, want) => ({ found: pick(scope, `[data-testid=${CSS.escape(want.test_id)}]`).filter(shown), known: () => [] }),
+  css: (scope, want) => ({ found: pick(scope, want.css).filter(shown), known: () => [] }),
+  xpath: (scope, want) => ({ found: byPath(scope, want.xpath).filter(shown), known: () => [] }),
 };
 
 function likeness(left, right) {
@@ -200,7 +202,7 @@ function describe(el) {
 function all(want, reading = false, scope = document) {
   if (want.within) {
     const outer = resolve(want.within, reading, scope);
-    if (!outer.el) return { found: [], known: [], outer };
+    if (!outer.el) return { found: [], known: () => [], outer };
     return all({ ...want, within: null }, reading, outer.el);
   }
   return FINDERS[want.by](scope, want, reading);
@@ -212,7 +214,7 @@ function resolve(want, reading = false, scope = document) {
   if (outer) return { ...outer, inside: true };
   const unique = [...new Set(found)];
   if (unique.length === 1) return { el: unique[0] };
-  if (unique.length === 0) return { status: "missing", near: nearest(known, String(want[want.by])) };
+  if (unique.length === 0) return { status: "missing", near: nearest(known(), String(want.by === "role" ? want.name ?? "" : want[want.by]?.row ?? want[want.by])) };
   return { status: "ambiguous", count: unique.length, near: unique.slice(0, 4).map(describe) };
 }
 

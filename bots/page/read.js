@@ -1,8 +1,11 @@
 // Part 3 of the page script: reads what a person would read, many values in one call.
+// Inputs whose value is ISO whatever the page shows.
+const NATIVE = "input:is([type=date],[type=month],[type=week],[type=time],[type=datetime-local],[type=number],[type=range])";
+
 function valueOf(el) {
   if (el.matches("input[type=checkbox],input[type=radio]")) return String(el.checked);
   if (el.matches("[role=checkbox],[role=switch]")) return String(el.getAttribute("aria-checked") === "true");
-  if (el.matches("[role=radiogroup]")) return chosen([...el.querySelectorAll("input[type=radio],[role=radio]")]);
+  if (el.matches("[role=radiogroup],fieldset")) return chosen([...el.querySelectorAll("input[type=radio],[role=radio]")]);
   if (el.tagName === "SELECT") return [...el.selectedOptions].map((option) => fold(option.label)).join(", ");
   if (el.matches("input,textarea")) return el.value;
   const inner = [...el.querySelectorAll(CONTROLS)].filter(shown);
@@ -41,12 +44,12 @@ function cells(scope, want) {
   if (outer.found.length !== 1) return outer;
   const { headers, rows } = grid(outer.found[0]);
   const { at, near } = column(headers, want.column);
-  if (at === undefined) return { found: [], known: near };
+  if (at === undefined) return { found: [], known: () => near };
   const fits = (cell) => cell && bare(valueOf(cell)) === bare(String(want.row));
   const chosenRows = /^\d+$/.test(String(want.row)) && Number.isInteger(want.row)
     ? rows.slice(want.row - 1, want.row)
     : rows.filter(({ cells: all }) => all.some(fits));
-  const known = rows.flatMap(({ cells: all }) => all.filter(Boolean).map(valueOf));
+  const known = () => rows.flatMap(({ cells: all }) => all.filter(Boolean).map(valueOf));
   return { found: chosenRows.map(({ cells: all }) => all[at]).filter(Boolean), known };
 }
 
@@ -79,7 +82,7 @@ function readTable(want, columns) {
 function readOne({ want, columns }) {
   if (columns) return readTable(want, columns);
   const found = resolve(want, true);
-  return found.el ? { el: found.el, value: valueOf(found.el) } : found;
+  return found.el ? { el: found.el, value: valueOf(found.el), native: found.el.matches(NATIVE) } : found;
 }
 
 // Reads many fields and tables; waits for those that are not there yet.
@@ -120,11 +123,11 @@ const lost = (signs = config.lost) =>
 const interrupted = () => config.interrupts.findIndex((sign) => seen(sign));
 
 // One call after each navigation.
-async function arrive() {
+async function arrive(patience) {
   while (document.readyState === "loading") await sleep(3);
   const loaded = now() + 1000;
   while (document.readyState !== "complete" && now() < loaded) await sleep(3);
-  const rest = await settled();
+  const rest = await settled(config.cap, patience);
   const entry = performance.getEntriesByType("navigation")[0];
   return {
     lost: lost(), interrupt: interrupted(), title: document.title, url: location.href,

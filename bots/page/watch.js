@@ -117,9 +117,10 @@ function busy() {
   return config.busy.some((css) => [...document.querySelectorAll(css)].some(shown));
 }
 
-// Ends when nothing is under way that could still change the page; `capped` when the page never came to rest.
-async function settled(cap = config.cap) {
-  const deadline = now() + cap;
+// Ends when nothing is under way that could still change the page; `capped` when the page never came to rest. A page
+// that is being left is never at rest: it is waited for as long as the caller has time.
+async function settled(cap = config.cap, patience = cap) {
+  const began = now();
   for (let calm = 0; calm < 2;) {
     const before = state.mutations;
     await turn();
@@ -129,11 +130,9 @@ async function settled(cap = config.cap) {
     } else {
       calm = state.mutations === before ? calm + 1 : 0;
     }
-    if (now() > deadline) {
-      const { leaving } = state;
-      state.noisy = !leaving;
-      stays();
-      return { capped: true, leaving };
+    if (now() - began > (state.leaving ? patience : cap)) {
+      state.noisy = !state.leaving;
+      return { capped: true, leaving: state.leaving };
     }
   }
   return { capped: false, leaving: false };

@@ -37,7 +37,6 @@ async def download(bot: Bot, params: Download) -> None:
     async with bot.page.expect_download(timeout=max(1.0, bot.left_ms)) as waiting:
         await bot.press_mouse(params.click)
     got: PlaywrightDownload = await waiting.value
-    await bot.call("stays")
     failure = await got.failure()
     if failure:
         raise SystemException("download_failed", f"{params.click}: {bot.redactor.scrub(failure)}")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict, Field, RootModel
 
 from bots.bot import Bot
+from bots.filling import shown_in
 from bots.locators import Locator, frame_of, table_descriptor
 from bots.trouble import PageMoved, unmet
 from bots.typed import read_value
@@ -58,7 +59,7 @@ async def _read_frame(bot: Bot, frame: str | None, entries: dict[str, ReadField 
         if result["status"] != "read":
             what = str(spec) if isinstance(spec, ReadField) else f"table {spec.table!r}"
             raise unmet(result, what, await bot.where())
-        bot.record[name] = _value(bot, name, spec, result["value"])
+        bot.record[name] = _value(bot, name, spec, result)
 
 
 def _entry(spec: ReadField | ReadTable) -> dict[str, Any]:
@@ -67,9 +68,9 @@ def _entry(spec: ReadField | ReadTable) -> dict[str, Any]:
     return {"want": spec.descriptor()}
 
 
-def _value(bot: Bot, name: str, spec: ReadField | ReadTable, raw: Any) -> Value:
+def _value(bot: Bot, name: str, spec: ReadField | ReadTable, result: dict[str, Any]) -> Value:
     contract = bot.fields.get(name)
-    formats = bot.app.formats
+    formats, raw = shown_in(bot, result), result["value"]
     if isinstance(spec, ReadTable):
         columns = (contract.columns if contract else None) or {}
         text = FieldSpec(type="text")

@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic import Field
 
 from bots.bot import Bot
-from bots.filling import hindrance, not_kept
+from bots.filling import hindrance, not_kept, shown_in
 from bots.locators import Locator, table_descriptor
 from bots.trouble import PageMoved, unmet
 from bots.typed import entry, kept, spec_of
@@ -59,7 +59,7 @@ async def _accept(
     text = entries[row][at]["text"] if row < len(entries) else ""
     if result["status"] != "filled":
         raise hindrance(result, label, text, await bot.where())
-    if not kept(value, result["value"], bot.app.formats):
+    if not kept(value, result["value"], shown_in(bot, result)):
         raise not_kept(label, text, result["value"])
 
 

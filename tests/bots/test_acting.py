@@ -176,6 +176,39 @@ async def test_a_confirmation_without_a_request_asks_for_via(
     assert (await hands.send(step("commit", {**SAVE, "via": "websocket"}), allow, LIMIT)).requests == ()
 
 
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ("<div role=alert><b>Saved</b> <i>x</i></div>", None),
+        ("<p>Saved</p><div role=alert>But not quite</div>", "contradiction"),
+        ("<div role=alert>City is unknown</div>", "application_rejected"),
+        ("<p>Something else</p>", "not_confirmed"),
+    ],
+)
+async def test_what_the_page_says_after_the_click_decides(
+    office: BotOffice, pages: Pages, slot: int, tmp_path: Path, answer: str, code: str | None
+) -> None:
+    hands = await opened(office, pages, slot, tmp_path, "<form method=post action=/save><button>Save</button></form>")
+    pages.show(answer, "/save")
+    commit = step("commit", {**SAVE, "rejected": {"role": "alert"}})
+    if code is None:
+        assert (await hands.send(commit, allow, LIMIT)).requests[0].status == 200
+        return
+    with pytest.raises((Rejected, UnknownOutcome)) as caught:
+        await hands.send(commit, allow, timedelta(seconds=1))
+    assert caught.value.code == code
+
+
+async def test_a_slow_page_is_waited_for_after_a_click(
+    office: BotOffice, pages: Pages, slot: int, tmp_path: Path
+) -> None:
+    body = "<a href='/next?ms=700'>Go</a>"
+    hands = await opened(office, pages, slot, tmp_path, body, settle={"cap": "200ms"})
+    pages.show("<p>Next</p>", "/next")
+    await hands.perform(step("click", {"link": "Go"}, limit=3))
+    assert hands.bot.page.url.endswith("/next?ms=700")
+
+
 async def test_a_crashed_page_is_replaced_at_the_next_item(
     office: BotOffice, pages: Pages, slot: int, tmp_path: Path
 ) -> None:

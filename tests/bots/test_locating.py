@@ -111,9 +111,13 @@ async def test_values_are_typed_the_way_the_application_writes_them(shown: Shown
     money, day = "${item.net}", "${item.day}"
     await fill(hands, Net=money, Day=day, Native=day, Count=money, Who="an ${item.name}")
     got = await read(
-        hands, net={"field": "Net"}, day={"field": "Day"}, who={"field": "Who"}, native={"field": "Native"}
+        hands,
+        net={"field": "Net"},
+        day={"field": "Day"},
+        who={"field": "Who"},
+        native={"field": "Native", "type": "date"},
     )
-    assert got == {"net": Decimal("1234.50"), "day": date(2026, 2, 3), "who": "an Ö 上海", "native": "2026-02-03"}
+    assert got == {"net": Decimal("1234.50"), "day": date(2026, 2, 3), "who": "an Ö 上海", "native": date(2026, 2, 3)}
 
 
 async def test_a_value_that_the_application_only_writes_differently_is_kept(shown: Shown) -> None:
@@ -143,7 +147,7 @@ async def test_a_field_that_wants_keys_is_typed_into(shown: Shown) -> None:
 async def test_options_are_chosen_by_their_whole_text(shown: Shown) -> None:
     body = "<label>Account <select><option>Current Maturities<option>Rent <option>Rent (old)</select></label>"
     hands = await shown(
-        body + "<fieldset role=radiogroup aria-label=Kind><label><input type=radio name=k> A</label>"
+        body + "<fieldset><legend>Kind:</legend><label><input type=radio name=k> A</label>"
         "<label><input type=radio name=k> B</label></fieldset><label><input type=checkbox> Urgent</label>"
     )
     await hands.perform(step("choose", {"Account": "Rent", "Kind": "B"}))
