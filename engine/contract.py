@@ -52,7 +52,15 @@ def parse_record(raw: Mapping[str, Any], fields: Mapping[str, FieldSpec]) -> tup
             _parse_cell(name, name, raw.get(name), spec, record, problems)
     broken = {problem.field for problem in problems}
     problems += [p for p in validate_record(record, fields) if p.field not in broken]
-    return record, sorted(problems, key=lambda problem: list(fields).index(re.split(r"\[", problem.field)[0]))
+    order = {name: place for place, name in enumerate(fields)}
+    return record, sorted(problems, key=lambda problem: _place(problem.field, order))
+
+
+def _place(label: str, order: Mapping[str, int]) -> tuple[int, int]:
+    """Return where a field stands in the contract, and the row of `lines[2].amount`."""
+    name, _, rest = label.partition("[")
+    row = rest.partition("]")[0]
+    return order.get(name, len(order)), int(row) if row.isdecimal() else 0
 
 
 def validate_record(record: Mapping[str, Value], fields: Mapping[str, FieldSpec]) -> list[FieldProblem]:

@@ -36,6 +36,9 @@ class _WithShorthand(GenerateJsonSchema):
         short = {"type": _SCALAR, "description": f"Short for {{{name}: …}}."}
         return {"anyOf": [long, short], "description": long.get("description", "")}
 
+    def bool_schema(self, schema: core_schema.BoolSchema) -> JsonSchemaValue:  # noqa: ARG002 - `no` is a text in YAML 1.2
+        return {"anyOf": [{"type": "boolean"}, {"enum": ["yes", "no", "on", "off"]}]}
+
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:  # noqa: ARG002 - a number in YAML
         return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[+-]?\d+(\.\d+)?$"}]}
 

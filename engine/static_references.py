@@ -132,13 +132,16 @@ def _judge(
     except ValueError as error:
         yield document.problem(path, str(error), "reference")
         return
+    clean = True
     for reference in found:
         message = _unknown_name(reference, place) or _misplaced(reference, text, place, fields)
         if message:
+            clean = False
             rule = "secret" if reference.namespace == "secret" else "reference"
             yield document.problem(path, message, rule)
-    if place.takes_table and not (len(found) == 1 and _is_table(found[0], fields)):
-        yield document.problem(path, "`each` takes one table field, e.g. ${item.lines}", "reference")
+    whole = len(found) == 1 and str(found[0]) == text and found[0].namespace == "item"
+    if place.takes_table and clean and not (whole and (found[0].name not in fields or _is_table(found[0], fields))):
+        yield document.problem(path, "`each` takes one table field and nothing else, e.g. ${item.lines}", "reference")
 
 
 def _unknown_name(reference: Reference, place: _Place) -> str | None:

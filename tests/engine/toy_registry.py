@@ -11,6 +11,8 @@ from engine.ports import CheckKind, Finding, Registry, StepKind
 
 
 class Locator(Frozen):
+    """The toy Locator."""
+
     shorthand: ClassVar[str | None] = "text"
 
     field: str | None = None
@@ -20,25 +22,33 @@ class Locator(Frozen):
 
 
 class Open(Frozen):
+    """The toy Open."""
+
     shorthand: ClassVar[str | None] = "url"
 
     url: str = Field(description="Path of a page.")
 
 
 class Click(Locator):
-    pass
+    """The toy Click."""
 
 
 class Fill(RootModel[dict[str, str]]):
+    """The toy Fill."""
+
     model_config = ConfigDict(frozen=True)
 
 
 class Find(Frozen):
+    """The toy Find."""
+
     open: str
     row: dict[str, str] | str
 
 
 class Commit(Frozen):
+    """The toy Commit."""
+
     click: Locator
     confirm: Locator
     find: Find | None = None
@@ -46,41 +56,57 @@ class Commit(Frozen):
 
 
 class ReadField(Frozen):
+    """The toy ReadField."""
+
     field: str
     type: str | None = None
 
 
 class ReadTable(Frozen):
+    """The toy ReadTable."""
+
     table: str
     columns: dict[str, str]
 
 
 class Read(RootModel[dict[str, ReadField | ReadTable]]):
+    """The toy Read."""
+
     model_config = ConfigDict(frozen=True)
 
 
 class Rows(Frozen):
+    """The toy Rows."""
+
     table: str
     each: str
     columns: dict[str, str]
 
 
 class ReadBack(RootModel[Literal["all"] | tuple[str, ...]]):
+    """The toy ReadBack."""
+
     model_config = ConfigDict(frozen=True)
 
 
 class Rule(Frozen):
+    """The toy Rule."""
+
     sum_of: str | None = None
     sum: tuple[str, ...] | None = None
     equals: str
 
 
 class Session(Frozen):
+    """The toy Session."""
+
     probe: Locator | None = None
 
 
 class Extras(Frozen):
-    session: Session = Field(default_factory=Session)
+    """The toy Extras."""
+
+    session: Session = Field(default_factory=Session, description="How to tell a lost session.")
 
 
 async def _walk(_bot: Any, _params: Any) -> None:
