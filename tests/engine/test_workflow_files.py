@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,20 @@ def test_the_products_own_source_is_read_whole(registry: Registry) -> None:
     assert len(batch.items) + len(batch.rejected) + len(batch.repeated) == len(rows) - 1
     tables = [item.payload["lines"] for item in batch.items]
     assert batch.rejected or sum(len(table) for table in tables if isinstance(table, list)) == len(lines) - 1
+
+
+def test_the_reference_page_shows_definitions_that_load(registry: Registry, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "reference" / "definitions.md").read_text(encoding="utf-8")
+    (tmp_path / "apps").mkdir()
+    for block in re.findall(r"```yaml\n(name: .*?)```", page, re.DOTALL):
+        folder = tmp_path / "apps" if "base_url" in block else tmp_path
+        (folder / f"{block.split()[1]}.yaml").write_text(block, encoding="utf-8")
+    workflows, problems = load([tmp_path], registry)
+    assert [str(problem) for problem in problems] == []
+    assert [workflow.name for workflow in workflows] == ["supplier-entry"]
+
+
+def test_the_reference_page_names_every_rule_that_a_broken_file_breaks() -> None:
+    page = (ROOT / "docs" / "reference" / "definitions.md").read_text(encoding="utf-8").partition("## Rules")[2]
+    broken = "".join(path.read_text(encoding="utf-8") for path in BROKEN.glob("*.out"))
+    assert set(re.findall(r"\[([a-z-]+)\]$", broken, re.MULTILINE)) <= set(re.findall(r"`([a-z-]+)`", page))
