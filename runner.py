@@ -1,0 +1,361 @@
+"""Countersign's command line, and the only place that wires bots, models, ledger and console together."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+import signal
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+
+from bots.doctor import browser_report
+from bots.dry_run import to_the_brink
+from bots.office import BotOffice
+from bots.profile import AppExtras
+from bots.registry import step_kinds
+from console.definitions import add_definition_verbs
+from console.desk import as_data
+from console.html_report import write_run_report
+from console.items import build_items
+from console.report import build_report
+from console.review import build_review
+from console.summary import Progress, summary_table
+from engine import loader
+from engine.clock import SystemClock
+from engine.definition import Workflow, parse_duration
+from engine.errors import ItemException, UserError
+from engine.evidence import EvidenceStore
+from engine.ledger import models, runs
+from engine.ledger.database import Database
+from engine.ledger.facts import facts
+from engine.logs import configure
+from engine.metrics import RunReport, read_truth, run_report
+from engine.ports import ItemView, Registry, SentRequest
+from engine.quality import Truth
+from engine.redact import Redactor
+from engine.secrets import SecretStore
+from engine.sources import read_source
+from engine.worker import Settings, Worker
+from fixtures import demo as scenarios
+from fixtures.portal.server import PortalServer
+from qc_models.cli import NAME as ENTRY_QUALITY
+from qc_models.cli import build_model, read_history, register, train_and_register
+from qc_models.countersigner import Countersigner
+from qc_models.registry import check_kinds
+from qc_models.store import ModelStore
+
+EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
+
+
+WORKFLOWS = Path(__file__).parent / "workflows"
+PORTAL_PORT = 8765
+
+
+@dataclass
+class Office:
+    """Everything one command needs, each part opened when first asked for (`console.desk.Desk`)."""
+
+    home: Path = Path("var")
+    user: str = field(default_factory=getpass.getuser)
+    console: Console = field(default_factory=Console)
+    errors: Console = field(default_factory=lambda: Console(stderr=True))
+    redactor: Redactor = field(default_factory=Redactor)
+    settings: Settings = field(default_factory=Settings)
+    headless: bool = True
+    _definitions: dict[str, Workflow] = field(default_factory=dict)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Every step and check that a definition may name."""
+        return Registry(steps=step_kinds(), checks=check_kinds(), app_extras=AppExtras)
+
+    @cached_property
+    def database(self) -> Database:
+        """The ledger, brought up to date."""
+        database = Database(os.environ.get("COUNTERSIGN_DATABASE_URL", str(self.home / "ledger.db")), SystemClock())
+        database.upgrade()
+        return database
+
+    @cached_property
+    def evidence(self) -> EvidenceStore:
+        """The evidence folder."""
+        return EvidenceStore(self.home / "evidence", self.redactor)
+
+    @cached_property
+    def secrets(self) -> SecretStore:
+        """The places where secrets are looked up."""
+        return SecretStore(self.redactor)
+
+    @property
+    def models_dir(self) -> Path:
+        """Where model artifacts lie."""
+        return self.home / "models"
+
+    @cached_property
+    def models(self) -> ModelStore:
+        """The model artifacts; the ledger says which is champion."""
+        return ModelStore(self.models_dir, champion=lambda name: models.champion(self.database, name))
+
+    def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
+        """Load one definition."""
+        return loader.load_one(path, self.registry, base_url=base_url, params=params)
+
+    def say(self, text: str) -> None:
+        """Tell the person at the terminal, on standard error: standard output is for results."""
+        self.errors.print(text, highlight=False)
+
+    def ensure_model(self, workflow: Workflow, history: Path) -> None:
+        """See that the workflow's model is there and registered; train it from past records if it is not."""
+        versions = self.models.versions(ENTRY_QUALITY)
+        if versions:
+            register(self, self.models.get(ENTRY_QUALITY, versions[-1]), {})
+            return
+        self.say("training the entry-quality model from past invoices (once, half a minute)")
+        train_and_register(self, workflow, read_history(history, workflow), seed=1)
+
+    def workflow(self, definition_hash: str) -> Workflow:
+        """Return the definition that a run pinned, from the ledger's own copy."""
+        if definition_hash not in self._definitions:
+            snapshot = runs.pinned_snapshot(self.database, definition_hash)
+            self._definitions[definition_hash] = loader.load_snapshot(snapshot, self.registry)
+        return self._definitions[definition_hash]
+
+    def work(self, run_ids: list[int] | None) -> None:
+        """Work the given runs to their end and audit them; without runs, whatever is open, until stopped."""
+        asyncio.run(self._work(run_ids))
+
+    async def _work(self, run_ids: list[int] | None) -> None:
+        with Progress(self, run_ids) as progress:
+            async with BotOffice(headless=self.headless, redactor=self.redactor, secrets=self.secrets) as bots:
+                worker = Worker(
+                    database=self.database,
+                    office=bots,
+                    inspector=Countersigner(self.models),
+                    definitions=self.workflow,
+                    evidence=self.evidence,
+                    settings=self.settings,
+                    on_settled=progress.settled,
+                )
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+                await worker.run(run_ids)
+
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+office = Office()
+Home = Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Slots = Annotated[int, typer.Option(min=1, max=32, help="Items worked on at the same time.")]
+Lease = Annotated[str, typer.Option(help="How long a claimed item is ours without a heartbeat.")]
+BaseUrl = Annotated[str | None, typer.Option(help="Use this address instead of the application profile's.")]
+Params = Annotated[list[str] | None, typer.Option("--param", help="name=value, for ${param.name}; may be repeated.")]
+
+
+@app.callback()
+def _main(
+    context: typer.Context,
+    home: Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")] = Path(
+        "var"
+    ),
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every log line.")] = False,
+) -> None:
+    """Countersign: a bot does the work, a model countersigns it, a person rules on what is in doubt."""
+    office.home = home
+    quiet = context.invoked_subcommand in {"schema", "steps", "validate", "doctor", None}
+    level = "DEBUG" if verbose else "WARNING"
+    log_dir = None if quiet else home / "logs"
+    configure(log_dir=log_dir, console_level=level, redactor=office.redactor, console=office.errors)
+
+
+@app.command()
+def run(
+    path: Annotated[Path, typer.Argument(help="A workflow definition, anywhere.")],
+    source: Annotated[Path | None, typer.Option(help="Read the records from this file instead.")] = None,
+    base_url: BaseUrl = None,
+    param: Params = None,
+    slots: Slots = 2,
+    lease: Lease = "60s",
+    limit: Annotated[int | None, typer.Option(help="Enqueue at most this many new records.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Go to the brink of the first record's commit.")] = False,
+    enqueue_only: Annotated[bool, typer.Option("--enqueue-only", help="Leave the work to `worker`.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start a workflow: enqueue its records and work them to the end."""
+    workflow = office.load(path, base_url=base_url, params=_pairs(param))
+    items, rejected = new_items(workflow, source)
+    if dry_run:
+        _show_brink(workflow, items, as_json=as_json)
+        return
+    opened = runs.open_run(office.database, workflow, items[:limit], trigger=office.user, rejected=rejected)
+    office.say(
+        f"run {opened.run_id}: {opened.enqueued} enqueued, {opened.invalid} invalid, {opened.rejected} rows rejected, "
+        f"{len(opened.already_known)} already known, {len(opened.conflicts)} in conflict"
+    )
+    if not enqueue_only:
+        office.settings = Settings(slots=slots, lease=parse_duration(lease))
+        office.work([opened.run_id])
+    _finish(opened.run_id, workflow, as_json=as_json)
+
+
+def new_items(workflow: Workflow, source: Path | None) -> tuple[list[runs.NewItem], list[runs.RejectedInput]]:
+    """Read a workflow's records into work items; what is invalid becomes an item for a person, or a rejected row."""
+    batch = read_source(workflow, source)
+    items = [runs.NewItem(item.reference, item.payload, item.origin) for item in batch.items]
+    invalid = [row for row in batch.rejected if row.reference is not None and not row.conflict]
+    items += [runs.NewItem(row.reference or "", row.raw, row.origin, row.problems) for row in invalid]
+    rejected = [runs.RejectedInput(r.origin, r.problems, r.raw) for r in batch.rejected if r not in invalid]
+    again = [runs.RejectedInput(r.origin, (f"comes twice: first in {r.first}",), {}) for r in batch.repeated]
+    return items, rejected + again
+
+
+@app.command()
+def worker(
+    slots: Slots = 2,
+    lease: Lease = "60s",
+    drain: Annotated[bool, typer.Option("--drain", help="Stop when nothing is left to do.")] = False,
+) -> None:
+    """Work whatever is open in the ledger, until stopped (SIGTERM lets items in work end)."""
+    office.settings = Settings(slots=slots, lease=parse_duration(lease))
+    office.work(runs.unfinished(office.database) if drain else None)
+
+
+@app.command()
+def portal(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8765,
+    db: Annotated[Path | None, typer.Option(help="SQLite file; default: under --home.")] = None,
+) -> None:
+    """Serve the ERP portal that the examples drive (user and password: fixtures/portal/README.md)."""
+    path = db or office.home / "portal.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "fixtures.portal", "--port", str(port), "--db", str(path)]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is wanted
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what is present, what is missing and how to mend it."""
+    lines = asyncio.run(browser_report())
+    if as_json:
+        typer.echo(json.dumps([asdict(line) for line in lines], ensure_ascii=False))
+    else:
+        for line in lines:
+            office.console.print("[green]ok[/]     " if line.ok else "[red]missing[/]", end=" ")
+            office.console.print(f"{line.name}: {line.detail}", markup=False, highlight=False)
+            if not line.ok:
+                office.console.print(f"        {line.mend}", markup=False, highlight=False)
+    raise typer.Exit(EXIT_DONE if all(line.ok for line in lines) else EXIT_USER)
+
+
+@app.command()
+def demo(
+    items: Annotated[int, typer.Option(min=1, help="Invoices to key in.")] = 60,
+    seed: Annotated[int, typer.Option(help="Same seed, same invoices and faults.")] = 20,
+    slots: Slots = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Key invoices into a hostile ERP, exactly once, inspect each, and let the ERP's own count judge."""
+    office.home /= "demo"
+    scenarios.set_aside(office.home)
+    office.settings = Settings(slots=slots)
+    scenario = scenarios.prepare(office.home / "source", items, seed)
+    port = scenarios.free_port(PORTAL_PORT)
+    with PortalServer(office.home / "portal.db", faults=list(scenario.plan), port=port) as server:
+        os.environ["COUNTERSIGN_SECRET_ERP_PASSWORD"] = server.password
+        workflow = office.load(WORKFLOWS / "invoice-entry.yaml", base_url=server.url)
+        office.ensure_model(workflow, scenarios.history(office.home / "history.jsonl"))
+        office.say(f"keying {items} invoices into {server.url}, which answers with faults")
+        found, rejected = new_items(workflow, scenario.folder)
+        opened = runs.open_run(office.database, workflow, found, trigger="demo", rejected=rejected)
+        office.work([opened.run_id])
+        states = {one.item.reference: one.item.state for one in facts(office.database, run_id=opened.run_id).items}
+        judged = scenarios.judge(server, scenario, states)
+    report = _report(opened.run_id, workflow, read_truth(scenario.folder / "truth.json"))
+    if as_json:
+        typer.echo(json.dumps({"run": as_data(report), "portal": asdict(judged)}, ensure_ascii=False))
+    else:
+        office.console.print(scenarios.verdict(judged))
+    raise typer.Exit(EXIT_DONE if judged.good else EXIT_PERSON)
+
+
+def _finish(run_id: int, workflow: Workflow, *, as_json: bool) -> None:
+    report = _report(run_id, workflow, None, quiet=as_json)
+    if as_json:
+        typer.echo(json.dumps(as_data(report), ensure_ascii=False))
+    done = report.run.state == "done" and not report.figures.in_review
+    raise typer.Exit(EXIT_DONE if done else EXIT_PERSON)
+
+
+def _report(run_id: int, workflow: Workflow, truth: Truth | None, *, quiet: bool = False) -> RunReport:
+    report = run_report(facts(office.database, run_id=run_id), workflow, truth)
+    path = office.home / "reports" / f"run-{run_id:06d}.html"
+    write_run_report(office.database, office.evidence, workflow, run_id, path, truth)
+    if not quiet:
+        office.console.print(summary_table(report, path))
+    return report
+
+
+def _pairs(given: list[str] | None) -> dict[str, str]:
+    pairs = {}
+    for text in given or []:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise UserError(f"--param {text}: write it as name=value")
+        pairs[name] = value
+    return pairs
+
+
+def _show_brink(workflow: Workflow, items: list[runs.NewItem], *, as_json: bool) -> None:
+    item = next((one for one in items if not one.problems), None)
+    if item is None:
+        raise UserError("no valid record to go to the brink with; see the problems of the source above")
+    requests = asyncio.run(_brink(workflow, item))
+    if as_json:
+        typer.echo(json.dumps([asdict(request) for request in requests], ensure_ascii=False, indent=2))
+        return
+    for request in requests:
+        office.console.print(f"{item.reference}: this would be sent; nothing left", markup=False)
+        office.console.print(f"{request.method} {request.url}", markup=False)
+        office.console.print(request.body or "", markup=False)
+
+
+async def _brink(workflow: Workflow, item: runs.NewItem) -> tuple[SentRequest, ...]:
+    with tempfile.TemporaryDirectory() as folder:
+        view = ItemView(0, item.reference, item.payload, workflow.fields, workflow.params, Path(folder))
+        async with BotOffice(headless=office.headless, redactor=office.redactor, secrets=office.secrets) as bots:
+            return await to_the_brink(await bots.hands(workflow, 0), view)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with 2 and a sentence, a bug of ours with 3 and a log."""
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        office.errors.print(str(error), style="red", markup=False, highlight=False)
+        code = EXIT_USER
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_USER
+    except ItemException as error:
+        office.errors.print(f"{error.code}: {error.message}", style="red", markup=False, highlight=False)
+        code = EXIT_PERSON
+    sys.exit(code or EXIT_DONE)
+
+
+add_definition_verbs(app, lambda: office)
+app.add_typer(build_items(lambda: office), name="items")
+app.add_typer(build_review(lambda: office), name="review")
+app.add_typer(build_report(lambda: office), name="report")
+app.add_typer(build_model(lambda: office), name="model")
+
+if __name__ == "__main__":
+    main()
