@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -82,17 +81,16 @@ def parity(
 def write(folder: Path, graph: bytes, profile_text: str, metrics: Mapping[str, Any], card: str) -> None:
     """Write all files of a model beside its place, then move them there at once."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-    (beside / "model.onnx").write_bytes(graph)
-    (beside / "profile.json").write_text(profile_text, encoding="utf-8")
     stored = {**metrics, "model_sha256": sealed(graph)}
-    (beside / "metrics.json").write_text(json.dumps(stored, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    (beside / "card.md").write_text(card, encoding="utf-8")
-    if folder.exists():  # the same training, bit for bit: its version is its hash
-        shutil.rmtree(beside)
-        return
-    beside.chmod(0o755)
-    os.replace(beside, folder)  # noqa: PTH105 - a directory onto a free name, in one step
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as beside:
+        made = Path(beside) / folder.name
+        made.mkdir()
+        (made / "model.onnx").write_bytes(graph)
+        (made / "profile.json").write_text(profile_text, encoding="utf-8")
+        (made / "metrics.json").write_text(json.dumps(stored, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        (made / "card.md").write_text(card, encoding="utf-8")
+        if not folder.exists():  # else it is the same training: a version is the hash of what it was made of
+            os.replace(made, folder)  # noqa: PTH105 - a directory onto a free name, in one step
 
 
 def libraries() -> dict[str, str]:

@@ -34,6 +34,7 @@ EXPECTED_SHARE = 0.05
 HISTORY_DIRT = 0.012
 """Share of the verified history that may be wrong unnoticed, and is left out of training where the model says so."""
 REASON_LIMIT = 0.3
+TREES = 200
 MOST_TRAINED = 4_000
 BETA = 3.0
 """The default threshold maximises F-beta: a mistake let through costs more than a needless look."""
@@ -65,6 +66,7 @@ def train(
     models_dir: Path,
     name: str = "entry-quality",
     recall: float | None = None,
+    trees: int = TREES,
     clock: Clock | None = None,
 ) -> Trained:
     """Train, export, check parity and write a model.
@@ -76,6 +78,7 @@ def train(
         models_dir: Where models live; written to `<models_dir>/<name>/<version>/`.
         name: Name of the model.
         recall: Choose the threshold for this recall on the validation split instead of the best F3.
+        trees: Size of the boosting; training time grows with it.
         clock: Gives the version its date.
 
     Raises:
@@ -86,10 +89,10 @@ def train(
         raise UserError(f"training needs at least {LEAST_HISTORY} verified records, there are {len(history)}")
     now = (clock or SystemClock()).now()
     with threadpool_limits(limits=1):  # several threads on busy cores wait for each other most of the time
-        fitted = _fit(workflow_fields, history, seed, recall)
+        fitted = _fit(workflow_fields, history, seed, recall, trees)
     profile_text = Profile(workflow_fields, history).to_json()
     data_hash = fingerprint(profile_text)
-    version = f"{now:%Y%m%d}-{_short(data_hash, seed, recall)}"
+    version = f"{now:%Y%m%d}-{_short(data_hash, seed, recall, trees)}"
     metadata = _metadata(name, version, fitted, data_hash, now.isoformat(timespec="seconds"))
     graph = export.to_graph(fitted.model, metadata)
     flat = fitted.cells.reshape(-1, len(NAMES))
@@ -111,10 +114,13 @@ def train(
     return Trained(version, folder, metrics)
 
 
-def _fit(fields: Mapping[str, FieldSpec], history: Sequence[Record], seed: int, recall: float | None) -> _Fitted:
+def _fit(
+    fields: Mapping[str, FieldSpec], history: Sequence[Record], seed: int, recall: float | None, trees: int
+) -> _Fitted:
     first, second = _examples(fields, history, random.Random(f"train {seed}"))  # noqa: S311 - seeded, not secret
     crossed = [
-        _cell_probabilities(_boost(*one.flat, seed), other.cells) for one, other in ((second, first), (first, second))
+        _cell_probabilities(boost(*one.flat, seed, trees), other.cells)
+        for one, other in ((second, first), (first, second))
     ]
     probabilities = np.concatenate(crossed)
     cells = np.concatenate([first.cells, second.cells])
@@ -126,7 +132,7 @@ def _fit(fields: Mapping[str, FieldSpec], history: Sequence[Record], seed: int, 
     score = scoring.fit(probabilities[kept], cells[kept], wrong[kept], EXPECTED_SHARE)
     records = score.probabilities(probabilities[kept], cells[kept])
     threshold = scoring.best_threshold(records, wrong[kept], EXPECTED_SHARE, beta=BETA, recall=recall)
-    model = _boost(cells[kept].reshape(-1, cells.shape[2]), blamed[kept].reshape(-1), seed)
+    model = boost(cells[kept].reshape(-1, cells.shape[2]), blamed[kept].reshape(-1), seed, trees)
     kinds = np.array((*first.kinds, *second.kinds))[kept]
     validation = measure(records >= threshold, wrong[kept], list(kinds))
     return _Fitted(model, score, threshold, cells[kept], validation)
@@ -144,11 +150,18 @@ def _examples(
     )
 
 
-def _boost(cells: NDArray[np.float32], wrong: NDArray[np.bool_], seed: int) -> HistGradientBoostingClassifier:
+def boost(
+    cells: NDArray[np.float32], wrong: NDArray[np.bool_], seed: int, trees: int = TREES
+) -> HistGradientBoostingClassifier:
+    """Fit the boosting over cells: small enough to be read by ONNX at once, deterministic by seed."""
+    unknown = np.isnan(cells).all(axis=0)
+    if unknown.any():  # scikit-learn cannot bin a feature that no cell of this workflow has
+        cells = cells.copy()
+        cells[0, unknown] = 0
     return HistGradientBoostingClassifier(
-        max_iter=300,
+        max_iter=trees,
         max_leaf_nodes=24,
-        learning_rate=0.06,
+        learning_rate=0.08,
         min_samples_leaf=10,
         l2_regularization=1.0,
         early_stopping=False,
@@ -190,6 +203,6 @@ def _metadata(name: str, version: str, fitted: _Fitted, data_hash: str, created:
     }
 
 
-def _short(data_hash: str, seed: int, recall: float | None) -> str:
-    text = json.dumps([data_hash, seed, recall, schema_hash(), FORMAT, export.libraries()])
+def _short(data_hash: str, seed: int, recall: float | None, trees: int) -> str:
+    text = json.dumps([data_hash, seed, recall, trees, schema_hash(), FORMAT, export.libraries()])
     return hashlib.sha256(text.encode()).hexdigest()[:8]

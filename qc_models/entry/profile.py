@@ -101,14 +101,13 @@ class Profile:
                     line.observe(parsed, day)
 
     def to_json(self) -> str:
-        """Return the canonical text that stands for this profile."""
+        """Return the text that stands for this profile; everything in it is in the order of the contract."""
         stored = {
             "format": FORMAT,
             "fields": {name: spec.model_dump(mode="json", exclude_defaults=True) for name, spec in self.fields.items()},
-            "order": list(self.fields),
-            "records": [encode(record) for record in self.records],
+            "records": [encode({name: record.get(name) for name in self.fields}) for record in self.records],
         }
-        return json.dumps(stored, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Profile:
@@ -116,7 +115,7 @@ class Profile:
         stored = json.loads(text)
         if stored.get("format") != FORMAT:
             raise ValueError(f"profile format {stored.get('format')}, this program reads {FORMAT}")
-        fields = {name: FieldSpec.model_validate(stored["fields"][name]) for name in stored["order"]}
+        fields = {name: FieldSpec.model_validate(spec) for name, spec in stored["fields"].items()}
         return cls(fields, [decode(record, fields) for record in stored["records"]])
 
     def _tell_dependencies(self) -> None:

@@ -1,0 +1,136 @@
+"""An artifact is believed only if every part of it is what was trained; the parity gate lets nothing else out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from engine.errors import UserError
+from qc_models import export
+from qc_models.artifact import load, sealed
+from qc_models.entry.cells import NAMES
+from tests.qc_models.conftest import World
+
+
+@pytest.fixture
+def folder(world: World, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(world.trained.folder, tmp_path / world.trained.version))
+
+
+def reseal(folder: Path, **metadata: str) -> None:
+    """Change the graph's metadata and its recorded hash, as somebody with the tools could."""
+    model = onnx.load(str(folder / "model.onnx"))
+    kept = {entry.key: entry.value for entry in model.metadata_props}
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {**kept, **metadata})
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics["model_sha256"] = sealed((folder / "model.onnx").read_bytes())
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+
+
+def test_a_trained_artifact_loads_and_carries_everything_in_its_metadata(folder: Path, world: World) -> None:
+    artifact = load(folder)
+    assert artifact.version == world.trained.version
+    assert 0 < artifact.threshold < 1
+    assert {"format", "features", "labels", "training_data_sha256", "libraries", "metrics", "created"} <= set(
+        artifact.metadata
+    )
+    assert world.trained.metrics["parity_max_difference"] <= export.TOLERANCE
+
+
+def test_a_flipped_byte_in_the_graph_is_refused(folder: Path) -> None:
+    data = bytearray((folder / "model.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / "model.onnx").write_bytes(data)
+    with pytest.raises(UserError, match="SHA-256 differs"):
+        load(folder)
+
+
+def test_rubbish_under_a_right_hash_is_refused(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(b"no graph at all")
+    (folder / "metrics.json").write_text(json.dumps({"model_sha256": sealed(b"no graph at all")}), encoding="utf-8")
+    with pytest.raises(UserError, match="damaged"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"family": "match-quality"}, "foreign model"),
+        ({"format": "0"}, "model format 0, this program reads 1"),
+        ({"feature_schema_sha256": "0" * 64}, "other features"),
+        ({"labels": "wrong,right"}, "another order"),
+        ({"record_score": "{}"}, "cannot be read"),
+    ],
+)
+def test_a_foreign_or_older_artifact_is_refused_with_the_reason(
+    folder: Path, change: dict[str, str], words: str
+) -> None:
+    reseal(folder, **change)
+    with pytest.raises(UserError, match=words):
+        load(folder)
+
+
+def test_another_profile_is_refused(folder: Path) -> None:
+    stored = json.loads((folder / "profile.json").read_text(encoding="utf-8"))
+    stored["records"][0]["iban"] = "DE00000000000000000000"
+    (folder / "profile.json").write_text(json.dumps(stored), encoding="utf-8")
+    with pytest.raises(UserError, match=r"profile\.json is not the one"):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "profile.json", "metrics.json"])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(UserError, match=name):
+        load(folder)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    with threadpool_limits(limits=1):
+        yield
+
+
+def boosted() -> tuple[HistGradientBoostingClassifier, np.ndarray[Any, np.dtype[np.float32]]]:
+    rng = np.random.default_rng(1)
+    cells = rng.normal(size=(600, len(NAMES))).astype(np.float32)
+    model = HistGradientBoostingClassifier(max_iter=20, random_state=1).fit(cells, cells[:, 0] + cells[:, 3] > 0)
+    return model, cells
+
+
+def test_the_parity_gate_lets_a_faithful_graph_through() -> None:
+    model, cells = boosted()
+    rows = export.gate_rows(cells, 1)
+    assert len(rows) >= export.LEAST_ROWS
+    assert np.isnan(rows).all(axis=1).any()
+    assert export.parity(model, export.to_graph(model, {}), rows, (0.5,)) <= export.TOLERANCE
+
+
+def test_the_parity_gate_stops_a_graph_of_another_model() -> None:
+    model, cells = boosted()
+    other = HistGradientBoostingClassifier(max_iter=20, random_state=1).fit(cells, cells[:, 0] + cells[:, 4] > 0)
+    with pytest.raises(export.ParityError, match="off scikit-learn; nothing was written"):
+        export.parity(model, export.to_graph(other, {}), export.gate_rows(cells, 1), (0.5,))
+
+
+def test_the_parity_gate_asks_for_enough_rows() -> None:
+    model, cells = boosted()
+    with pytest.raises(export.ParityError, match="2000 rows"):
+        export.parity(model, export.to_graph(model, {}), cells[:100], (0.5,))
+
+
+def test_an_interrupted_write_leaves_no_half_model(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        export.write(tmp_path / "m" / "v1", b"graph", "{}", {"seconds": object()}, "card")
+    assert list((tmp_path / "m").iterdir()) == []
