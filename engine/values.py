@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -52,13 +53,43 @@ class Formats:
 
     def strptime(self) -> str:
         """Return the date pattern in the words of `datetime.strptime`."""
-        pattern = self.date
-        for ours, theirs in (("YYYY", "%Y"), ("YY", "%y"), ("MM", "%m"), ("DD", "%d")):
-            pattern = pattern.replace(ours, theirs)
-        return pattern
+        return _DATE_PART.sub(lambda part: f"%{_DIRECTIVES[part[0]]}", self.date)
 
 
 ISO = Formats()
+_DATE_PART = re.compile("YYYY|YY|MM?|DD?")
+_DIRECTIVES = {"YYYY": "Y", "YY": "y", "MM": "m", "M": "m", "DD": "d", "D": "d"}
+_CENT = Decimal("0.01")
+_MOST_DIGITS = 40
+"""No business number is longer; a hostile page could otherwise make us compute one of a million digits."""
+_EXACT = Context(prec=2 * _MOST_DIGITS)
+_CURRENCY = re.compile(r"^(?P<before>[A-Z]{3})\s*|\s*(?P<after>[A-Z]{3})$|(?P<symbol>[€$£¥])")
+_SYMBOLS = {
+    "€": {"EUR"},
+    "£": {"GBP"},
+    "¥": {"JPY", "CNY"},
+    "$": {"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "BRL", "CLP", "COP", "ARS"},
+}
+
+
+@cache
+def _number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
+    """Return what a number must look like; a thousands separator only where one belongs."""
+    separators = re.escape({"'": "'\u2019"}.get(thousands, thousands)) + "\u00a0\u202f\u2009"
+    mark = re.escape(decimal)
+    whole = rf"\d{{1,3}}(?:[{separators}]\d{{2,3}})*[{separators}]\d{{3}}|\d+|(?={mark}\d)"
+    return re.compile(rf"(?P<sign>[+-]?)(?P<whole>{whole})(?:{mark}(?P<part>\d*))?(?P<power>[eE][+-]?\d+)?")
+
+
+def _write_date(value: date, pattern: str) -> str:
+    """Write a date by hand: `strftime` does not pad early years and cannot leave single digits alone."""
+    numbers = {"Y": value.year, "M": value.month, "D": value.day}
+
+    def written(part: re.Match[str]) -> str:
+        number = numbers[part[0][0]] % (100 if part[0] == "YY" else 10000)
+        return str(number).zfill(len(part[0]))
+
+    return _DATE_PART.sub(written, pattern)
 
 
 def clean_text(text: str) -> str:
@@ -76,6 +107,8 @@ def parse(raw: object, spec: FieldSpec, formats: Formats = ISO) -> Value:
         return _parse_table(raw, spec, formats)
     if raw is None:
         return None
+    if isinstance(raw, bool) and spec.type not in {"boolean", "text", "choice"}:
+        raise ValueError(f"{raw!r} is not of the type {spec.type}")
     if isinstance(raw, bool):
         return raw if spec.type == "boolean" else str(raw).lower()
     text = clean_text(str(raw))
@@ -87,11 +120,11 @@ def parse(raw: object, spec: FieldSpec, formats: Formats = ISO) -> Value:
         case "date":
             return _parse_date(raw, text, formats)
         case "integer":
-            return int(_parse_number(text, formats, "a whole number", integral=True))
+            return int(_parse_number(raw, formats, "a whole number", integral=True))
         case "decimal":
-            return _parse_number(text, formats, "a number")
+            return _parse_number(raw, formats, "a number")
         case "money":
-            return _parse_money(text, formats)
+            return _parse_money(raw, spec, formats)
         case "boolean":
             return _parse_boolean(text)
     raise ValueError(f"unknown field type {spec.type!r}")
@@ -105,6 +138,8 @@ def _parse_table(raw: object, spec: FieldSpec, formats: Formats) -> list[dict[st
     columns = spec.columns or {}
     rows: list[dict[str, Scalar]] = []
     for number, row in enumerate(raw, start=1):
+        if not isinstance(row, Mapping):
+            raise ValueError(f"row {number}: expected columns, got {type(row).__name__}")
         try:
             rows.append({name: parse(row.get(name), column, formats) for name, column in columns.items()})  # type: ignore[misc]
         except ValueError as error:
@@ -123,24 +158,33 @@ def _parse_date(raw: object, text: str, formats: Formats) -> date:
         raise ValueError(f"{text!r} is not a date of the form {formats.date}") from None
 
 
-def _parse_number(text: str, formats: Formats, kind: str, *, integral: bool = False) -> Decimal:
-    plain = text.replace("\u00a0", "").replace("\u202f", "").replace("\u2212", "-")
-    if formats.thousands:
-        plain = plain.replace(formats.thousands, "")
-    if formats.decimal != ".":
-        plain = plain.replace(formats.decimal, ".")
-    try:
-        number = Decimal(plain)
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not {kind}") from None
-    if not number.is_finite() or (integral and number != number.to_integral_value()):
-        raise ValueError(f"{text!r} is not {kind}")
+def _parse_number(raw: object, formats: Formats, kind: str, *, integral: bool = False) -> Decimal:
+    """Read a number; one that came as a number (JSON, a spreadsheet) is written in no application's format."""
+    text = str(raw).strip().replace("\u2212", "-")
+    written = formats if isinstance(raw, str) else ISO
+    match = _number_pattern(written.decimal, written.thousands).fullmatch(text)
+    if match is None:
+        raise ValueError(f"{clean_text(str(raw))!r} is not {kind}")
+    whole = re.sub(r"\D", "", match["whole"])
+    number = Decimal(f"{match['sign']}{whole or 0}.{match['part'] or 0}{match['power'] or ''}")
+    if abs(number.adjusted()) > _MOST_DIGITS or (integral and number != number.to_integral_value()):
+        raise ValueError(f"{clean_text(str(raw))!r} is not {kind}")
     return number
 
 
-def _parse_money(text: str, formats: Formats) -> Decimal:
-    amount = _parse_number(re.sub(r"^[A-Z]{3}\s*|\s*[A-Z]{3}$|[€$£¥]", "", text).strip(), formats, "an amount of money")
-    return amount.quantize(Decimal("0.01")) if amount == amount.quantize(Decimal("0.01")) else amount
+def _parse_money(raw: object, spec: FieldSpec, formats: Formats) -> Decimal:
+    text = str(raw).strip()
+    for match in _CURRENCY.finditer(text) if spec.currency else ():
+        code = match["before"] or match["after"]
+        if spec.currency not in ({code} if code else _SYMBOLS[match["symbol"]]):
+            raise ValueError(f"{clean_text(text)!r} is not in {spec.currency}")
+    bare = _CURRENCY.sub("", text) if isinstance(raw, str) else raw
+    return _with_cents(_parse_number(bare, formats, "an amount of money"))
+
+
+def _with_cents(amount: Decimal) -> Decimal:
+    exact = amount.quantize(_CENT, context=_EXACT)
+    return exact if exact == amount else amount
 
 
 def _parse_boolean(text: str) -> bool:
@@ -158,9 +202,9 @@ def display(value: Scalar, formats: Formats = ISO, *, money: bool = False) -> st
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, date):
-        return value.strftime(formats.strptime())
+        return _write_date(value, formats.date)
     if isinstance(value, Decimal):
-        exact = value.quantize(Decimal("0.01")) if money and value == value.quantize(Decimal("0.01")) else value
+        exact = _with_cents(value) if money else value
         return f"{exact:,f}".replace(",", "\0").replace(".", formats.decimal).replace("\0", formats.thousands)
     return str(value)
 
@@ -168,10 +212,22 @@ def display(value: Scalar, formats: Formats = ISO, *, money: bool = False) -> st
 def equal(left: Value, right: Value) -> bool:
     """Say whether two values are the same: numbers to the cent, texts character by character after `clean_text`."""
     if isinstance(left, list) or isinstance(right, list):
-        return left == right or (not left and not right)
+        return _equal_rows([] if left in (None, "") else left, [] if right in (None, "") else right)
+    if isinstance(left, bool) is not isinstance(right, bool):
+        return False
     if isinstance(left, str) and isinstance(right, str):
         return clean_text(left) == clean_text(right)
     return (left if left != "" else None) == (right if right != "" else None)
+
+
+def _equal_rows(left: Value, right: Value) -> bool:
+    if not isinstance(left, list) or not isinstance(right, list) or len(left) != len(right):
+        return False
+    return all(
+        equal(ours.get(name), theirs.get(name))
+        for ours, theirs in zip(left, right, strict=True)
+        for name in {*ours, *theirs}
+    )
 
 
 def encode(value: Any) -> Any:
