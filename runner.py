@@ -172,7 +172,7 @@ def _main(
     """Countersign: a bot does the work, a model countersigns it, a person rules on what is in doubt."""
     office.home = home
     quiet = context.invoked_subcommand in {"schema", "steps", "validate", "doctor", None}
-    level = "DEBUG" if verbose else "WARNING"
+    level = "DEBUG" if verbose else "ERROR" if context.invoked_subcommand == "demo" else "WARNING"
     log_dir = None if quiet else home / "logs"
     configure(log_dir=log_dir, console_level=level, redactor=office.redactor, console=office.errors)
 

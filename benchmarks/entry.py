@@ -15,6 +15,7 @@ import asyncio
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -23,14 +24,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bots.hands import BotOffice
-from engine import loader
+from bots.office import BotOffice
 from engine.ledger.runs import open_run
+from engine.logs import configure
 from engine.worker import Settings, Worker
+from fixtures import demo as scenarios
 from fixtures.generate.writer import write_invoices
 from fixtures.portal.server import PortalServer
-from qc_models.registry import Countersigner
-from runner import Office, new_items
+from qc_models.countersigner import Countersigner
+from runner import WORKFLOWS, Office, new_items
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM_UP = 2
@@ -50,8 +52,10 @@ def main() -> None:
         return
     items, rounds = (12, 1) if arguments.quick else (arguments.items, arguments.rounds)
     figures: dict[str, Any] = {}
+    models = tempfile.TemporaryDirectory()
+    _train(Path(models.name), 600 if arguments.quick else 2500)
     for slots in (1, 4):
-        pairs = [_pair(slots, items * (1 if slots == 1 else 2)) for _ in range(rounds)]
+        pairs = [_pair(slots, items * (1 if slots == 1 else 2), models.name) for _ in range(rounds)]
         ratios = [ours["items_per_s"] / bare["items_per_s"] for bare, ours in pairs]
         cpu = [ours["cpu"] / bare["cpu"] for bare, ours in pairs]
         figures |= {
@@ -66,16 +70,24 @@ def main() -> None:
             f"[{min(ratios):.2f}-{max(ratios):.2f}] of {rounds} pairs"
         )
     figures |= {"items_per_s": figures["items_per_s_4"], "cpu_ratio": figures["cpu_ratio_4"]}
+    models.cleanup()
     for name, value in figures.items():
         print(f"  {name:22} {value}")
     if arguments.json:
         print(json.dumps(figures))
 
 
-def _pair(slots: int, items: int) -> tuple[dict[str, float], dict[str, float]]:
+def _train(home: Path, invoices: int) -> None:
+    office = Office(home=home)
+    past = scenarios.history(home / "history.jsonl", invoices)
+    office.ensure_model(office.load(WORKFLOWS / "invoice-entry.yaml"), past)
+
+
+def _pair(slots: int, items: int, models: str) -> tuple[dict[str, float], dict[str, float]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_invoices(folder, items, seed=7, errors=0.0)
+        shutil.copytree(Path(models) / "models", folder / "home" / "models")
         return _measure("bare", slots, folder, items), _measure("ours", slots, folder, items)
 
 
@@ -104,8 +116,9 @@ async def _ours(job: dict[str, Any]) -> None:
     folder = Path(job["folder"])
     os.environ["COUNTERSIGN_SECRET_ERP_PASSWORD"] = job["password"]
     office = Office(home=folder / "home")
-    office.models_or_train(quick=True)
-    workflow = loader.load_one(ROOT / "workflows" / "invoice-entry.yaml", office.registry, base_url=job["url"])
+    configure(log_dir=office.home / "logs", console_level="ERROR", redactor=office.redactor)
+    workflow = office.load(WORKFLOWS / "invoice-entry.yaml", base_url=job["url"])
+    office.ensure_model(workflow, folder / "history.jsonl")
     batches = []
     for name, items in (("warm-up", WARM_UP), ("measured", 0)):
         source = folder

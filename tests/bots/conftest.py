@@ -12,7 +12,7 @@ import pytest_asyncio
 from bots.office import BotOffice
 from engine.redact import Redactor
 from engine.secrets import SecretStore
-from fixtures.portal.app import DEMO_PASSWORD
+from fixtures.portal.accounts import DEMO_PASSWORD
 from fixtures.portal.server import PortalServer
 from tests.bots.house import Pages, served
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.definition import Application, ListAudit, Step
 from engine.values import FieldSpec
-from fixtures.portal.app import DEMO_USER
+from fixtures.portal.accounts import DEMO_USER
 from fixtures.portal.server import PortalServer
 from tests.bots.house import application, steps
 
