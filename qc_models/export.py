@@ -89,7 +89,7 @@ def write(folder: Path, graph: bytes, profile_text: str, metrics: Mapping[str, A
         (made / "profile.json").write_text(profile_text, encoding="utf-8")
         (made / "metrics.json").write_text(json.dumps(stored, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         (made / "card.md").write_text(card, encoding="utf-8")
-        if not folder.exists():  # else it is the same training: a version is the hash of what it was made of
+        if not folder.exists():  # else it is the same model: a version is the hash of all it answers with
             os.replace(made, folder)  # noqa: PTH105 - a directory onto a free name, in one step
 
 

@@ -20,7 +20,7 @@ from engine.clock import Clock, SystemClock
 from engine.errors import UserError
 from engine.values import FieldSpec, Record
 from qc_models import export
-from qc_models.artifact import FAMILY, FORMAT, LABELS
+from qc_models.artifact import FAMILY, FORMAT, LABELS, sealed
 from qc_models.card import render
 from qc_models.entry import scoring
 from qc_models.entry.cells import NAMES, schema_hash
@@ -92,7 +92,7 @@ def train(
         fitted = _fit(workflow_fields, history, seed, recall, trees)
     profile_text = Profile(workflow_fields, history).to_json()
     data_hash = fingerprint(profile_text)
-    version = f"{now:%Y%m%d}-{_short(data_hash, seed, recall, trees)}"
+    version = f"{now:%Y%m%d}-{_short(fitted, data_hash)}"
     metadata = _metadata(name, version, fitted, data_hash, now.isoformat(timespec="seconds"))
     graph = export.to_graph(fitted.model, metadata)
     flat = fitted.cells.reshape(-1, len(NAMES))
@@ -203,6 +203,8 @@ def _metadata(name: str, version: str, fitted: _Fitted, data_hash: str, created:
     }
 
 
-def _short(data_hash: str, seed: int, recall: float | None, trees: int) -> str:
-    text = json.dumps([data_hash, seed, recall, trees, schema_hash(), FORMAT, export.libraries()])
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+def _short(fitted: _Fitted, data_hash: str) -> str:
+    """Name a model by all it answers with: trees, record score, threshold, profile and format."""
+    trees = sealed(export.to_graph(fitted.model, {}))
+    parts = [trees, fitted.score.weights, fitted.score.intercept, fitted.threshold, data_hash, schema_hash(), FORMAT]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]

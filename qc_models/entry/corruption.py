@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from engine.values import Record, Scalar, Value
-from qc_models.entry.columns import Column, rows
+from qc_models.entry.columns import Column, number_of, rows
 from qc_models.entry.profile import Profile, date_in
 
 _LOOK_ALIKE = {"0": "O", "O": "0", "1": "I", "I": "1", "l": "1", "5": "S", "S": "5", "8": "B", "B": "8", "2": "Z"}
@@ -69,12 +69,15 @@ def other_value(record: Record, bench: Bench) -> Spoilt | None:
 
 def emptied(record: Record, bench: Bench) -> Spoilt | None:
     """Leave out a field that this party nearly always fills."""
-    party = bench.profile.party(record)
+    party, stats = bench.profile.party(record), bench.profile.stats
     columns = [
         column
         for column in bench.profile.header
         if (group := bench.profile.groups.get((column.name, party))) and group.missing == 0 and group.count > 1
     ]
+    optional = [column for column in columns if stats[column.name].missing > 0]
+    if optional and bench.rng.random() < 0.5:  # noqa: PLR2004 - where emptiness takes judgement
+        columns = optional
     if not columns:
         return None
     name = bench.rng.choice(columns).name
@@ -118,6 +121,29 @@ def carried_on(record: Record, bench: Bench) -> Spoilt | None:
         return None
     wrong = _misread(value, bench.rng)
     return _changed(record, {name: wrong, relation.target: target - value + wrong}, name, relation.target)
+
+
+def other_rate(record: Record, bench: Bench) -> Spoilt | None:
+    """Take another rate (a text like 19 %) and calculate everything that follows from it anew."""
+    kinds = {column.name: column.kind for column in bench.profile.header}
+    products = [law for law in bench.profile.relations if law.kind == "product" and "text" in map(kinds.get, law.parts)]
+    if not products:
+        return None
+    law = bench.rng.choice(products)
+    rate, base = sorted(law.parts, key=lambda name: kinds[name] != "text")
+    texts = [text for text in bench.profile.stats[rate].values if text != record.get(rate)]
+    texts += [text for text in bench.profile.fields[rate].options or () if text != record.get(rate)]
+    amount, before = record.get(base), record.get(law.target)
+    if not texts or not isinstance(amount, Decimal) or not isinstance(before, Decimal):
+        return None
+    text = bench.rng.choice(texts)
+    after = (amount * Decimal(str(number_of(text) or 0))).quantize(_ROUNDED)
+    changed: dict[str, Value] = {rate: text, law.target: after}
+    for following in bench.profile.relations:
+        value = record.get(following.target)
+        if following.kind == "sum" and law.target in following.parts and isinstance(value, Decimal):
+            changed[following.target] = value - before + after
+    return _changed(record, changed, *changed)
 
 
 def shifted(record: Record, bench: Bench) -> Spoilt | None:
@@ -177,12 +203,13 @@ MISTAKES: Mapping[str, Callable[[Record, Bench], Spoilt | None]] = {
     "digits": digits,
     "scaled": scaled,
     "carried_on": carried_on,
+    "other_rate": other_rate,
     "shifted": shifted,
     "all_shifted": all_shifted,
     "row_slip": row_slip,
     "twin": twin,
 }
-WEIGHTS = {"other_value": 2.5, "shifted": 1.5, "digits": 1.5, "typo": 1.5, "all_shifted": 0.7}
+WEIGHTS = {"other_value": 2.5, "shifted": 1.5, "digits": 1.5, "typo": 1.5, "all_shifted": 0.7, "emptied": 1.3}
 
 
 def corrupt(record: Record, bench: Bench) -> tuple[str, Record, tuple[str, ...]] | None:

@@ -38,6 +38,8 @@ def test_the_same_history_and_seed_give_the_same_scores(past: list[Record], tmp_
     two = train(FIELDS, past[:220], seed=3, models_dir=tmp_path / "b", trees=20, clock=ManualClock())
     assert one.version == two.version
     assert one.metrics == two.metrics
+    other = train(FIELDS, past[:220], seed=3, models_dir=tmp_path / "a", trees=19, clock=ManualClock())
+    assert other.version != one.version, "another model never hides behind a known version"
     assert (one.folder / "model.onnx").read_bytes() == (two.folder / "model.onnx").read_bytes()
 
 
