@@ -31,7 +31,7 @@ from engine.ports import Finding
 LIMIT = 100
 AUDIT_SAMPLE = "audit_sample"
 """The reason shown for a passed item that was drawn at random for review."""
-_AUDIT_SENTENCE = "drawn at random from the passed items: compare every field with its evidence"
+_AUDIT_SENTENCE = "compare every field with its evidence"
 
 Row = TypeVar("Row")
 
@@ -155,6 +155,17 @@ def events(
         query = query.where(t.events.c.run_id == run_id)
     with database.read() as connection:
         return typed(connection, query.order_by(t.events.c.id.desc()).limit(limit), EventRow)
+
+
+def evidence(
+    database: Database, item_ids: Sequence[int], *, kind: str = "screenshot", limit: int = LIMIT
+) -> list[EvidenceRow]:
+    """List the kept files of one kind about these items, newest first; pruned ones are left out."""
+    query = sa.select(*_columns(t.evidence, EvidenceRow)).where(
+        t.evidence.c.item_id.in_(item_ids), t.evidence.c.kind == kind, t.evidence.c.pruned_at.is_(None)
+    )
+    with database.read() as connection:
+        return typed(connection, query.order_by(t.evidence.c.id.desc()).limit(limit), EvidenceRow)
 
 
 def typed(connection: Connection, query: sa.Select[Any], row: type[Row]) -> list[Row]:

@@ -207,10 +207,17 @@ class Story:
         )
         return claimed.item_id
 
-    def flags(self, *findings: Finding, seconds: float = 14, screenshot: bytes | None = None) -> int:
+    def flags(
+        self,
+        *findings: Finding,
+        seconds: float = 14,
+        screenshot: bytes | None = None,
+        claimed: queue.Claim | None = None,
+    ) -> int:
         """Let the next item be entered and then doubted."""
-        claimed = self.claim()
-        self.send(claimed)
+        claimed = claimed or self.claim()
+        if not any(intent.outcome == "sent" for intent in claimed.intents):
+            self.send(claimed)
         self.later(seconds=seconds)
         doubts = findings or (flag(),)
         score = Score("entry-quality", "1", 0.9, 0.4)

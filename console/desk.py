@@ -1,0 +1,93 @@
+"""What the terminal verbs need of the one who runs them, and how they answer: one JSON document, or tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any, Protocol
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.text import Text
+
+from engine.definition import Workflow
+from engine.evidence import EvidenceStore
+from engine.ledger.database import Database
+from engine.values import encode
+
+NEEDS_PERSON = 1
+"""Exit code of a verb that did its work and left something for a person."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+As = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who decides; default: this computer's user.")]
+Later = Annotated[bool, typer.Option("--later", help="Leave the work to `worker`.")]
+Limit = Annotated[int, typer.Option(min=1, help="Show at most this many.")]
+
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class Desk(Protocol):
+    """One person's place at the ledger; the runner provides it."""
+
+    @property
+    def database(self) -> Database:
+        """The ledger."""
+        ...
+
+    @property
+    def evidence(self) -> EvidenceStore:
+        """The evidence folder."""
+        ...
+
+    @property
+    def console(self) -> Console:
+        """Where tables go: standard output."""
+        ...
+
+    @property
+    def errors(self) -> Console:
+        """Where progress goes: standard error, shared with the log."""
+        ...
+
+    @property
+    def user(self) -> str:
+        """Who sits here."""
+        ...
+
+    def workflow(self, definition_hash: str) -> Workflow:
+        """Return the definition that a run pinned."""
+        ...
+
+    def work(self, run_ids: list[int]) -> None:
+        """Work these runs to their end."""
+        ...
+
+
+OpenDesk = Callable[[], Desk]
+
+
+def plain(value: object, style: str = "") -> Text:
+    """Return data of another system as text that can neither style, move nor hide anything on a terminal."""
+    return Text(_UNSAFE.sub("\N{REPLACEMENT CHARACTER}", re.sub(r"\s+", " ", str(value))), style=style)
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON document in UTF-8, whatever the terminal's own encoding."""
+    text = json.dumps(as_data(data), ensure_ascii=False, indent=2)
+    typer.echo(text.encode("utf-8", "backslashreplace"))
+
+
+def as_data(value: Any) -> Any:
+    """Return rows and reports as JSON-able data: instants and Decimals become text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_data(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {str(key): as_data(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_data(part) for part in value]
+    return encode(value)
