@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engine.errors import Stale
 from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
 
@@ -34,6 +35,7 @@ class DueAudit:
     """A run whose audit was claimed."""
 
     run_id: int
+    worker: str
     kind: str
     definition_hash: str
     items: tuple[AuditedItem, ...]
@@ -71,7 +73,7 @@ def claim_audit(
         ).first()
         if row is None:
             return None
-        return DueAudit(row.id, row.kind, row.definition_hash, _committed_items(connection, row.id))
+        return DueAudit(row.id, worker, row.kind, row.definition_hash, _committed_items(connection, row.id))
 
 
 def _committed_items(connection: Connection, run_id: int) -> tuple[AuditedItem, ...]:
@@ -90,24 +92,32 @@ def _committed_items(connection: Connection, run_id: int) -> tuple[AuditedItem, 
 
 
 def close_audit(database: Database, worker: str, due: DueAudit, counts: Mapping[int, int]) -> AuditResult:
-    """Compare the counts with what the ledger expects, send what differs to a person, and close the run."""
+    """Compare the counts with what the ledger expects, send what differs to a person, and close the run.
+
+    Raises:
+        Stale: the run was re-opened, or its audit is another worker's by now; nothing was written.
+    """
+    counted = [(item, counts.get(item.item_id, 0)) for item in due.items]
+    wrong = [(item, count) for item, count in counted if count != item.expected]
+    result = AuditResult(
+        keys=len(due.items),
+        as_expected=len(due.items) - len(wrong),
+        missing=tuple(item.reference for item, count in wrong if count < item.expected),
+        duplicates=tuple(item.reference for item, count in wrong if count > item.expected),
+    )
     with database.write() as connection:
-        wrong = [item for item in due.items if counts.get(item.item_id, 0) != item.expected]
-        for item in wrong:
-            _flag(connection, database, worker, due, item, counts.get(item.item_id, 0))
-        result = AuditResult(
-            keys=len(due.items),
-            as_expected=len(due.items) - len(wrong),
-            missing=tuple(i.reference for i in wrong if counts.get(i.item_id, 0) < i.expected),
-            duplicates=tuple(i.reference for i in wrong if counts.get(i.item_id, 0) > i.expected),
-        )
-        connection.execute(
+        closed = connection.execute(
             sa.update(t.runs)
-            .where(t.runs.c.id == due.run_id, t.runs.c.state == "auditing")
+            .where(t.runs.c.id == due.run_id, t.runs.c.state == "auditing", t.runs.c.audit_owner == worker)
             .values(state="done", audit=asdict(result), audit_owner=None, audit_lease_until=None)
-        )
+            .returning(t.runs.c.id)
+        ).first()
+        if closed is None:
+            raise Stale(f"run {due.run_id} was re-opened or is audited by another worker")
+        for item, count in wrong:
+            _flag(connection, database, worker, due, item, count)
         record_event(connection, database.clock, "run.audited", worker, run_id=due.run_id, **asdict(result))
-        return result
+    return result
 
 
 def give_back(database: Database, due: DueAudit, wait: timedelta) -> None:
@@ -115,7 +125,7 @@ def give_back(database: Database, due: DueAudit, wait: timedelta) -> None:
     with database.write() as connection:
         connection.execute(
             sa.update(t.runs)
-            .where(t.runs.c.id == due.run_id, t.runs.c.state == "auditing")
+            .where(t.runs.c.id == due.run_id, t.runs.c.state == "auditing", t.runs.c.audit_owner == due.worker)
             .values(audit_owner=None, audit_lease_until=None, audit_at=database.clock.now() + wait)
         )
 
@@ -137,5 +147,8 @@ def _flag(
             created_at=database.clock.now(),
         )
     )
-    if item.state in {"passed", "accepted"}:
-        connection.execute(sa.update(t.items).where(t.items.c.id == item.item_id).values(state="review", reason=code))
+    connection.execute(
+        sa.update(t.items)
+        .where(t.items.c.id == item.item_id, t.items.c.state.in_(("passed", "accepted")))
+        .values(state="review", reason=code)
+    )

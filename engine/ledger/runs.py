@@ -295,7 +295,9 @@ def unfinished(database: Database) -> list[int]:
 def reopen_run(connection: Connection, run_id: int) -> None:
     """Take a run up again because one of its items was re-opened; its audit will be made anew."""
     connection.execute(
-        sa.update(t.runs).where(t.runs.c.id == run_id).values(state="open", finished_at=None, audit_at=None)
+        sa.update(t.runs)
+        .where(t.runs.c.id == run_id)
+        .values(state="open", finished_at=None, audit_at=None, audit_owner=None, audit_lease_until=None)
     )
 
 
