@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
@@ -79,8 +80,8 @@ class Heart:
         with self._lock:
             for item_id, fence in pairs:
                 held = self._held.get(item_id)
-                if held is not None and held.fence == fence and item_id not in lost:
-                    held.leased_until = started + self._lease.total_seconds()
+                if held is not None and held.fence == fence:
+                    held.leased_until = -math.inf if item_id in lost else started + self._lease.total_seconds()
 
     def _beat_for_ever(self) -> None:
         while not self._stop.wait(self._lease.total_seconds() / 6):
