@@ -267,10 +267,11 @@ def _flagged(
 
 
 def _finding(finding: Finding, fields: Mapping[str, FieldSpec]) -> FindingView:
-    name = finding.field or ""
+    name = finding.field or (finding.message.split(":", 1)[0] if finding.check == "source" else "")
     spec = fields.get(name.split("[", 1)[0])
     if spec is not None and spec.sensitive:
         return FindingView(name, finding.check, finding.code, HIDDEN, HIDDEN)
+    name = finding.field or ""
     return FindingView(name, finding.check, finding.message, finding.expected or "", finding.observed or "")
 
 
