@@ -3,7 +3,7 @@
 One worker process at a time works the queue against the portal; it and its browser are killed with SIGKILL at a random
 instant, and another is started at once, until the kills are used up; the last one finishes. The portal's own records
 decide: `lost` are references that the ledger calls entered and the portal does not hold, `duplicates` are keys it
-holds twice. Portal faults (500 after commit, cut connections, late answers) are on unless `--no-faults`.
+holds twice; `pickup_leases_p50` runs from the kill to the next claim, start-up included. Portal faults (500 after commit, cut connections, late answers) are on unless `--no-faults`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import argparse
 import json
 import os
 import random
+import re
+import select
 import signal
 import statistics
 import subprocess
@@ -21,12 +23,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-import yaml
 
 from engine.ledger.database import Database
 from engine.ledger.tables import attempts, items
@@ -35,7 +37,11 @@ from fixtures.portal.server import PortalServer
 
 ROOT = Path(__file__).resolve().parents[1]
 LEASE = 7.0
-COMMITS = {"click_window": "1s", "submit_timeout": "4s", "settle_time": "2s", "find_authoritative": True}
+HURRY = """
+commits: {click_window: 1s, submit_timeout: 4s, settle_time: 2s, find_authoritative: true}
+breaker: {failures: 50, pause: 1s}
+"""
+RETRY = "retry: {attempts: 6, wait: 500ms, factor: 1.5, max_wait: 3s}"
 FAULTS = (
     {"fault": "error_after_commit", "every": 23, "times": 10_000},
     {"fault": "cut_after_commit", "every": 31, "times": 10_000},
@@ -76,15 +82,18 @@ def crash(
         _call(
             env, "run", str(path), "--source", str(folder / "invoices.csv"), "--base-url", portal.url, "--enqueue-only"
         )
-        done = 0
-        while done < kills:
+        ledger = Database(str(folder / "home" / "ledger.db"))
+        killed: list[datetime] = []
+        while len(killed) < kills:
             worker = _start(env, slots)
+            if not _has_claimed(ledger, worker):
+                break
             try:
-                worker.wait(timeout=draw.uniform(1.5, 6.0))
+                worker.wait(timeout=draw.uniform(0.0, 2.5))
             except subprocess.TimeoutExpired:
                 os.killpg(worker.pid, signal.SIGKILL)
                 worker.wait()
-                done += 1
+                killed.append(ledger.clock.now())
             else:
                 break
         last = _start(env, slots)
@@ -92,23 +101,32 @@ def crash(
         if code not in {0, 1}:
             raise SystemExit(f"the last worker ended with {code}")
         present = Counter(f"{row['raw']['Supplier']}/{row['raw']['Invoice number']}" for row in portal.records())
-    return _read(folder / "home" / "ledger.db", present, done, time.monotonic() - started)
+    return _read(folder / "home" / "ledger.db", present, killed, time.monotonic() - started)
 
 
 def _definition(folder: Path) -> Path:
     """Copy the product's own definition with short waits, so that a kill costs seconds."""
-    source = ROOT / "workflows"
-    app = yaml.safe_load((source / "apps" / "erp.yaml").read_text(encoding="utf-8"))
-    app |= {"commits": COMMITS, "breaker": {"failures": 50, "pause": "1s"}}
-    workflow = yaml.safe_load((source / "invoice-entry.yaml").read_text(encoding="utf-8"))
-    workflow["checks"] = [check for check in workflow["checks"] if "model" not in check]
-    workflow["retry"] = {"attempts": 6, "wait": "500ms", "factor": 1.5, "max_wait": "3s"}
     target = folder / "definitions"
     (target / "apps").mkdir(parents=True)
-    (target / "apps" / "erp.yaml").write_text(yaml.safe_dump(app, allow_unicode=True), encoding="utf-8")
+    app = (ROOT / "workflows" / "apps" / "erp.yaml").read_text(encoding="utf-8")
+    app = re.sub(r"(?m)^breaker:.*\n", "", re.sub(r"(?ms)^commits:\n(  .*?\n)+", "", app)) + HURRY
+    (target / "apps" / "erp.yaml").write_text(app, encoding="utf-8")
+    text = (ROOT / "workflows" / "invoice-entry.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^retry:.*$", RETRY, re.sub(r"(?m)^  - model:.*\n", "", text))
     path = target / "invoice-entry.yaml"
-    path.write_text(yaml.safe_dump(workflow, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
+
+
+def _has_claimed(ledger: Database, worker: subprocess.Popen[bytes]) -> bool:
+    """Wait until the worker has claimed an item, so that the kill hits work and not start-up; False if it ended."""
+    claimed = sa.select(attempts.c.id).where(attempts.c.worker.contains(f"-{worker.pid}-")).limit(1)
+    while worker.poll() is None:
+        with ledger.read() as connection:
+            if connection.execute(claimed).first() is not None:
+                return True
+        select.select([], [], [], 0.05)
+    return False
 
 
 def _call(env: dict[str, str], *arguments: str) -> None:
@@ -126,7 +144,7 @@ def _start(env: dict[str, str], slots: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _read(ledger: Path, present: Counter[str], kills: int, seconds: float) -> Outcome:
+def _read(ledger: Path, present: Counter[str], killed: list[datetime], seconds: float) -> Outcome:
     database = Database(str(ledger))
     with database.read() as connection:
         rows = connection.execute(sa.select(items.c.id, items.c.reference, items.c.state, items.c.reason)).all()
@@ -134,13 +152,13 @@ def _read(ledger: Path, present: Counter[str], kills: int, seconds: float) -> Ou
     open_states = {"ready", "working", "submitting", "submitted"}
     lost = [row for row in rows if row.state in open_states or (row.state == "passed" and not present[row.reference])]
     pickups = [
-        (later.started_at - earlier.started_at).total_seconds() / LEASE
+        (later.started_at - min(at for at in killed if at >= earlier.started_at)).total_seconds() / LEASE
         for earlier, later in pairwise(tries)
         if earlier.item_id == later.item_id and earlier.outcome == "orphaned"
     ]
     return Outcome(
         items=len(rows),
-        kills=kills,
+        kills=len(killed),
         lost=len(lost),
         duplicates=sum(1 for count in present.values() if count > 1),
         in_doubt=sum(1 for row in rows if row.reason == "in_doubt"),
