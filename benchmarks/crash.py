@@ -1,9 +1,10 @@
 """SIGKILL at random instants: `python -m benchmarks.crash [--quick] [--json] [--items 300] [--kills 50]`.
 
 One worker process at a time works the queue against the portal; it and its browser are killed with SIGKILL at a random
-instant, and another is started at once, until the kills are used up; the last one finishes. The portal's own records
-decide: `lost` are references that the ledger calls entered and the portal does not hold, `duplicates` are keys it
-holds twice; `pickup_leases_p50` runs from the kill to the next claim, start-up included. Portal faults (500 after commit, cut connections, late answers) are on unless `--no-faults`.
+instant of its work, and another is started at once, until the kills are used up; the last one finishes. The portal's
+own records decide: `lost` are references that the ledger calls entered and the portal does not hold, `duplicates` are
+keys it holds twice; `pickup_leases_p50` runs from the kill to the next claim, start-up included. Portal faults (500
+after commit, cut connections, late answers) are on unless `--no-faults`.
 """
 
 from __future__ import annotations
