@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
-
-from loguru import logger
 
 from engine.definition import Step, Workflow
 from engine.errors import BusinessException, ItemException, SystemException, UnknownOutcome
@@ -24,6 +22,21 @@ from engine.values import Record, decode, encode
 MAX_ORPHANS = 10
 """How often workers may die on one item before a person looks at it."""
 
+FAREWELL = timedelta(seconds=10)
+"""How long a failed attempt may take to show how it failed; a page that hangs must not hold the slot."""
+
+
+def refused(error: ItemException) -> Settlement:
+    """Return the settlement that gives an item to a person, with the error as the finding."""
+    finding = Finding("process", error.code, error.message, field=error.field)
+    return Settlement(
+        "review",
+        reason=error.code,
+        message=error.message,
+        error_kind="business" if isinstance(error, BusinessException) else "system",
+        verdict=Verdict("review", (finding,)),
+    )
+
 
 @dataclass
 class Attempt:
@@ -36,6 +49,7 @@ class Attempt:
     inspector: Inspector
     _files: list[EvidenceFile] = field(default_factory=list)
     _executor: Executor | None = None
+    _hands: Hands | None = None
 
     async def work(self, hands: Hands, holds_lease: Callable[[], bool]) -> Settlement:
         """Do the item within its time limit.
@@ -49,7 +63,7 @@ class Attempt:
         view = self._view()
         journal = Journal(self.database, self.claimed)
         executor = Executor(hands, journal, self.workflow, view, self._steps(), self.database.clock, holds_lease)
-        self._executor = executor
+        self._executor, self._hands = executor, hands
         try:
             async with asyncio.timeout(self.workflow.time.limit.total_seconds()) as limit:
                 await executor.run()
@@ -58,11 +72,7 @@ class Attempt:
         except TimeoutError:
             if not limit.expired():
                 raise
-            await self._fail(hands)
             raise self._too_slow(journal) from None
-        except ItemException as error:
-            await self._fail(hands, picture=not isinstance(error, NotYet))
-            raise
         self._write_evidence(view.payload, hands.record)
         await self._end(hands, keep=verdict.decision == "review")
         return self._settlement(verdict, hands.record)
@@ -84,9 +94,24 @@ class Attempt:
             return Settlement("in_doubt", error_kind="system", available_at=undecided.lands_until, **common)
         if wait is not None:
             return Settlement("retry", error_kind="system", available_at=now + wait, **common)
-        kind = "business" if isinstance(error, BusinessException) else "system"
-        finding = Finding("process", error.code, error.message, field=error.field)
-        return Settlement("review", error_kind=kind, verdict=Verdict("review", (finding,)), **common)  # type: ignore[arg-type]
+        return replace(refused(error), **common)
+
+    async def keep_failure(self, error: ItemException) -> None:
+        """Keep what shows how the attempt ended, and let go of the item.
+
+        Raises:
+            SystemException: there is nothing to show, or no room for it; that must not hide `error`.
+        """
+        hands, picture = self._hands, not isinstance(error, NotYet)
+        if hands is None:
+            return
+        try:
+            async with asyncio.timeout(FAREWELL.total_seconds()):
+                await self._capture(hands, "failure", keep=picture)
+                self._write_evidence(self._view().payload, hands.record)
+                await self._end(hands, keep=picture)
+        except TimeoutError:
+            raise SystemException("evidence_not_kept", "the page does not answer any more") from None
 
     def released(self) -> Settlement:
         """Give the item back because the worker stops; what was sent is recovered by the next one."""
@@ -151,15 +176,6 @@ class Attempt:
         path = self._view().folder / f"{name}.jpg"
         if keep and await hands.capture(path):
             self._files.append(self.store.seal(path, "screenshot"))
-
-    async def _fail(self, hands: Hands, *, picture: bool = True) -> None:
-        """Keep what shows why the attempt failed; a page that can no longer be pictured must not hide the failure."""
-        try:
-            await self._capture(hands, "failure", keep=picture)
-            self._write_evidence(self._view().payload, hands.record)
-            await self._end(hands, keep=picture)
-        except SystemException as error:
-            logger.bind(event="evidence.failed").warning("no evidence of the failure: {}", error.message)
 
     async def _end(self, hands: Hands, *, keep: bool) -> None:
         trace = self._view().folder / "trace.zip"

@@ -7,19 +7,19 @@ import contextlib
 import os
 import random
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 
 from loguru import logger
 
-from engine.ledger import run_audit
-from engine.attempt import Attempt
-from engine.definition import Workflow
-from engine.errors import ItemException, Stale, SystemException
+from engine.attempt import Attempt, refused
+from engine.definition import BreakerPolicy, Commits, Workflow
+from engine.errors import BusinessException, ItemException, Stale, SystemException, UserError
 from engine.evidence import EvidenceStore
 from engine.heart import Heart
-from engine.ledger import protocol, queue
+from engine.ledger import protocol, queue, run_audit
 from engine.ledger.database import Database
 from engine.logs import bound
 from engine.ports import Inspector, ItemView, Office
@@ -28,11 +28,30 @@ from engine.values import decode
 
 POLL = timedelta(seconds=1)
 AUDIT_LEASE = timedelta(minutes=10)
+AUDIT_RETRY = timedelta(seconds=10)
+T = TypeVar("T")
 
 
 def worker_name() -> str:
     """Return a name that no other process on any machine has."""
     return f"{socket.gethostname()}-{os.getpid()}-{random.SystemRandom().randrange(16**4):04x}"
+
+
+async def contained(work: Awaitable[T]) -> T | ItemException:
+    """Return what `work` returns or how it failed: the one place where whatever escapes is a system exception.
+
+    Raises:
+        Stale: the item or run is another worker's.
+    """
+    try:
+        return await work
+    except ItemException as error:
+        return error
+    except Stale:
+        raise
+    except Exception as error:  # noqa: BLE001 - the settle boundary
+        logger.exception("unexpected error")
+        return SystemException("unexpected", f"{type(error).__name__}: {error}")
 
 
 async def _all(slots: Sequence[asyncio.Task[None]]) -> None:
@@ -117,31 +136,41 @@ class Worker:
         return True
 
     async def _work(self, slot: int, heart: Heart, claimed: queue.Claim, asked_at: float) -> None:
-        """Work one claimed item and settle it: the one place where every error becomes an outcome."""
-        workflow = self.definitions(claimed.definition_hash)
-        heart.hold(claimed.item_id, claimed.fence, asked_at, workflow.time.limit)
-        attempt = Attempt(self.database, workflow, claimed, self.evidence, self.inspector)
+        """Work one claimed item and settle it."""
         with bound(run=claimed.run_id, item=claimed.item_id, reference=claimed.reference, attempt=claimed.fence):
+            workflow = await contained(self._definition(claimed.definition_hash))
+            if isinstance(workflow, ItemException):
+                await self._settle_apart(claimed, workflow)
+                return
+            attempt = Attempt(self.database, workflow, claimed, self.evidence, self.inspector)
+            heart.hold(claimed.item_id, claimed.fence, asked_at, workflow.time.limit)
             try:
-                span = workflow.app.commits.submit_timeout
-                hands = await self.office.hands(workflow, slot)
-                end = await attempt.work(hands, lambda: heart.outlives(claimed.item_id, span))
+                end = await contained(self._attempt(slot, heart, workflow, attempt))
+                if isinstance(end, ItemException):
+                    kept = await contained(attempt.keep_failure(end))
+                    if kept is not None:
+                        logger.bind(event="evidence.failed").warning("no evidence of the failure: {}", kept.message)
+                    end = self._after(workflow, claimed, attempt, end)
             except Stale as error:
                 logger.bind(event="item.stale").warning("{}; stopped, touched nothing", error)
                 return
             except asyncio.CancelledError:
                 await self._settle(workflow, claimed, attempt.released())
                 raise
-            except ItemException as error:
-                end = self._after(workflow, claimed, attempt, error)
-            except Exception as error:  # noqa: BLE001 - the settle boundary: whatever escaped is a system exception
-                logger.exception("unexpected error")
-                end = self._after(
-                    workflow, claimed, attempt, SystemException("unexpected", f"{type(error).__name__}: {error}")
-                )
             finally:
                 heart.drop(claimed.item_id)
             await self._settle(workflow, claimed, end)
+
+    async def _definition(self, definition_hash: str) -> Workflow:
+        try:
+            return await asyncio.to_thread(self.definitions, definition_hash)
+        except UserError as error:
+            raise BusinessException("definition_broken", f"the pinned definition cannot be loaded: {error}") from error
+
+    async def _attempt(self, slot: int, heart: Heart, workflow: Workflow, attempt: Attempt) -> protocol.Settlement:
+        span = workflow.app.commits.submit_timeout
+        hands = await self.office.hands(workflow, slot)
+        return await attempt.work(hands, lambda: heart.outlives(attempt.claimed.item_id, span))
 
     def _after(
         self, workflow: Workflow, claimed: queue.Claim, attempt: Attempt, error: ItemException
@@ -149,6 +178,23 @@ class Worker:
         draw = random.Random(f"{claimed.item_id}/{claimed.fence}").random()  # noqa: S311 - repeatable jitter
         wait = next_try(workflow.retry, claimed.failures + 1, error, draw=draw)
         return attempt.after(error, wait)
+
+    async def _settle_apart(self, claimed: queue.Claim, error: ItemException) -> None:
+        """Give an item to a person whose definition, and so whose application, is not to be had."""
+        logger.bind(event="item.refused").error("{}: {}", claimed.reference, error.message)
+        end = refused(error)
+        with contextlib.suppress(Stale):
+            await asyncio.to_thread(
+                protocol.settle,
+                self.database,
+                claimed,
+                end,
+                app=claimed.app,
+                breaker=BreakerPolicy(),
+                settle_time=Commits().settle_time,
+            )
+            if self.on_settled is not None:
+                self.on_settled(claimed, end)
 
     async def _settle(self, workflow: Workflow, claimed: queue.Claim, end: protocol.Settlement) -> None:
         app = workflow.app
@@ -184,14 +230,20 @@ class Worker:
         due = await asyncio.to_thread(run_audit.claim_audit, self.database, self.name, AUDIT_LEASE, run_ids=run_ids)
         if due is None:
             return False
-        workflow = self.definitions(due.definition_hash)
         try:
-            counts = await self._read_list(slot, workflow, due) if due.items else {}
-        except SystemException as error:
-            logger.bind(event="run.audit_failed", run=due.run_id).warning("the run audit failed: {}", error.message)
-            await asyncio.to_thread(run_audit.give_back, self.database, due, workflow.retry.wait)
+            counts = await contained(self._read_list(slot, due)) if due.items else {}
+        except asyncio.CancelledError:
+            await asyncio.to_thread(run_audit.give_back, self.database, due, timedelta())
+            raise
+        if isinstance(counts, ItemException):
+            logger.bind(event="run.audit_failed", run=due.run_id).warning("the run audit failed: {}", counts.message)
+            await asyncio.to_thread(run_audit.give_back, self.database, due, AUDIT_RETRY)
             return True
-        result = await asyncio.to_thread(run_audit.close_audit, self.database, self.name, due, counts)
+        try:
+            result = await asyncio.to_thread(run_audit.close_audit, self.database, self.name, due, counts)
+        except Stale as error:
+            logger.bind(event="run.audit_stale", run=due.run_id).warning("{}", error)
+            return True
         logger.bind(event="run.audited", run=due.run_id).log(
             "INFO" if result.as_expected == result.keys else "ERROR",
             "run audit: {} of {} keys as expected, {} missing, {} duplicate",
@@ -202,7 +254,8 @@ class Worker:
         )
         return True
 
-    async def _read_list(self, slot: int, workflow: Workflow, due: run_audit.DueAudit) -> dict[int, int]:
+    async def _read_list(self, slot: int, due: run_audit.DueAudit) -> dict[int, int]:
+        workflow = await self._definition(due.definition_hash)
         hands = await self.office.hands(workflow, slot)
         folder = self.evidence.folder(due.run_id, 0, 0)
         views = [
@@ -217,8 +270,9 @@ class Worker:
             )
             for item in due.items
         ]
-        await hands.begin(views[0])
-        try:
-            return await hands.listed(views)
-        finally:
-            await hands.end(None)
+        async with asyncio.timeout(AUDIT_LEASE.total_seconds()):
+            await hands.begin(views[0])
+            try:
+                return await hands.listed(views)
+            finally:
+                await hands.end(None)

@@ -39,6 +39,7 @@ class Claim:
     run_id: int
     kind: str
     workflow: str
+    app: str
     definition_hash: str
     reference: str
     payload: dict[str, Any]
@@ -121,6 +122,7 @@ def _claim(connection: Connection, row: Any, attempt_id: int) -> Claim:
         run_id=row.run_id,
         kind=run.kind,
         workflow=row.workflow,
+        app=row.app,
         definition_hash=run.definition_hash,
         reference=row.reference,
         payload=row.payload,

@@ -40,12 +40,11 @@ class Story:
         holds = self.holds_lease or (lambda: bench.clock.now() + span < lease_end)
         try:
             end = await work.work(hands, holds)
-        except ItemException as error:
-            self.errors.append(error)
-            end = work.after(error, next_try(bench.workflow.retry, claimed.failures + 1, error, draw=0))
-        except RuntimeError as error:  # what the worker's settle boundary makes of it
-            unexpected = SystemException("unexpected", str(error))
-            end = work.after(unexpected, next_try(bench.workflow.retry, claimed.failures + 1, unexpected, draw=0))
+        except (ItemException, RuntimeError) as error:  # what the worker's settle boundary makes of it
+            known = error if isinstance(error, ItemException) else SystemException("unexpected", str(error))
+            self.errors.append(known)
+            await work.keep_failure(known)
+            end = work.after(known, next_try(bench.workflow.retry, claimed.failures + 1, known, draw=0))
         bench.settle(claimed, end)
         return end
 
