@@ -131,7 +131,7 @@ def view(
     """Work out the page of the one run in `facts`."""
     entries = [item for item in facts.items if item.item.corrects_item_id is None]
     flagged = flagged_items(facts)
-    sampled = sum(f.item.state == "passed" and f.item.audited and not f.reviews for f in entries)
+    sampled = sum(f.item.state == "passed" and f.item.audited for f in entries)
     ended_at = max((a.ended_at for f in facts.items for a in f.attempts if a.ended_at), default=None)
     lanes = _lanes(entries, now)
     last = ended_at or now

@@ -21,7 +21,7 @@ NOT_INSPECTION = frozenset({"process", "run_audit"})
 """Checks whose findings are about the bot's work; they say nothing about whether inspection judged a record well."""
 KEPT = frozenset({"passed", "accepted"})
 """States of an item whose record stands in the application as the bots left it, with nobody in doubt."""
-DECIDED = frozenset({"passed", "accepted", "rejected", "correcting", "corrected"})
+DECIDED = frozenset({"accepted", "rejected", "correcting", "corrected"})
 
 
 @dataclass(frozen=True)

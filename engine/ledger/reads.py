@@ -102,8 +102,7 @@ def review_queue(
     database: Database, *, run_id: int | None = None, workflow: str | None = None, limit: int = LIMIT
 ) -> list[QueueRow]:
     """List what waits for a person, longest wait first: items in review, and the audit sample among them."""
-    reviewed = sa.select(t.reviews.c.id).where(t.reviews.c.item_id == t.items.c.id).exists()
-    sampled = sa.and_(t.items.c.state == "passed", t.items.c.audited, sa.not_(reviewed))
+    sampled = sa.and_(t.items.c.state == "passed", t.items.c.audited)
     query = (
         sa.select(t.items, t.runs.c.definition_hash)
         .join(t.runs, t.runs.c.id == t.items.c.run_id)

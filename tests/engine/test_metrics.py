@@ -157,6 +157,16 @@ def test_a_half_made_four_eyes_decision_is_none(tmp_path: Path) -> None:
     assert figures(story).quality.precision == proportion(0, 1)
 
 
+def test_a_sampled_item_counts_for_accuracy_once_the_second_person_decided(tmp_path: Path) -> None:
+    story = Story(tmp_path, make_workflow(audit_sample=1.0, four_eyes=10))
+    story.open(1)
+    sampled = story.passes()
+    reviews.decide(story.database, sampled, "accept", "ana", workflow=story.workflow)
+    assert figures(story).quality.accuracy == proportion(0, 0)
+    reviews.decide(story.database, sampled, "accept", "li", workflow=story.workflow)
+    assert figures(story).quality.accuracy == proportion(1, 1)
+
+
 @pytest.mark.parametrize("outcome", ["sent", "absent"])
 def test_an_unknown_commit_is_in_doubt_and_its_end_is_told(story: Story, outcome: Any) -> None:
     story.open(2)

@@ -99,6 +99,15 @@ def test_the_queue_names_who_accepted_first_where_four_eyes_are_wanted(tmp_path:
     assert reads.review_queue(story.database)[0].accepted_by == "ana"
 
 
+def test_a_sampled_item_waits_until_the_second_person_decided(tmp_path: Path) -> None:
+    story = Story(tmp_path, make_workflow(audit_sample=1.0, four_eyes=10))
+    story.open(1)
+    sampled = story.passes()
+    for reviewer, waiting in (("ana", [("ana", "audit_sample")]), ("li", [])):
+        reviews.decide(story.database, sampled, "accept", reviewer, workflow=story.workflow)
+        assert [(row.accepted_by, row.reason) for row in reads.review_queue(story.database)] == waiting
+
+
 def test_runs_count_their_items_by_state(story: Story) -> None:
     story.open(3, rejected=[RejectedInput("invoices.csv:9", ("no key",), {"supplier": ""})])
     story.passes()
