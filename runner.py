@@ -23,7 +23,7 @@ from bots.dry_run import to_the_brink
 from bots.office import BotOffice
 from bots.profile import AppExtras
 from bots.registry import step_kinds
-from console.definitions import add_definition_verbs
+from console.definitions import add_definition_verbs, show_requests
 from console.desk import as_data
 from console.html_report import write_run_report
 from console.items import build_items
@@ -35,6 +35,7 @@ from engine.clock import SystemClock
 from engine.definition import Workflow, parse_duration
 from engine.errors import ItemException, UserError
 from engine.evidence import EvidenceStore
+from engine.intake import new_items
 from engine.ledger import models, runs
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
@@ -44,7 +45,6 @@ from engine.ports import ItemView, Registry, SentRequest
 from engine.quality import Truth
 from engine.redact import Redactor
 from engine.secrets import SecretStore
-from engine.sources import read_source
 from engine.worker import Settings, Worker
 from fixtures import demo as scenarios
 from fixtures.portal.server import PortalServer
@@ -207,17 +207,6 @@ def run(
     _finish(opened.run_id, workflow, as_json=as_json)
 
 
-def new_items(workflow: Workflow, source: Path | None) -> tuple[list[runs.NewItem], list[runs.RejectedInput]]:
-    """Read a workflow's records into work items; what is invalid becomes an item for a person, or a rejected row."""
-    batch = read_source(workflow, source)
-    items = [runs.NewItem(item.reference, item.payload, item.origin) for item in batch.items]
-    invalid = [row for row in batch.rejected if row.reference is not None and not row.conflict]
-    items += [runs.NewItem(row.reference or "", row.raw, row.origin, row.problems) for row in invalid]
-    rejected = [runs.RejectedInput(r.origin, r.problems, r.raw) for r in batch.rejected if r not in invalid]
-    again = [runs.RejectedInput(r.origin, (f"comes twice: first in {r.first}",), {}) for r in batch.repeated]
-    return items, rejected + again
-
-
 @app.command()
 def worker(
     slots: Slots = 2,
@@ -317,15 +306,8 @@ def _pairs(given: list[str] | None) -> dict[str, str]:
 def _show_brink(workflow: Workflow, items: list[runs.NewItem], *, as_json: bool) -> None:
     item = next((one for one in items if not one.problems), None)
     if item is None:
-        raise UserError("no valid record to go to the brink with; see the problems of the source above")
-    requests = asyncio.run(_brink(workflow, item))
-    if as_json:
-        typer.echo(json.dumps([asdict(request) for request in requests], ensure_ascii=False, indent=2))
-        return
-    for request in requests:
-        office.console.print(f"{item.reference}: this would be sent; nothing left", markup=False)
-        office.console.print(f"{request.method} {request.url}", markup=False)
-        office.console.print(request.body or "", markup=False)
+        raise UserError("no valid record to go to the brink with; `runner.py run` without --dry-run lists the problems")
+    show_requests(office, item.reference, asyncio.run(_brink(workflow, item)), as_json=as_json)
 
 
 async def _brink(workflow: Workflow, item: runs.NewItem) -> tuple[SentRequest, ...]:

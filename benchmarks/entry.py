@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from bots.office import BotOffice
+from engine.intake import new_items
 from engine.ledger.runs import open_run
 from engine.logs import configure
 from engine.worker import Settings, Worker
@@ -32,7 +33,7 @@ from fixtures import demo as scenarios
 from fixtures.generate.writer import write_invoices
 from fixtures.portal.server import PortalServer
 from qc_models.countersigner import Countersigner
-from runner import WORKFLOWS, Office, new_items
+from runner import WORKFLOWS, Office
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM_UP = 2

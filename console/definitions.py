@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from console.desk import AsJson
+from console.desk import AsJson, plain, print_json
 from engine import json_schema, loader
 from engine.errors import UserError
-from engine.ports import CheckKind, Registry, StepKind
+from engine.ports import CheckKind, Registry, SentRequest, StepKind
 
 WORKFLOWS = Path("workflows")
 
@@ -83,3 +83,15 @@ def add_definition_verbs(app: typer.Typer, open_desk: Callable[[], DefinitionDes
             for name, kind in kinds.items():
                 table.add_row(name, kind.doc.splitlines()[0])
             desk.console.print(table)
+
+
+def show_requests(desk: DefinitionDesk, reference: str, requests: Sequence[SentRequest], *, as_json: bool) -> None:
+    """Show what a dry run would have sent."""
+    if as_json:
+        print_json(list(requests))
+        return
+    for request in requests:
+        desk.console.print(plain(f"{reference}: this would be sent; nothing left"))
+        desk.console.print(plain(f"{request.method} {request.url}", "bold"))
+        for part in (request.body or "").replace("&", "\n&").splitlines():
+            desk.console.print(plain(f"  {part}"))

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 from rich.console import Console
@@ -22,7 +22,9 @@ from qc_models.artifact import Artifact
 from qc_models.card import card
 from qc_models.evaluation import evaluate
 from qc_models.store import ModelStore
-from qc_models.training import Trained, train
+
+if TYPE_CHECKING:
+    from qc_models.training import Trained
 
 NAME = "entry-quality"
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -85,6 +87,8 @@ def read_history(path: Path, workflow: Workflow) -> list[Record]:
 
 def train_and_register(desk: ModelDesk, workflow: Workflow, history: Sequence[Record], *, seed: int) -> Trained:
     """Train an artifact and enter it in the ledger; the first becomes champion, later ones wait as challengers."""
+    from qc_models.training import train  # noqa: PLC0415 - scikit-learn costs a second that only training should pay
+
     trained = train(workflow.fields, history, seed=seed, models_dir=desk.models_dir)
     artifact = desk.models.get(NAME, trained.version)
     register(desk, artifact, trained.metrics)

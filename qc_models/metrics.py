@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+
+from engine.intervals import clopper_pearson
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Return the exact two-sided 95 % interval; everything is possible after nothing."""
-        if self.n == 0:
-            return 0.0, 1.0
-        low = float(beta.ppf(0.025, self.k, self.n - self.k + 1)) if self.k else 0.0
-        high = float(beta.ppf(0.975, self.k + 1, self.n - self.k)) if self.k < self.n else 1.0
-        return low, high
+        return clopper_pearson(self.k, self.n) or (0.0, 1.0)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON; a share of nothing is null."""

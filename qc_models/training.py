@@ -22,7 +22,7 @@ from engine.values import FieldSpec, Record
 from qc_models import export
 from qc_models.artifact import FAMILY, FORMAT, LABELS, sealed
 from qc_models.card import render
-from qc_models.entry import scoring
+from qc_models.entry import fitting, scoring
 from qc_models.entry.cells import NAMES, schema_hash
 from qc_models.entry.examples import Examples, make
 from qc_models.entry.profile import Profile, fingerprint
@@ -127,11 +127,11 @@ def _fit(
     blamed = np.concatenate([first.wrong, second.wrong])
     wrong: NDArray[np.bool_] = np.asarray(blamed.any(axis=1))
     kept = _without_dirt(
-        scoring.fit(probabilities, cells, wrong, EXPECTED_SHARE).probabilities(probabilities, cells), wrong
+        fitting.fit(probabilities, cells, wrong, EXPECTED_SHARE).probabilities(probabilities, cells), wrong
     )
-    score = scoring.fit(probabilities[kept], cells[kept], wrong[kept], EXPECTED_SHARE)
+    score = fitting.fit(probabilities[kept], cells[kept], wrong[kept], EXPECTED_SHARE)
     records = score.probabilities(probabilities[kept], cells[kept])
-    threshold = scoring.best_threshold(records, wrong[kept], EXPECTED_SHARE, beta=BETA, recall=recall)
+    threshold = fitting.best_threshold(records, wrong[kept], EXPECTED_SHARE, beta=BETA, recall=recall)
     model = boost(cells[kept].reshape(-1, cells.shape[2]), blamed[kept].reshape(-1), seed, trees)
     kinds = np.array((*first.kinds, *second.kinds))[kept]
     validation = measure(records >= threshold, wrong[kept], list(kinds))

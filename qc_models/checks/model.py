@@ -40,7 +40,9 @@ class Judgement:
         """Return the reasons if the score asks for review; none if it passes."""
         if self.score is not None and self.score.probability < self.score.threshold:
             return []
-        return list(self.reasons)
+        return list(self.reasons) or [
+            Finding("model", "unlike_the_rest", "the record as a whole is unlike earlier ones")
+        ]
 
 
 class Judge(Protocol):
