@@ -8,18 +8,18 @@ import json
 import os
 import signal
 import sys
-import tempfile
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated
 
-import click
 import typer
+from loguru import logger
 from rich.console import Console
 
 from bots.doctor import browser_report
-from bots.dry_run import to_the_brink
+from bots.dry_run import rehearse
 from bots.office import BotOffice
 from bots.profile import AppExtras
 from bots.registry import step_kinds
@@ -39,9 +39,10 @@ from engine.intake import new_items
 from engine.ledger import models, runs
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
+from engine.logs import FILE_NAME as LOG_FILE
 from engine.logs import configure
 from engine.metrics import RunReport, read_truth, run_report
-from engine.ports import ItemView, Registry, SentRequest
+from engine.ports import Registry
 from engine.quality import Truth
 from engine.redact import Redactor
 from engine.secrets import SecretStore
@@ -110,9 +111,9 @@ class Office:
         """Load one definition."""
         return loader.load_one(path, self.registry, base_url=base_url, params=params)
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, style: str = "") -> None:
         """Tell the person at the terminal, on standard error: standard output is for results."""
-        self.errors.print(text, highlight=False)
+        self.errors.print(text, style=style, markup=False, highlight=False)
 
     def ensure_model(self, workflow: Workflow, history: Path) -> None:
         """See that the workflow's model is there and registered; train it from past records if it is not."""
@@ -175,6 +176,7 @@ def _main(
     level = "DEBUG" if verbose else "ERROR" if context.invoked_subcommand == "demo" else "WARNING"
     log_dir = None if quiet else home / "logs"
     configure(log_dir=log_dir, console_level=level, redactor=office.redactor, console=office.errors)
+    sys.excepthook = _our_bug
 
 
 @app.command()
@@ -307,30 +309,29 @@ def _show_brink(workflow: Workflow, items: list[runs.NewItem], *, as_json: bool)
     item = next((one for one in items if not one.problems), None)
     if item is None:
         raise UserError("no valid record to go to the brink with; `runner.py run` without --dry-run lists the problems")
-    show_requests(office, item.reference, asyncio.run(_brink(workflow, item)), as_json=as_json)
+    bots = BotOffice(headless=office.headless, redactor=office.redactor, secrets=office.secrets)
+    requests = asyncio.run(rehearse(bots, workflow, item.reference, item.payload))
+    show_requests(office, item.reference, requests, as_json=as_json)
 
 
-async def _brink(workflow: Workflow, item: runs.NewItem) -> tuple[SentRequest, ...]:
-    with tempfile.TemporaryDirectory() as folder:
-        view = ItemView(0, item.reference, item.payload, workflow.fields, workflow.params, Path(folder))
-        async with BotOffice(headless=office.headless, redactor=office.redactor, secrets=office.secrets) as bots:
-            return await to_the_brink(await bots.hands(workflow, 0), view)
+def _our_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log what escaped everything, say where, and end with our own exit code instead of Python's."""
+    logger.opt(exception=(kind, error, trace)).critical("this is a bug of ours: {}", kind.__name__)
+    office.say(f"please report it with {office.home / 'logs' / LOG_FILE}")
+    sys.stdout.flush()
+    os._exit(EXIT_BUG)
 
 
 def main() -> None:
     """Run the command line; a user's mistake ends with 2 and a sentence, a bug of ours with 3 and a log."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except UserError as error:
-        office.errors.print(str(error), style="red", markup=False, highlight=False)
-        code = EXIT_USER
-    except click.ClickException as error:
-        error.show()
-        code = EXIT_USER
+        office.say(str(error), style="red")
+        sys.exit(EXIT_USER)
     except ItemException as error:
-        office.errors.print(f"{error.code}: {error.message}", style="red", markup=False, highlight=False)
-        code = EXIT_PERSON
-    sys.exit(code or EXIT_DONE)
+        office.say(f"{error.code}: {error.message}", style="red")
+        sys.exit(EXIT_PERSON)
 
 
 add_definition_verbs(app, lambda: office)

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 from bots.commit import aim
 from bots.hands import BrowserHands
 from bots.locators import Locator
+from bots.office import BotOffice
 from bots.trouble import translated
-from engine.definition import segments
+from engine.definition import Workflow, segments
 from engine.errors import SystemException
 from engine.ports import ItemView, SentRequest
+from engine.values import Record
+
+
+async def rehearse(office: BotOffice, workflow: Workflow, reference: str, payload: Record) -> tuple[SentRequest, ...]:
+    """Open the office, take one record to the brink and return what would be sent; raises as `to_the_brink` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        item = ItemView(0, reference, payload, workflow.fields, workflow.params, Path(folder))
+        async with office:
+            hands = await office.hands(workflow, 0)
+            try:
+                return await to_the_brink(hands, item)
+            finally:
+                await hands.end(None)
 
 
 async def to_the_brink(hands: BrowserHands, item: ItemView) -> tuple[SentRequest, ...]:
