@@ -1,0 +1,1 @@
+"""The main job end to end: real portal, real browser, real ledger, real processes."""
