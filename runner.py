@@ -36,7 +36,7 @@ from engine.definition import Workflow, parse_duration
 from engine.errors import ItemException, UserError
 from engine.evidence import EvidenceStore
 from engine.intake import new_items
-from engine.ledger import models, runs
+from engine.ledger import models, retention, runs
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
 from engine.logs import FILE_NAME as LOG_FILE
@@ -133,6 +133,7 @@ class Office:
 
     def work(self, run_ids: list[int] | None) -> None:
         """Work the given runs to their end and audit them; without runs, whatever is open, until stopped."""
+        retention.prune(self.database, self.evidence, self.workflow)
         asyncio.run(self._work(run_ids))
 
     async def _work(self, run_ids: list[int] | None) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from console.desk import NEEDS_PERSON, As, AsJson, Desk, Later, Limit, OpenDesk, print_json
+from console.desk import NEEDS_PERSON, As, AsJson, Desk, Later, Limit, OpenDesk, plain, print_json
+from console.export import export_items
 from console.tables import items_table, outcome_table
 from console.timeline import timeline
 from engine.errors import UserError
 from engine.ledger import reads, reviews, tables
+from engine.ledger.facts import facts
 from engine.ledger.rows import ItemRow
 
 States = Annotated[list[str] | None, typer.Option("--state", help="Only in this state; may be repeated.")]
@@ -19,6 +22,7 @@ Name = Annotated[str | None, typer.Option("--workflow", help="Only of this workf
 Part = Annotated[str | None, typer.Option("--reference", help="Only references that contain this text.")]
 Code = Annotated[str | None, typer.Option("--reason", help="Only with this reason code.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, in words; it is kept.")]
+FileName = Annotated[Path, typer.Argument(metavar="FILE", help="Where the CSV file goes.")]
 ItemId = Annotated[int, typer.Argument(metavar="ID", help="The item's number.")]
 ItemIds = Annotated[list[int], typer.Argument(metavar="ID…", help="The items' numbers.")]
 
@@ -63,6 +67,13 @@ def build_items(desk: OpenDesk) -> typer.Typer:
             print_json(detail)
         else:
             here.console.print(timeline(detail))
+
+    @app.command()
+    def export(path: FileName, run: RunId = None, workflow: Name = None) -> None:
+        """Write items with their verdicts and reviews as CSV, for spreadsheets."""
+        here = desk()
+        count = export_items(facts(here.database, run_id=run, workflow=workflow), path)
+        here.console.print(plain(f"{count} item(s) in {path}"))
 
     @app.command()
     def retry(ids: ItemIds, reason: Why, who: As = None, later: Later = False, as_json: AsJson = False) -> None:
