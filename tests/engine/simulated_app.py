@@ -139,7 +139,12 @@ class SimulatedHands:
         finally:
             self.page = "blocked"
         self.app.log.append("send")
-        self.app.kill("before the commit")
+        try:
+            self.app.kill("before the commit")
+        except Killed:
+            if fault == "commit_late":  # the request of a dead client is still under way
+                self.app.post(self.key(self._item, commit), self.form, late=self.app.delay)
+            raise
         return await self._answer(fault, commit, limit)
 
     async def _answer(self, fault: str, commit: Step, limit: timedelta) -> Receipt:
