@@ -298,6 +298,8 @@ def _redirects(response: APIResponse) -> bool:
 
 
 async def _ask(window: _Window, shown: SentRequest) -> None:
+    if window.mode != "send":  # closed since this was begun: whoever closed it has counted what left
+        raise NotSent("closed", "the guard was closed before the send")
     if window.permit is not None:
         window.permit()
     window.left += 1

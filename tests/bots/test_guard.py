@@ -233,6 +233,23 @@ async def test_permit_is_asked_once_a_request_and_before_anything_is_written(
     assert seen == [0]
 
 
+async def test_nothing_leaves_once_the_guard_is_closed_however_close_the_call(page: Page, hostile: Hostile) -> None:
+    closing: list[asyncio.Task[None]] = []
+
+    def scrub(text: str) -> str:  # asked when the request is already in the guard's hands
+        if not closing:
+            closing.append(asyncio.ensure_future(closely.close()))
+        return text
+
+    closely = SingleSendGuard(page, ["127.0.0.1"], scrub=scrub)
+    await page.goto("/form")
+    async with closely.armed(granted, LIMIT):
+        async with page.expect_event("requestfailed"):
+            await save(page)
+        await closing[0]
+    assert (closely.left, hostile.records) == (0, [])
+
+
 @pytest.mark.parametrize(("path", "title"), [("/twice", "/done"), ("/fetch-twice", "201,201")])
 async def test_a_double_click_is_one_request_and_both_get_its_answer(
     page: Page, hostile: Hostile, guard: SingleSendGuard, path: str, title: str
