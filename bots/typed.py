@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date
 from decimal import Decimal
 from typing import cast
@@ -50,6 +51,13 @@ def same(expected: Value, observed: str, formats: Formats) -> bool:
     return any(equal(expected, reading) for reading in _readings(expected, observed, formats))
 
 
+def nearly(expected: Value, observed: str, formats: Formats) -> bool:
+    """Say whether a cell shows this value but for its writing: capitals, width, spaces and marks left aside."""
+    if isinstance(expected, str):
+        return _bones(expected) == _bones(observed) != ""
+    return same(expected, observed, formats)
+
+
 def reading(like: Value, observed: str, formats: Formats) -> Value:
     """Return what a shown text means if it is of the kind of `like`; the text itself if it is not."""
     if isinstance(like, str):
@@ -64,6 +72,10 @@ def read_value(raw: object, spec: FieldSpec, formats: Formats) -> Value:
         return parse(raw, spec, formats)
     except ValueError:
         return cast("Value", raw)
+
+
+def _bones(text: str) -> str:
+    return "".join(sign for sign in unicodedata.normalize("NFKC", text).casefold() if sign.isalnum())
 
 
 def _squeezed(text: str) -> str:

@@ -64,6 +64,9 @@ function tableRows(want) {
     el: true,
     headers,
     next: next?.href ?? null,
+    total: Number(el.getAttribute("aria-rowcount") ?? 0), // a virtual list says here how much of it is not in the page
+    spans: rows.some(({ cells: all }) => all.some((cell) => cell?.rowSpan > 1)),
+    lines: el.querySelectorAll("tr,[role=row]").length,
     rows: rows.map(({ cells: all }) => ({ cells: all.map((cell) => (cell ? valueOf(cell) : "")), links: all.map(links) })),
   };
 }
@@ -98,7 +101,10 @@ async function readAll(entries, timeout) {
 
 // Lists a table; a page that shows its sign of emptiness instead has no rows.
 const listRows = (want, empty, timeout) =>
-  soon(() => (empty && seen(empty) ? { el: true, headers: null, next: null, rows: [] } : tableRows(want)), now() + timeout);
+  soon(() => {
+    const list = tableRows(want); // the sign may belong to something else on the page: rows go before it
+    return empty && !list.rows?.length && seen(empty) ? { el: true, headers: null, next: null, rows: [], total: 0 } : list;
+  }, now() + timeout);
 
 // Whether anything fits: only for waiting and asserting, where no choice between several is made.
 const seen = (want) => all(want, true).found.length > 0;

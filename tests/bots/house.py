@@ -116,6 +116,12 @@ class Pages:
         self.pages: dict[str, str] = {}
         self.posted: list[tuple[str, str]] = []
         self.url = ""
+        self.arrived = threading.Condition()
+
+    def wait_for_posts(self, count: int) -> None:
+        """Wait, for five seconds at most, until so many posts have arrived."""
+        with self.arrived:
+            self.arrived.wait_for(lambda: len(self.posted) >= count, timeout=5)
 
     def show(self, body: str, path: str = "/") -> None:
         """Serve `body` at `path`."""
@@ -131,22 +137,30 @@ def served() -> Iterator[Pages]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            path, _, query = self.path.partition("?")
-            delay = next((int(part[3:]) for part in query.split("&") if part.startswith("ms=")), 0)
-            threading.Event().wait(delay / 1000)
-            self._answer(pages.pages.get(path))
+            self._answer(pages.pages.get(self._late()))
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-            pages.posted.append((self.path, body))
-            self._answer(pages.pages.get(self.path.partition("?")[0]))
+            with pages.arrived:
+                pages.posted.append((self.path, body))
+                pages.arrived.notify_all()
+            self._answer(pages.pages.get(self._late()))
+
+        def _late(self) -> str:
+            path, _, query = self.path.partition("?")
+            delay = next((int(part[3:]) for part in query.split("&") if part.startswith("ms=")), 0)
+            threading.Event().wait(delay / 1000)
+            return path
 
         def _answer(self, body: str | None) -> None:
             data = ("<h1>Not found</h1>" if body is None else body).encode()
-            self.send_response(404 if body is None else 200)
+            asked = self.path.rpartition("status=")[2]
+            self.send_response(404 if body is None else int(asked) if asked.isdecimal() else 200)
             name = "download" if self.path.endswith(".csv") else "page"
             kind = "text/csv" if name == "download" else "text/html; charset=utf-8"
             self.send_header("content-type", kind)
+            if self.path.startswith("/kept"):
+                self.send_header("cache-control", "max-age=60")
             if name == "download":
                 self.send_header("content-disposition", 'attachment; filename="lines.csv"')
             self.send_header("content-length", str(len(data)))
