@@ -19,6 +19,8 @@ from engine.ports import Receipt
 
 _LOOK_MS = 300
 """How long the page is watched before the guard is asked again, in milliseconds."""
+_PAUSE = 0.01
+"""Seconds between two looks at a page that has spoken before its request was answered."""
 _ID_MS = 1000
 _SERVER_ERROR = 500
 _CLIENT_ERROR = 400
@@ -47,16 +49,26 @@ async def send(
     """
     bot.allow(limit.total_seconds())
     bot.dialogs.clear()
-    if commit.via != "request":
-        return await _send_unguarded(bot, commit, permit)
     try:
-        async with asyncio.timeout(limit.total_seconds()), guard.armed(permit, limit):
+        if commit.via != "request":
+            return await _send_unguarded(bot, commit, permit)
+        return await _send_guarded(bot, guard, commit, permit, limit)
+    finally:
+        bot.accept_dialog = False
+
+
+async def _send_guarded(
+    bot: Bot, guard: SingleSendGuard, commit: Commit, permit: Callable[[], None], limit: timedelta
+) -> Receipt:
+    try:
+        async with asyncio.timeout(limit.total_seconds()):
             with translated(bot.redactor, "send"):
-                await _click(bot, commit)
-                seen = await _answer(bot, guard, commit)
-                if seen["seen"] == "confirm":
-                    return await _receipt(bot, guard, commit, seen["url"])
-            raise _verdict(bot, guard, seen)
+                async with guard.armed(permit, limit):
+                    await _click(bot, commit)
+                    seen = await _answer(bot, guard, commit)
+                    if seen["seen"] == "confirm" and not _failed(guard):
+                        return await _receipt(bot, guard, commit, seen["url"])
+                    raise _verdict(bot, guard, seen)
     except TimeoutError:
         await _close(guard)
         raise _timed_out(guard) from None
@@ -75,6 +87,7 @@ async def send(
 async def _click(bot: Bot, commit: Commit) -> None:
     bot.accept_dialog = commit.dialog == "accept"
     if commit.click.frame is not None:
+        await bot.call("markStale", [answer.descriptor() for answer in _answers(commit)])
         await bot.press_mouse(commit.click)
         return
     x, y = await bot.aim(commit.click, _answers(commit))
@@ -86,7 +99,7 @@ def _answers(commit: Commit) -> list[Locator]:
 
 
 async def _answer(bot: Bot, guard: SingleSendGuard, commit: Commit) -> dict[str, Any]:
-    """Watch page and guard until one of them settles the matter."""
+    """Watch page and guard until one of them settles the matter; what only the page says settles nothing."""
     may_leave_until = bot.left_ms - bot.app.commits.click_window.total_seconds() * 1000
     trouble = asyncio.ensure_future(guard.trouble.wait())
     look: asyncio.Future[dict[str, Any]] | None = None
@@ -99,6 +112,7 @@ async def _answer(bot: Bot, guard: SingleSendGuard, commit: Commit) -> dict[str,
             seen = look.result()
             if _settled(seen, guard, out_of_time=bot.left_ms < may_leave_until):
                 return seen
+            await asyncio.wait({trouble}, timeout=_PAUSE)
     finally:
         trouble.cancel()
         if look is not None:
@@ -117,8 +131,12 @@ async def _look(bot: Bot, commit: Commit, milliseconds: float) -> dict[str, Any]
 
 def _settled(seen: dict[str, Any], guard: SingleSendGuard, *, out_of_time: bool) -> bool:
     match seen["seen"]:
-        case "confirm" | "rejected" | "both" | "lost" | "missed":
+        case "lost" | "missed":
             return True
+        case "rejected":  # a page may speak before it has its answer
+            return guard.unknown == 0
+        case "confirm" | "both":
+            return guard.unknown == 0 and (guard.left > 0 or out_of_time)
         case "complaint":
             return guard.left == 0
         case "moved":
@@ -129,12 +147,18 @@ def _settled(seen: dict[str, Any], guard: SingleSendGuard, *, out_of_time: bool)
     return failed and guard.unknown == 0 and bool(seen.get("resting"))
 
 
+def _failed(guard: SingleSendGuard) -> bool:
+    """Say whether the answers contradict a page that shows its confirmation before it has one."""
+    statuses = [answer.status for answer in guard.answers]
+    return guard.left > 0 and (min(statuses) >= _CLIENT_ERROR or max(statuses) >= _SERVER_ERROR)
+
+
 def _verdict(bot: Bot, guard: SingleSendGuard, seen: dict[str, Any]) -> Exception:
     """Return the exception for an answer that is no confirmation."""
     if guard.refusal is not None and guard.left == 0:
         return guard.refusal
     match seen["seen"]:
-        case "rejected" if not any(answer.status >= _SERVER_ERROR for answer in guard.answers):
+        case "rejected" if not guard.unknown and not any(answer.status >= _SERVER_ERROR for answer in guard.answers):
             return Rejected("application_rejected", bot.redactor.scrub(seen["text"]) or "the data was rejected")
         case "complaint" if guard.left == 0:
             return Rejected("application_rejected", bot.redactor.scrub(seen["text"]))

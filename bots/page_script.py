@@ -25,6 +25,7 @@ EXPORTS = (
     "aim",
     "outcome",
     "mark",
+    "markStale",
 )
 
 

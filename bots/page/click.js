@@ -96,7 +96,7 @@ async function outcome(confirm, rejected, timeout) {
   for (;;) {
     if (document.readyState !== "loading" && !state.leaving) {
       if (state.missed) return { seen: "missed" };
-      const no = fresh(rejected);
+      const no = fresh(rejected).filter((el) => textOf(el) || valueOf(el) || !el.matches("[role],output")); // an empty live region says nothing
       const yes = fresh(confirm);
       const text = no.map((el) => textOf(el)).join(" ");
       // a success may be told in the very box that otherwise complains
