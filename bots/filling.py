@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from playwright.async_api import Locator as PlaywrightLocator
@@ -62,10 +63,12 @@ async def fill_fields(bot: Bot, fields: Sequence[tuple[Locator, str]]) -> None:
 
 
 async def _fill_batch(bot: Bot, batch: list[Filling]) -> None:
-    while batch:
-        frame = batch[0].locator.frame
-        together = [one for one in batch if one.locator.frame == frame]
-        batch = [one for one in batch if one.locator.frame != frame]
+    """Fill in the order given: what one field sets off in others must come before those are filled."""
+    done: list[Filling] = []
+    by_hand = False
+    while len(done) < len(batch):
+        frame = batch[len(done)].locator.frame
+        together = list(takewhile(lambda one: one.locator.frame == frame, batch[len(done) :]))  # noqa: B023 - used at once
         place = await frame_of(bot.page, frame)
         entries = [{"want": one.locator.descriptor(), **one.texts} for one in together]
         try:
@@ -73,21 +76,35 @@ async def _fill_batch(bot: Bot, batch: list[Filling]) -> None:
         except PageMoved:
             raise SystemException("page_moved", "the page was left while its fields were filled") from None
         for one, result in zip(together, results, strict=False):
-            await _accept(bot, one, result)
+            by_hand |= await _accept(bot, one, result)
+            done.append(one)
+    if by_hand and len(batch) > 1:
+        await _look_again(bot, batch)
 
 
-async def _accept(bot: Bot, wanted: Filling, result: Mapping[str, Any]) -> None:
+async def _look_again(bot: Bot, batch: Sequence[Filling]) -> None:
+    for one in batch:
+        place = await frame_of(bot.page, one.locator.frame)
+        result = (await bot.call("readAll", [{"want": one.locator.descriptor()}], bot.left_ms, place=place))[0]
+        if result["status"] != "read":
+            raise unmet(result, one.label, await bot.where())
+        if not kept(one.value, result["value"], shown_in(bot, result)):
+            raise not_kept(one.label, one.texts["text"], result["value"])
+
+
+async def _accept(bot: Bot, wanted: Filling, result: Mapping[str, Any]) -> bool:
+    """Take a field that kept its value; otherwise type, and return True: then others may have changed since."""
     status = result["status"]
     if status == "filled" and kept(wanted.value, result["value"], shown_in(bot, result)):
-        return
+        return False
     if status == "filled":
         observed = await type_by_keys(bot, wanted.locator, wanted.texts["text"])
         if not kept(wanted.value, observed, bot.app.formats):
             raise not_kept(wanted.label, wanted.texts["text"], observed)
-        return
+        return True
     if status == "special":
         await _fill_special(bot, wanted)
-        return
+        return True
     raise hindrance(result, wanted.label, wanted.texts["text"], await bot.where())
 
 

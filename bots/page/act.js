@@ -92,7 +92,7 @@ async function fillFinders(jobs, timeout) {
   for (const { find, entry } of jobs) {
     const result = await fillOne(find, entry, deadline);
     results.push(result);
-    if (result.status !== "filled" && result.status !== "special") break;
+    if (result.status !== "filled") break; // also before a special one: the fields after it wait for what it sets off
   }
   return results.map((result, index) => {
     if (result.status !== "filled") return result;
@@ -168,6 +168,8 @@ function focusOn(el) {
   el.select?.();
 }
 
+let secretive = null;
+
 // Puts the cursor into an empty field so that a secret can be typed from outside the page's view.
 async function focusField(want, timeout) {
   const found = await soon(() => resolve(want), now() + timeout);
@@ -177,17 +179,21 @@ async function focusField(want, timeout) {
   acting();
   typeInto(found.el, "");
   focusOn(found.el);
-  return { status: document.activeElement === found.el || found.el.matches(":focus") ? "focused" : "unfocusable" };
+  secretive = found.el;
+  return { status: secretive.matches(":focus") ? "focused" : "unfocusable" };
 }
 
-// Leaves the focused field as a person does; returns how many characters it holds, never which.
+// Leaves the field as a person does; returns how many characters it holds, never which; -1 if the cursor went elsewhere.
 async function leaveField() {
-  const el = document.activeElement;
-  const length = el?.value?.length ?? 0;
-  if (el) {
-    fire(el, "change");
-    el.blur();
+  const el = secretive;
+  if (!el?.matches(":focus")) {
+    const wrong = document.activeElement;
+    if (wrong?.matches("input,textarea")) typeInto(wrong, ""); // it holds the secret now
+    return -1;
   }
+  const length = el.value?.length ?? 0;
+  fire(el, "change");
+  el.blur();
   await settled();
   return length;
 }
