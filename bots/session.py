@@ -22,6 +22,8 @@ from engine.template import Scope
 
 MAX_FAILED_LOGINS = 2
 """How often in a row a password may be refused; applications lock accounts after three to five."""
+_NOT_ASKED = frozenset({"application_unreachable", "page_error"})
+"""Errors of an application that is down: it has judged no password."""
 _COOKIE_LENGTH = 12
 """Cookies of at least this many characters may be session keys; shorter ones say `true` or `light`."""
 
@@ -45,9 +47,9 @@ class SessionPool:
         Raises:
             SystemException: `login_failed`, at once when the password was refused twice and has not changed since.
         """
-        shared = self.state if self._shares else None
+        shared, generation = (self.state if self._shares else None), self.generation
         if await slot.ready(shared) and shared:
-            slot.generation = self.generation
+            slot.generation = generation  # of that login: another slot may have entered again meanwhile
         if not self.app.login:
             slot.lost = False
             return
@@ -77,6 +79,8 @@ class SessionPool:
         typed: dict[str, Secret] = {}
         # on the way in the login page is no sign of a lost session
         context = await open_context(browser, {**extras.page_config(), "lost": []})
+        entered = False
+        bot = None
         try:
             page = await context.new_page()
             cdp = await context.new_cdp_session(page)
@@ -85,9 +89,15 @@ class SessionPool:
                 with translated(self.redactor, "login"):
                     await self._walk(bot)
             except ItemException as error:
-                raise self._failure(error, bot, typed) from None
+                entered = error.code in _NOT_ASKED
+                raise SystemException("login_failed", f"login to {self.app.name}: {error.message}") from None
+            entered = True
             state = cast("dict[str, Any]", await context.storage_state())
         finally:
+            # whatever ended it, a time limit or a stop included; before anything was typed it says nothing
+            if not entered and bot is not None and bot.secret_typed:
+                self._failed += 1
+                self._refused = typed
             await context.close()
         self._failed = 0
         self._keep_secret(state)
@@ -118,13 +128,6 @@ class SessionPool:
             await bot.expect(session.probe)
         elif session.lost is not None and await bot.call("lost", session.lost.descriptors()):
             raise SystemException("login_failed", "the application still shows its login page")
-
-    def _failure(self, error: ItemException, bot: Bot, typed: dict[str, Secret]) -> SystemException:
-        # a login that broke before anything was typed tells nothing about the password
-        if bot.secret_typed:
-            self._failed += 1
-            self._refused = typed
-        return SystemException("login_failed", f"login to {self.app.name}: {error.message}")
 
     def _refuse_lock_out(self) -> None:
         if self._failed < MAX_FAILED_LOGINS:
