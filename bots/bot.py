@@ -85,8 +85,12 @@ class Bot:
 
         Raises:
             SessionLost: the application shows its signed-out page.
-            SystemException: it cannot be reached, or answers with an error.
+            SystemException: it cannot be reached, answers with an error, or is no web address.
         """
+        if not url.startswith(
+            ("http://", "https://")
+        ):  # links come from pages; `file:` would open what is on this disk
+            raise SystemException("foreign_address", f"{url[:200]} is no web address")
         await self.page.goto(url, wait_until="commit", timeout=max(1.0, self.left_ms))
         status = await self.arrive()
         if status >= _CLIENT_ERROR:
@@ -157,10 +161,12 @@ class Bot:
     async def click(self, locator: Locator, *, accept_dialog: bool = False) -> None:
         """Click the one element as a person does and wait until the page is at rest."""
         self.accept_dialog = accept_dialog
-        await self.press_mouse(locator)
-        await self._rest_in(locator.frame)
-        await self.arrive()
-        self.accept_dialog = False
+        try:
+            await self.press_mouse(locator)
+            await self._rest_in(locator.frame)
+            await self.arrive()
+        finally:
+            self.accept_dialog = False
 
     async def _rest_in(self, frame: str | None) -> None:
         if frame is None:

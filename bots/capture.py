@@ -15,10 +15,10 @@ _QUALITY = 70
 async def take_picture(bot: Bot, path: Path) -> bool:
     """Write a JPEG of what the page shows; False and no file if a known secret stands in a text or an input."""
     try:
-        text = await bot.call("everything")
+        text = await _text(bot)
     except PageMoved:
         await bot.arrive()
-        text = await bot.call("everything")
+        text = await _text(bot)
     if bot.redactor.contains(text):
         return False
     shot = await bot.cdp.send(
@@ -26,6 +26,10 @@ async def take_picture(bot: Bot, path: Path) -> bool:
     )
     await asyncio.to_thread(_write, path, base64.b64decode(shot["data"]))
     return True
+
+
+async def _text(bot: Bot) -> str:
+    return "\n".join([await bot.call("everything", place=frame) for frame in bot.page.frames])
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -37,9 +37,13 @@ def is_moved(error: PlaywrightError) -> bool:
 
 @contextmanager
 def translated(redactor: Redactor, doing: str) -> Iterator[None]:
-    """Raise `SystemException` instead of Playwright's errors, in one scrubbed line."""
+    """Raise `SystemException` instead of Playwright's errors, in one scrubbed line; scrub what else is raised."""
     try:
         yield
+    except ItemException as error:
+        error.message = redactor.scrub(error.message)  # it may quote the page: its title, its address, a dialog
+        error.args = (error.message,)
+        raise
     except PlaywrightTimeout as error:
         raise SystemException("timeout", f"{doing}: {_line(redactor, error)}") from None
     except PlaywrightError as error:
