@@ -131,7 +131,10 @@ class Slot:
 
     async def _dialog(self, dialog: Dialog) -> None:
         with suppress(PlaywrightError):
-            await (self.on_dialog(dialog) if self.on_dialog else dialog.dismiss())
+            if dialog.type == "beforeunload":  # dismissed, it would hold this slot on a half-filled form for ever
+                await dialog.accept()
+            else:
+                await (self.on_dialog(dialog) if self.on_dialog else dialog.dismiss())
 
 
 async def open_context(
