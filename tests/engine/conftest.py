@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 
 from engine.clock import Clock, ManualClock
 from engine.definition import (
@@ -35,6 +36,9 @@ from engine.ledger.queue import Claim, claim
 from engine.ledger.runs import NewItem, OpenedRun, open_run
 from engine.redact import Redactor
 from engine.values import FieldSpec, Formats, Record
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 LEASE = timedelta(seconds=60)
 FIELDS = {
