@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bare import WARM_UP
 from bots.office import BotOffice
 from engine.intake import new_items
 from engine.ledger.runs import open_run
@@ -36,7 +37,6 @@ from qc_models.countersigner import Countersigner
 from runner import WORKFLOWS, Office
 
 ROOT = Path(__file__).resolve().parents[1]
-WARM_UP = 2
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def _train(home: Path, invoices: int) -> None:
 def _pair(slots: int, items: int, models: str) -> tuple[dict[str, float], dict[str, float]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_invoices(folder, items, seed=7, errors=0.0)
+        write_invoices(folder, WARM_UP + items, seed=7, errors=0.0)
         shutil.copytree(Path(models) / "models", folder / "home" / "models")
         return _measure("bare", slots, folder, items), _measure("ours", slots, folder, items)
 
@@ -105,7 +105,7 @@ def _measure(side: str, slots: int, folder: Path, items: int) -> dict[str, float
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         said = json.loads(done.stdout.splitlines()[-1])
         counts = portal.counts()
-        expected = items + (WARM_UP if side == "ours" else 0)
+        expected = WARM_UP + items
         if counts["records"] != expected or counts["duplicates"]:
             raise SystemExit(f"{side}: the portal holds {counts}, not {expected} records")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -120,14 +120,11 @@ async def _ours(job: dict[str, Any]) -> None:
     configure(log_dir=office.home / "logs", console_level="ERROR", redactor=office.redactor)
     workflow = office.load(WORKFLOWS / "invoice-entry.yaml", base_url=job["url"])
     office.ensure_model(workflow, folder / "history.jsonl")
-    batches = []
-    for name, items in (("warm-up", WARM_UP), ("measured", 0)):
-        source = folder
-        if items:
-            source = folder / name
-            write_invoices(source, items, seed=99, errors=0.0)
-        found, _ = new_items(workflow, source / "invoices.csv")
-        batches.append(open_run(office.database, workflow, found, trigger="benchmark").run_id)
+    found, _ = new_items(workflow, folder)
+    batches = [
+        open_run(office.database, workflow, part, trigger="benchmark").run_id
+        for part in (found[:WARM_UP], found[WARM_UP:])
+    ]
     async with BotOffice(headless=True, redactor=office.redactor, secrets=office.secrets) as bots:
         ended: list[float] = []
         worker = Worker(
