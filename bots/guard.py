@@ -75,6 +75,15 @@ class _Window:
     refusal: Exception | None = None
     trouble: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def forget(self) -> None:
+        """Let the answers' bodies go: Playwright's driver keeps each for as long as the context lives."""
+        for answer in self.seen.values():
+            if answer.done() and (response := answer.result()) is not None:
+                with suppress(PlaywrightError):
+                    await response.dispose()
+        self.seen.clear()
+        self.files.clear()
+
 
 class SingleSendGuard:
     """Guards one slot: a page, its frames and the tabs it opens."""
@@ -165,8 +174,10 @@ class SingleSendGuard:
         if self._page.context.service_workers:
             raise SystemException("service_worker", "a service worker is active; block them in the browser context")
         self._unwatch()
-        self._window.mode, self._window = "closed", window
+        past = self._window
+        past.mode, self._window = "closed", window
         try:
+            await past.forget()
             window.files = await self._files()  # later is too late: a page that is being left runs no script
             await self._route()
             yield

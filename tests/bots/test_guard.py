@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Request, async_playwright
+from playwright.async_api import Error as PlaywrightError
 
 from bots import bodies
 from bots.browser import find_browser, launch
@@ -248,6 +249,18 @@ async def test_nothing_leaves_once_the_guard_is_closed_however_close_the_call(pa
             await save(page)
         await closing[0]
     assert (closely.left, hostile.records) == (0, [])
+
+
+async def test_answers_are_not_kept_from_item_to_item(page: Page, guard: SingleSendGuard) -> None:
+    await page.goto("/fetch")
+    async with guard.armed(granted, LIMIT):
+        await save(page)
+        await page.wait_for_function("document.title == '201'")
+        held = [await answer for answer in guard._window.seen.values()]
+    assert [await answer.text() for answer in held if answer] == ["kept"]
+    async with guard.armed(granted, LIMIT):
+        with pytest.raises(PlaywrightError, match="disposed"):
+            await held[0].text()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("path", "title"), [("/twice", "/done"), ("/fetch-twice", "201,201")])
