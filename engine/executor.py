@@ -81,7 +81,7 @@ class Executor:
         await self._verify(segment, commit, intent)
 
     def _refuse_endless_sending(self, segment: Segment) -> None:
-        sent_before = len([i for i in self.journal.of(segment.index) if i.outcome == "absent"])
+        sent_before = self.journal.sent_in_vain(segment.index)
         if sent_before >= self.workflow.retry.attempts:
             raise BusinessException(
                 "too_many_attempts", f"sent {sent_before} times and never arrived; a person decides"

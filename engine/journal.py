@@ -39,6 +39,11 @@ class Journal:
         """Return a segment's intents, oldest first, without those that provably never left."""
         return [i for i in self.intents if i.segment == segment and i.outcome != "not_clicked"]
 
+    def sent_in_vain(self, segment: int) -> int:
+        """Count a segment's commits that were sent and never arrived, since a person last saw the item."""
+        seen = self._claimed.seen_fence
+        return sum(1 for i in self.intents if i.segment == segment and i.outcome == "absent" and i.fence > seen)
+
     @property
     def undecided(self) -> Intent | None:
         """Return the intent whose outcome nobody knows, if there is one."""

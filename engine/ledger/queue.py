@@ -50,6 +50,8 @@ class Claim:
     failures: int
     orphans: int
     """Attempts whose worker died, since a person last saw the item."""
+    seen_fence: int
+    """Fence of the attempt after which a person last saw the item, 0 if none did: what failed before is forgiven."""
     audit_draw: float
     record_url: str | None
     corrects: int | None
@@ -113,9 +115,10 @@ def _orphan_earlier_attempts(connection: Connection, item_id: int, now: datetime
 def _claim(connection: Connection, row: Any, attempt_id: int) -> Claim:
     run = connection.execute(sa.select(t.runs.c.definition_hash, t.runs.c.kind).where(t.runs.c.id == row.run_id)).one()
     mine = t.attempts.c.item_id == row.id
-    looked_at = sa.select(sa.func.max(t.attempts.c.id)).where(mine, t.attempts.c.outcome == "review").scalar_subquery()
+    reviewed = sa.select(sa.func.max(t.attempts.c.fence)).where(mine, t.attempts.c.outcome == "review")
+    seen_fence = (connection.execute(reviewed).scalar_one() or 0) if row.fence > 1 else 0
     orphaned = sa.select(sa.func.count()).where(
-        mine, t.attempts.c.outcome == "orphaned", t.attempts.c.id > sa.func.coalesce(looked_at, 0)
+        mine, t.attempts.c.outcome == "orphaned", t.attempts.c.fence > seen_fence
     )
     return Claim(
         item_id=row.id,
@@ -132,6 +135,7 @@ def _claim(connection: Connection, row: Any, attempt_id: int) -> Claim:
         worker=row.owner,
         failures=row.failures,
         orphans=connection.execute(orphaned).scalar_one() if row.fence > 1 else 0,
+        seen_fence=seen_fence,
         audit_draw=row.audit_draw,
         record_url=row.record_url,
         corrects=row.corrects_item_id,

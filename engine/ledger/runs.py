@@ -215,7 +215,7 @@ def _insert_items(
     conflicts = _conflicts(connection, database, run_id, known)
     invalid = [items[n] for reference, n in first.items() if reference in added and items[n].problems]
     for item in invalid:
-        findings = [{"check": "source", "code": "invalid_input", "message": text} for text in item.problems]
+        findings = [_source_finding(text, workflow) for text in item.problems]
         connection.execute(
             sa.insert(t.verdicts).values(
                 item_id=added[item.reference],
@@ -234,6 +234,14 @@ def _insert_items(
         already_known=tuple(row["reference"] for row in known),
         conflicts=tuple(conflicts),
     )
+
+
+def _source_finding(problem: str, workflow: Workflow) -> dict[str, Any]:
+    """Return what is wrong with a record's source as a finding, under its field if it names one."""
+    place, sign, _ = problem.partition(":")
+    name = place.partition("[")[0]
+    known = {"field": name} if sign and name in workflow.fields else {}
+    return {"check": "source", "code": "invalid_input", "message": problem, **known}
 
 
 def _conflicts(connection: Connection, database: Database, run_id: int, rows: Sequence[Mapping[str, Any]]) -> list[str]:

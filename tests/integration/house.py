@@ -1,4 +1,4 @@
-"""What every story needs: the command line as a process of its own, the product's definition with short waits, records."""
+"""What every story needs: `runner.py` as a process, the product's definition with short waits, and records."""
 
 from __future__ import annotations
 
@@ -139,25 +139,30 @@ def _write(path: Path, text: str, changes: Mapping[str, str]) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def invoices(folder: Path, count: int, *, seed: int = 13, **first: str) -> list[dict[str, str]]:
-    """Write right invoices with lines and return them; `first` changes fields of the first one.
+def invoices(folder: Path, count: int, *, seed: int = 13) -> list[dict[str, str]]:
+    """Write up to sixteen right invoices with lines and return them.
 
     Seed 13 gives sixteen numbers that differ, Chinese suppliers in second and fifth place, and no total over 10,000.
     """
-    write_invoices(folder, count, seed, errors=0.0)
-    rows = _read(folder / "invoices.csv")
-    if first:
-        rows[0] |= first
-        with (folder / "invoices.csv").open("w", encoding="utf-8", newline="") as handle:
-            writer = csv.DictWriter(handle, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+    write_invoices(folder, 16, seed, errors=0.0)  # another number would be other invoices
+    rows = _read(folder / "invoices.csv")[:count]
+    keys = {reference(row) for row in rows}
+    _write_rows(folder / "invoices.csv", rows)
+    lines = _read(folder / "invoice_lines.csv")
+    _write_rows(folder / "invoice_lines.csv", [line for line in lines if reference(line) in keys])
     return rows
 
 
 def _read(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle))
+
+
+def _write_rows(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def reference(row: Mapping[str, str]) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     folder: Path = tmp_path_factory.mktemp("main-job")
     rows = invoices(folder / "source", 10)
     faults = [*COMMIT_FAULTS, *CORRUPTIONS.values()]
@@ -69,7 +68,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         hits = Counter(str(hit["fault"]) for hit in portal.faults()["fired"])
         records, keys = portal.records(), submitted(portal)
     report = shell("report", 1, "--json").json
-    yield Told(shell, run, [reference(row) for row in rows], wrong, records, keys, hits, shell.story(), report)
+    return Told(shell, run, [reference(row) for row in rows], wrong, records, keys, hits, shell.story(), report)
 
 
 def test_every_fault_really_hit(told: Told) -> None:
@@ -154,7 +153,7 @@ def test_a_chinese_name_survives_everywhere(told: Told) -> None:
     name = next(key.partition("/")[0] for key in told.references if re.search("[\u4e00-\u9fff]", key))
     number = next(key for key in told.references if key.startswith(name)).partition("/")[2]
     detail = told.items[f"{name}/{number}"]
-    places = {
+    places: dict[str, Any] = {
         "portal": [row["fields"]["Supplier"] for row in told.records],
         "ledger": [detail.payload["supplier"]],
         "log": (told.shell.home / "logs" / "countersign.jsonl").read_text(encoding="utf-8"),

@@ -27,14 +27,12 @@ def ended(process: subprocess.Popen[str], seconds: float = 60) -> tuple[int, str
 
 def until_one_passed(shell: Terminal, process: subprocess.Popen[str]) -> None:
     """Wait until the first item has passed."""
+    passed = sa.select(tables.items.c.id).where(tables.items.c.state == "passed")
     with shell.ledger() as database:
         while process.poll() is None:
             with database.read() as connection:
-                passed = connection.execute(
-                    sa.select(tables.items.c.id).where(tables.items.c.state == "passed")
-                ).first()
-            if passed is not None:
-                return
+                if connection.execute(passed).first() is not None:
+                    return
             try:
                 process.wait(0.05)
             except subprocess.TimeoutExpired:
