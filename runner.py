@@ -196,6 +196,8 @@ def run(
     """Start a workflow: enqueue its records and work them to the end."""
     workflow = office.load(path, base_url=base_url, params=_pairs(param))
     items, rejected = new_items(workflow, source)
+    if not enqueue_only:
+        office.secrets.require((*workflow.app.login, *workflow.steps))
     if dry_run:
         _show_brink(workflow, items, as_json=as_json)
         return

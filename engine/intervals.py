@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scipy.special import betaincinv  # the quantile that scipy.stats.beta.ppf returns, without its second of import
-
 CONFIDENCE = 0.95
 
 
@@ -23,6 +21,9 @@ def clopper_pearson(k: int, n: int, confidence: float = CONFIDENCE) -> tuple[flo
         raise ValueError(f"{k} of {n} at confidence {confidence}: 0 <= k <= n and 0 < confidence < 1 must hold")
     if n == 0:
         return None
+    # the quantile that scipy.stats.beta.ppf returns, without its second of import; most commands need neither
+    from scipy.special import betaincinv  # noqa: PLC0415
+
     tail = (1 - confidence) / 2
     low = 0.0 if k == 0 else float(betaincinv(k, n - k + 1, tail))
     high = 1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - tail))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
+from engine.definition import Step
 from engine.errors import UserError
 from engine.redact import SHORTEST, Redactor
+from engine.template import references
 
 PREFIX = "COUNTERSIGN_SECRET_"
 FILE_VARIABLE = "COUNTERSIGN_SECRETS_FILE"
@@ -92,6 +94,15 @@ class SecretStore:
             )
         return Secret(name, value)
 
+    def require(self, steps: Iterable[Step]) -> None:
+        """See that every secret of these steps is to be had, before an item fails for want of it.
+
+        Raises:
+            UserError: as `get` does.
+        """
+        for name in _names_in(steps):
+            self.get(name)
+
     def _missing(self, name: str, variable: str) -> str:
         path = self._environ.get(FILE_VARIABLE)
         looked = f"file {path}" if path else f"secrets file ({FILE_VARIABLE} is not set)"
@@ -107,6 +118,20 @@ class SecretStore:
         if not place:
             return None
         return read_secrets(Path(place)).get(name.lower())
+
+
+def _names_in(steps: Iterable[Step]) -> tuple[str, ...]:
+    found = (text for step in steps for text in _texts(step.params.model_dump()))
+    named = (reference for text in found for reference in references(text))
+    return tuple(dict.fromkeys(reference.name for reference in named if reference.namespace == "secret"))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    for part in parts:
+        yield from _texts(part)
 
 
 def read_secrets(path: Path) -> dict[str, str]:
