@@ -90,7 +90,8 @@ class SessionPool:
                     await self._walk(bot)
             except ItemException as error:
                 entered = error.code in _NOT_ASKED
-                raise SystemException("login_failed", f"login to {self.app.name}: {error.message}") from None
+                code = error.code if entered or error.code == "secret_missing" else "login_failed"
+                raise SystemException(code, f"login to {self.app.name}: {error.message}") from None
             entered = True
             state = cast("dict[str, Any]", await context.storage_state())
         finally:

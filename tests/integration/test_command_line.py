@@ -132,7 +132,7 @@ def test_an_application_that_is_not_there_is_named(said: Said, name: str) -> Non
     assert "http://127.0.0.1:" in done.err
     assert "Traceback" not in done.err
     if name == "dead target":
-        assert done.json["figures"]["review_reasons"] == {"login_failed": 1}
+        assert done.json["figures"]["review_reasons"] == {"application_unreachable": 1}
 
 
 def test_a_bug_of_ours_ends_with_3_and_a_log_that_names_it(said: Said) -> None:
