@@ -245,7 +245,7 @@ class Worker:
             logger.bind(event="run.audit_stale", run=due.run_id).warning("{}", error)
             return True
         logger.bind(event="run.audited", run=due.run_id).log(
-            "INFO" if result.as_expected == result.keys else "ERROR",
+            "ERROR" if result.unforeseen else "INFO" if result.as_expected == result.keys else "WARNING",
             "run audit: {} of {} keys as expected, {} missing, {} duplicate",
             result.as_expected,
             result.keys,

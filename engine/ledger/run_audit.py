@@ -18,6 +18,9 @@ from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
 
 
+_CLOSED_WELL = frozenset({"passed", "accepted"})
+
+
 @dataclass(frozen=True)
 class AuditedItem:
     """An item that was once about to be committed, and how many records it should have."""
@@ -49,6 +52,8 @@ class AuditResult:
     as_expected: int
     missing: tuple[str, ...]
     duplicates: tuple[str, ...]
+    unforeseen: tuple[str, ...]
+    """Those of the missing and duplicate that had passed: sent to a person only now."""
 
 
 def claim_audit(
@@ -104,6 +109,7 @@ def close_audit(database: Database, worker: str, due: DueAudit, counts: Mapping[
         as_expected=len(due.items) - len(wrong),
         missing=tuple(item.reference for item, count in wrong if count < item.expected),
         duplicates=tuple(item.reference for item, count in wrong if count > item.expected),
+        unforeseen=tuple(item.reference for item, _ in wrong if item.state in _CLOSED_WELL),
     )
     with database.write() as connection:
         closed = connection.execute(
