@@ -38,6 +38,8 @@ from fixtures.portal.server import PortalServer
 
 ROOT = Path(__file__).resolve().parents[1]
 LEASE = 7.0
+LONGEST_LIFE = 6.0
+"""Seconds a worker may work before it is killed; each lives a random share of them."""
 HURRY = """
 commits: {click_window: 1s, submit_timeout: 4s, settle_time: 2s, find_authoritative: true}
 breaker: {failures: 50, pause: 1s}
@@ -90,7 +92,7 @@ def crash(
             if not _has_claimed(ledger, worker):
                 break
             try:
-                worker.wait(timeout=draw.uniform(0.0, 2.5))
+                worker.wait(timeout=draw.uniform(0.0, LONGEST_LIFE))
             except subprocess.TimeoutExpired:
                 os.killpg(worker.pid, signal.SIGKILL)
                 worker.wait()

@@ -17,7 +17,6 @@ from engine.errors import Stale
 from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
 
-
 _CLOSED_WELL = frozenset({"passed", "accepted"})
 
 
