@@ -21,6 +21,7 @@ from tests.integration.house import ROOT, Ended, Terminal, definition, invoices
 
 BROKEN = ROOT / "fixtures" / "workflows" / "broken" / "duplicate-key.yaml"
 Said = Callable[[str], Ended]
+pytestmark = pytest.mark.timeout(400)  # the first test waits for all commands
 
 
 def closed_port() -> int:

@@ -24,6 +24,7 @@ def test_nothing_reaches_the_portal_and_the_real_run_sends_what_was_shown(portal
     assert portal.counts() == {"records": 0, "duplicates": []}
     assert [hit for hit in portal.faults()["fired"] if hit["fault"] == "late_answer"] == []
     assert [hit for hit in portal.faults()["fired"] if hit["fault"] == "slow_pages"] != [], "it did go to the form"
+    assert not (shell.home / "ledger.db").exists(), "a rehearsal leaves no item behind"
     (shown,) = brink.json
     assert (shown["method"], shown["url"], shown["status"]) == ("POST", f"{portal.url}/invoices", None)
 
@@ -35,13 +36,3 @@ def test_nothing_reaches_the_portal_and_the_real_run_sends_what_was_shown(portal
     sent = {item.label: predicted.values[item.name] for item in FIELDS}
     assert sent["Supplier"].isdecimal()  # the form posts the supplier's key, the portal tells the name
     assert record["raw"] == sent | {"Supplier": rows[0]["supplier"], "lines": predicted.lines}
-
-
-def test_a_dry_run_leaves_no_item_behind(portal: PortalServer, tmp_path: Path) -> None:
-    invoices(tmp_path / "source", 1)
-    shell = terminal(tmp_path, portal)
-    source = tmp_path / "source" / "invoices.csv"
-    done = shell("run", definition(tmp_path / "definitions"), "--source", source, "--base-url", portal.url, "--dry-run")
-    assert done.code == 0, done.err
-    assert "this would be sent; nothing left" in done.out
-    assert shell("items", "list", "--json").json == {"items": []}
