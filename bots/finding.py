@@ -34,6 +34,10 @@ class Listing:
     headers: list[str] | None
     rows: list[dict[str, Any]]
     next: str | None
+    pager: str | None
+    """A control, no `a[rel=next]`, that would show more of the list."""
+    hidden: list[list[str]]
+    """The texts of rows that are in the table but not shown: filtered out, or in a closed group."""
     heads: int
     """Lines of the table that are no records."""
     total: int
@@ -47,6 +51,16 @@ class Listing:
         """
         if self.total < 0 or rows + self.heads < self.total:
             raise SystemException("list_incomplete", f"the list shows {rows} of {self.total} rows; narrow the search")
+
+    def ends(self) -> None:
+        """Check that nothing on the page would show more of the list.
+
+        Raises:
+            SystemException: something would, and only a link with `rel=next` is followed.
+        """
+        if self.pager is not None:
+            hint = "narrow the search in `find.open`, or have the application mark the link with rel=next"
+            raise SystemException("list_incomplete", f"the list goes on behind {self.pager}; {hint}")
 
     def column(self, header: str) -> int:
         """Return the place of a column.
@@ -119,8 +133,11 @@ async def _search(bot: Bot, address: str, table: str | None, row: Mapping[str, s
                 hits.links.append(_links(page, one, wanted.link))
             elif _fits(bot, page, one, row, nearly):
                 hits.near += 1
+        hits.near += sum(_hides(bot, texts, row) for texts in page.hidden)
         if page.next is None:
             page.complete(rows)
+            if len(hits.links) <= 1:  # two are too many already
+                page.ends()
             return hits
         url = page.next
     raise SystemException("search_too_wide", f"the search {address} shows more than {_PAGES} pages")
@@ -154,7 +171,8 @@ def _regular(result: Mapping[str, Any]) -> Listing:
     headers, rows = result["headers"], result["rows"]
     if result.get("spans") or any(len(row["cells"]) < len(headers or []) for row in rows):
         raise SystemException("list_irregular", "the list has rows with fewer cells than headers: which is which?")
-    return Listing(headers, rows, result["next"], result.get("lines", 0) - len(rows), result["total"])
+    heads = result.get("lines", 0) - len(rows)
+    return Listing(headers, rows, result["next"], result["pager"], result["hidden"], heads, result["total"])
 
 
 def _links(page: Listing, row: Mapping[str, Any], column: str | None) -> list[str]:
@@ -170,6 +188,13 @@ def _fits(bot: Bot, page: Listing, row: Mapping[str, Any], wanted: Mapping[str, 
         value = bot.value(wanted)
         return any(equals(value, cell, formats) for cell in cells)
     return all(equals(bot.value(text), cells[page.column(header)], formats) for header, text in wanted.items())
+
+
+def _hides(bot: Bot, texts: Sequence[str], wanted: Mapping[str, str] | str) -> bool:
+    """Say whether a row that is not shown has all values of the key, in whatever columns."""
+    values = [bot.value(text) for text in ([wanted] if isinstance(wanted, str) else wanted.values())]
+    formats = bot.app.formats
+    return all(any(same(value, text, formats) or nearly(value, text, formats) for text in texts) for value in values)
 
 
 async def listed(bot: Bot, audit: ListAudit, items: Sequence[ItemView]) -> dict[int, int]:
@@ -211,6 +236,7 @@ async def _pages(bot: Bot, audit: ListAudit) -> AsyncIterator[Listing]:
         following = None if numbered else page.next
         if not numbered and following is None:
             page.complete(rows)
+            page.ends()
             return
     raise SystemException("list_too_long", f"the list {audit.open} has more than {_AUDIT_PAGES} pages")
 

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-PARTS = ("watch", "locate", "read", "act", "click")
+PARTS = ("watch", "locate", "read", "pager", "act", "click")
 EXPORTS = (
     "settled",
     "stays",

@@ -1,4 +1,4 @@
-// Part 4 of the page script: fills, aims and watches clicks.
+// Part 5 of the page script: fills, aims and watches clicks.
 const STILL = "input[type=file],[contenteditable=''],[contenteditable=true],[role=combobox]:not(select),[aria-autocomplete=list],"
   + "[role=textbox]:not(input,textarea),[role=spinbutton]:not(input),[role=searchbox]:not(input)";
 

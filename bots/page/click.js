@@ -1,4 +1,4 @@
-// Part 5 of the page script: aims, watches clicks, and waits for the application's answer to a commit.
+// Part 6 of the page script: aims, watches clicks, and waits for the application's answer to a commit.
 let target = null;
 let watched = false;
 const inTarget = (event) => event.composedPath().some((node) => node === target || (node.tagName === "LABEL" && node.control === target));

@@ -59,11 +59,13 @@ function tableRows(want) {
   if (!el) return why;
   const { headers, rows } = grid(el);
   const links = (cell) => [...new Set([...(cell?.querySelectorAll("a[href]") ?? [])].filter(shown).map((link) => link.href))];
-  const next = pick(document, "a[rel=next][href]").find(shown);
+  const next = pick(document, "a[rel~=next][href]").find(shown);
   return {
     el: true,
     headers,
     next: next?.href ?? null,
+    pager: next ? null : pagerOf(),
+    hidden: hiddenRows(el),
     total: Number(el.getAttribute("aria-rowcount") ?? 0), // a virtual list says here how much of it is not in the page
     spans: rows.some(({ cells: all }) => all.some((cell) => cell?.rowSpan > 1)),
     lines: el.querySelectorAll("tr,[role=row]").length,
@@ -103,7 +105,7 @@ async function readAll(entries, timeout) {
 const listRows = (want, empty, timeout) =>
   soon(() => {
     const list = tableRows(want); // the sign may belong to something else on the page: rows go before it
-    return empty && !list.rows?.length && seen(empty) ? { el: true, headers: null, next: null, rows: [], total: 0 } : list;
+    return empty && !list.rows?.length && seen(empty) ? { el: true, headers: null, next: null, pager: pagerOf(), hidden: [], rows: [], total: 0 } : list;
   }, now() + timeout);
 
 // Whether anything fits: only for waiting and asserting, where no choice between several is made.
