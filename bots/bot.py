@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 from playwright.async_api import CDPSession, Dialog, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
+from bots.guard import SingleSendGuard
 from bots.locators import Locator, frame_of, playwright_locator
 from bots.profile import AppExtras
 from bots.trouble import PageMoved, is_moved, unmet
@@ -45,6 +46,8 @@ class Bot:
     """Whether the next native alert or confirm is accepted; decided before the click that opens it."""
     dialogs: list[str] = field(default_factory=list)
     secret_typed: bool = False
+    guard: SingleSendGuard | None = None
+    """Whose closing our own navigation ends; a login has none."""
 
     def allow(self, seconds: float) -> None:
         """Let everything from now on take `seconds`."""
@@ -91,10 +94,19 @@ class Bot:
             ("http://", "https://")
         ):  # links come from pages; `file:` would open what is on this disk
             raise SystemException("foreign_address", f"{url[:200]} is no web address")
-        await self.page.goto(url, wait_until="commit", timeout=max(1.0, self.left_ms))
+        await self._go(url)
         status = await self.arrive()
         if status >= _CLIENT_ERROR:
             raise SystemException("page_error", f"{self.page.url} answered {status}")
+
+    async def _go(self, url: str) -> None:
+        if self.guard is None:
+            await self.page.goto(url, wait_until="commit", timeout=max(1.0, self.left_ms))
+            return
+        async with self.guard.opening(url) as arrived:
+            answer = await self.page.goto(url, wait_until="commit", timeout=max(1.0, self.left_ms))
+            if answer is not None:  # without one only the fragment changed, and the old document is still there
+                arrived()
 
     async def arrive(self) -> int:
         """Wait until the page is at rest, click interrupts away; return the HTTP status of the page.

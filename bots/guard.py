@@ -96,6 +96,7 @@ class SingleSendGuard:
         self._window = _Window("open")
         self._routed = False
         self._held = 0
+        self._asked = ""
         self._targets: set[str] = set()
 
     @property
@@ -161,19 +162,31 @@ class SingleSendGuard:
         async with self._during(_Window("block")):
             yield self
 
+    @asynccontextmanager
+    async def opening(self, url: str) -> AsyncIterator[Callable[[], None]]:
+        """Open a closed guard once our own navigation brings the document of `url`, or what is yielded is called."""
+        self._asked = urldefrag(url)[0]
+        self._page.on("request", self._going)
+        self._page.on("framenavigated", self._arrived)
+        try:
+            yield self._reopen
+        finally:
+            self._page.remove_listener("request", self._going)
+            self._page.remove_listener("framenavigated", self._arrived)
+            self._targets.clear()
+
     async def close(self) -> None:
-        """Let no mutating request of the present document leave any more; a navigation or an arming ends that.
+        """Let no mutating request leave any more, until `opening` or an arming ends that; the page's own moves do not.
 
         After it, `left == 0` proves that nothing was sent and that nothing of this page will be.
         """
-        self._shut(self._window)
+        self._window.mode = "closed"
         await self._route()
 
     @asynccontextmanager
     async def _during(self, window: _Window) -> AsyncIterator[None]:
         if self._page.context.service_workers:
             raise SystemException("service_worker", "a service worker is active; block them in the browser context")
-        self._unwatch()
         past = self._window
         past.mode, self._window = "closed", window
         try:
@@ -187,7 +200,7 @@ class SingleSendGuard:
                     await self._unroute()
         finally:
             if window.mode != "open":
-                self._shut(window)
+                window.mode = "closed"
 
     async def _route(self) -> None:
         if not self._routed:
@@ -200,26 +213,21 @@ class SingleSendGuard:
             self._routed = False
             await self._page.context.unroute(_ANY, self._handle)
 
-    def _shut(self, window: _Window) -> None:
-        if window.mode != "closed":
-            window.mode = "closed"
-            self._page.on("request", self._going)
-            self._page.on("framenavigated", self._arrived)
-
-    def _unwatch(self) -> None:
-        if self._window.mode == "closed":
-            self._page.remove_listener("request", self._going)
-            self._page.remove_listener("framenavigated", self._arrived)
-        self._targets.clear()
-
     def _going(self, request: Request) -> None:
-        if request.method in _HARMLESS and request.is_navigation_request() and request.frame == self._page.main_frame:
+        first = request
+        while first.redirected_from is not None:
+            first = first.redirected_from
+        ours = first.method in _HARMLESS and urldefrag(first.url)[0] == self._asked
+        if ours and request.is_navigation_request() and request.frame == self._page.main_frame:
             self._targets.add(urldefrag(request.url)[0])
 
     def _arrived(self, frame: Frame) -> None:
-        # A script may change the address of the old document as well: only an address that was asked for is a new one.
+        # A script may change the address of the old document as well: only one that was asked for is a new document.
         if frame == self._page.main_frame and urldefrag(frame.url)[0] in self._targets:
-            self._unwatch()
+            self._reopen()
+
+    def _reopen(self) -> None:
+        if self._window.mode == "closed":
             self._window.mode = "open"
 
     async def _handle(self, route: Route) -> None:

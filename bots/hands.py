@@ -69,6 +69,7 @@ class BrowserHands:
         scope = Scope(item.payload, item.params, self._secret, item.fields, self.workflow.app.formats, record)
         app = self.workflow.app
         bot = Bot(page, cdp, app, self.slot.extras, scope, item.fields, item.folder, self.slot.redactor, self.record)
+        bot.guard = self.slot.guard
         self.slot.on_dialog = bot.answer_dialog
         return bot
 

@@ -14,7 +14,7 @@ import pytest
 from bots.hands import BrowserHands
 from bots.office import BotOffice
 from engine.definition import ListAudit, Workflow
-from engine.errors import SystemException, UnknownOutcome
+from engine.errors import NotSent, SystemException, UnknownOutcome
 from engine.ports import Found
 from engine.redact import Redactor
 from engine.secrets import SecretStore
@@ -87,6 +87,26 @@ async def test_a_complaint_while_the_commit_is_under_way_rejects_nothing(
     pages.show("", "/save")
     with pytest.raises(UnknownOutcome):
         await hands.send(step("commit", {**SAVE, "rejected": {"role": "alert"}}), allow, timedelta(seconds=0.6))
+
+
+async def test_a_page_that_strays_after_a_click_that_sent_nothing_sends_nothing_either(
+    office: BotOffice, pages: Pages, slot: int, tmp_path: Path
+) -> None:
+    hands = await opened(
+        office, pages, slot, tmp_path, "<button onclick=\"setTimeout(() => location = '/auto', 1200)\">Save</button>"
+    )
+    pages.show(
+        "<p id=p>Open</p><script>fetch('/save', {method: 'POST'})"
+        ".then(() => p.textContent = 'Sent', () => p.textContent = 'Held')</script>",
+        "/auto",
+    )
+    pages.show("", "/save")
+    with pytest.raises(NotSent):
+        await hands.send(step("commit", SAVE), allow, timedelta(seconds=0.5))
+    await hands.perform(step("wait_for", "Held"))
+    assert pages.posted == []
+    await hands.perform(step("open", "/auto"))
+    await hands.perform(step("wait_for", "Sent"))
 
 
 async def test_an_empty_box_is_no_rejection(office: BotOffice, pages: Pages, slot: int, tmp_path: Path) -> None:
