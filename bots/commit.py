@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,14 +12,16 @@ from playwright.async_api import Error as PlaywrightError
 
 from bots.bot import Bot
 from bots.guard import SingleSendGuard
-from bots.locators import Locator
+from bots.locators import Locator, frame_of
 from bots.steps.commit import Commit
-from bots.trouble import PageMoved, translated
+from bots.trouble import PageMoved, is_moved, translated
 from engine.errors import ItemException, NotSent, Rejected, SystemException, UnknownOutcome
 from engine.ports import Receipt
 
 _LOOK_MS = 300
 """How long the page is watched before the guard is asked again, in milliseconds."""
+_GLANCE_MS = 40
+"""How long each document is watched in turn where the answer may appear in a frame, in milliseconds."""
 _PAUSE = 0.01
 """Seconds between two looks at a page that has spoken before its request was answered."""
 _ID_MS = 1000
@@ -51,7 +54,7 @@ async def send(
     bot.dialogs.clear()
     try:
         if commit.via != "request":
-            return await _send_unguarded(bot, commit, permit)
+            return await _send_unguarded(bot, commit, permit, limit)
         return await _send_guarded(bot, guard, commit, permit, limit)
     finally:
         bot.accept_dialog = False
@@ -84,18 +87,44 @@ async def _send_guarded(
         raise NotSent(error.code, error.message) from error
 
 
-async def _click(bot: Bot, commit: Commit) -> None:
+async def _click(bot: Bot, commit: Commit, granted: Callable[[], None] | None = None) -> None:
+    """Click the one button; `granted` is asked when it is found, right before the click."""
     bot.accept_dialog = commit.dialog == "accept"
+    granted = granted or _nobody_asked
     if commit.click.frame is not None:
-        await bot.call("markStale", [answer.descriptor() for answer in _answers(commit)])
+        await _mark_stale(bot, commit, _frames(commit))
+        granted()
         await bot.press_mouse(commit.click)
         return
-    x, y = await bot.aim(commit.click, _answers(commit))
+    x, y = await bot.aim(commit.click, _in(commit, None))
+    await _mark_stale(bot, commit, _frames(commit)[1:])
+    granted()
     await bot.page.mouse.click(x, y)
+
+
+def _nobody_asked() -> None:
+    """Stand for a permit that the guard asks for instead."""
+
+
+async def _mark_stale(bot: Bot, commit: Commit, frames: Iterable[str | None]) -> None:
+    """Have what fits an answer before the click be taken for none; a frame that is not there yet shows nothing."""
+    for frame in frames:
+        with suppress(SystemException):
+            place = await frame_of(bot.page, frame)
+            await bot.call("markStale", [answer.descriptor() for answer in _in(commit, frame)], place=place)
 
 
 def _answers(commit: Commit) -> list[Locator]:
     return [commit.confirm] if commit.rejected is None else [commit.confirm, commit.rejected]
+
+
+def _in(commit: Commit, frame: str | None) -> list[Locator]:
+    return [answer for answer in _answers(commit) if answer.frame == frame]
+
+
+def _frames(commit: Commit) -> list[str | None]:
+    """Return the documents in which the answer may appear; the page itself, which says what went wrong, comes first."""
+    return list(dict.fromkeys([None, *(answer.frame for answer in _answers(commit))]))
 
 
 async def _answer(bot: Bot, guard: SingleSendGuard, commit: Commit) -> dict[str, Any]:
@@ -121,12 +150,37 @@ async def _answer(bot: Bot, guard: SingleSendGuard, commit: Commit) -> dict[str,
 
 
 async def _look(bot: Bot, commit: Commit, milliseconds: float) -> dict[str, Any]:
-    rejected = commit.rejected.descriptor() if commit.rejected else None
+    frames = _frames(commit)
+    if len(frames) == 1:
+        return await _look_in(bot, commit, None, milliseconds)
+    looks = [await _look_in(bot, commit, frame, min(_GLANCE_MS, milliseconds)) for frame in frames]
+    seen = {look["seen"]: look for look in looks}
+    for told in ("missed", "lost", "moved", "both"):
+        if told in seen:
+            return seen[told]
+    if "confirm" in seen and "rejected" in seen:
+        return {"seen": "both", "text": seen["rejected"]["text"]}
+    answer = next((seen[told] for told in ("confirm", "rejected", "complaint") if told in seen), None)
+    return answer or {"seen": "nothing", "resting": all(look["resting"] for look in looks)}
+
+
+async def _look_in(bot: Bot, commit: Commit, frame: str | None, milliseconds: float) -> dict[str, Any]:
+    wanted = [
+        answer.descriptor() if answer and answer.frame == frame else None
+        for answer in (commit.confirm, commit.rejected)
+    ]
     try:
-        seen: dict[str, Any] = await bot.call("outcome", commit.confirm.descriptor(), rejected, milliseconds)
+        place = await frame_of(bot.page, frame)
+        seen: dict[str, Any] = await bot.call("outcome", *wanted, milliseconds, place=place)
     except PageMoved:
         return {"seen": "moved"}
-    return seen
+    except PlaywrightError as error:
+        if not is_moved(error):
+            raise
+        return {"seen": "moved"}
+    except SystemException:  # the frame may come with the answer
+        return {"seen": "nothing", "resting": False}
+    return seen if frame is None else {**seen, "url": bot.page.url}
 
 
 def _settled(seen: dict[str, Any], guard: SingleSendGuard, *, out_of_time: bool) -> bool:
@@ -209,30 +263,47 @@ async def _app_id(bot: Bot, commit: Commit) -> str | None:
     if commit.id is None:
         return None
     try:
-        result = await bot.call("readAll", [{"want": commit.id.descriptor()}], min(_ID_MS, bot.left_ms))
-    except PageMoved:
+        place = await frame_of(bot.page, commit.id.frame)
+        patience = min(_ID_MS, bot.left_ms / 2)  # what is confirmed must not run out of time for its number
+        result = await bot.call("readAll", [{"want": commit.id.descriptor()}], patience, place=place)
+    except (PageMoved, SystemException):
         return None  # it is confirmed already; the read-back will find it
     value = result[0].get("value")
     return str(value) if value else None
 
 
-async def _send_unguarded(bot: Bot, commit: Commit, permit: Callable[[], None]) -> Receipt:
+async def _send_unguarded(bot: Bot, commit: Commit, permit: Callable[[], None], limit: timedelta) -> Receipt:
     """Send a commit that does not leave as a request: whatever is not confirmed is unknown from the click on."""
-    with translated(bot.redactor, "aim"):
-        x, y = await bot.aim(commit.click, _answers(commit))
-    permit()
-    bot.accept_dialog = commit.dialog == "accept"
+    clicked = False
+
+    def granted() -> None:
+        nonlocal clicked
+        permit()
+        clicked = True
+
     try:
-        with translated(bot.redactor, "send"):
-            await bot.page.mouse.click(x, y)
-            while bot.left_ms > 0:
-                seen = await _look(bot, commit, min(_LOOK_MS, bot.left_ms))
-                if seen["seen"] == "confirm":
-                    return Receipt(seen["url"], await _app_id(bot, commit))
-                if seen["seen"] == "rejected":
-                    raise Rejected("application_rejected", bot.redactor.scrub(seen["text"]))
-                if seen["seen"] in {"lost", "both"}:
-                    break
-    except SystemException as error:
+        async with asyncio.timeout(limit.total_seconds()):
+            with translated(bot.redactor, "send"):
+                await _click(bot, commit, granted)
+                return await _confirmed(bot, commit)
+    except TimeoutError:
+        error: ItemException = SystemException("not_confirmed", "the commit was not confirmed within its limit")
+    except (NotSent, Rejected):
+        raise
+    except ItemException as failure:
+        error = failure
+    if clicked:
         raise UnknownOutcome(error.code, error.message) from error
-    raise UnknownOutcome("not_confirmed", "the commit was not confirmed within its limit")
+    raise NotSent(error.code, error.message) from error
+
+
+async def _confirmed(bot: Bot, commit: Commit) -> Receipt:
+    while bot.left_ms > 0:
+        seen = await _look(bot, commit, min(_LOOK_MS, bot.left_ms))
+        if seen["seen"] == "confirm":
+            return Receipt(seen["url"], await _app_id(bot, commit))
+        if seen["seen"] == "rejected":
+            raise Rejected("application_rejected", bot.redactor.scrub(seen["text"]))
+        if seen["seen"] in {"lost", "both"}:
+            break
+    raise SystemException("not_confirmed", "the commit was not confirmed within its limit")

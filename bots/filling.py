@@ -194,12 +194,17 @@ async def type_secret(bot: Bot, locator: Locator, secret: Secret) -> None:
     Raises:
         SystemException: the field is missing, ambiguous or barred, or did not take the characters.
     """
-    result = await bot.call("focusField", locator.descriptor(), bot.left_ms)
+    place = await frame_of(bot.page, locator.frame)
+    result = await bot.call("focusField", locator.descriptor(), bot.left_ms, place=place)
     if result["status"] != "focused":
         raise unmet(result, str(locator), await bot.where())
     text = secret.reveal()
     await bot.cdp.send("Input.insertText", {"text": text})
     bot.secret_typed = True
-    length = await bot.call("leaveField")
+    length = await bot.call("leaveField", place=place)
     if length != len(text.encode("utf-16-le")) // 2:
+        if locator.frame is not None:
+            await bot.call(
+                "leaveField"
+            )  # the cursor may have gone to the page around the frame, and the secret with it
         raise SystemException("field_not_kept", f"{locator} did not take {secret!r}", field=str(locator))

@@ -16,6 +16,7 @@ _MOVED = (
     "context was destroyed",
     "Cannot find context",
     "Frame was detached",
+    "Frame has been detached",
     "frame got detached",
     "navigating frame",
 )
