@@ -144,7 +144,7 @@ class Bot:
         if count > MAX_INTERRUPTS:
             raise SystemException("interrupted", f"{interrupt.when} keeps coming back on {await self.where()}")
         want = interrupt.click.descriptor()
-        result = await self.call("aim", want, min(self.left_ms, 2000), True)
+        result = await self.call("aim", want, min(self.left_ms, 2000), interrupt.when.descriptor())
         if result["status"] == "ready":
             await self.page.mouse.click(result["x"], result["y"])
 
@@ -160,7 +160,7 @@ class Bot:
         stale = [answer.descriptor() for answer in answers]
         while True:
             try:
-                result = await self.call("aim", locator.descriptor(), self.left_ms, False, stale)
+                result = await self.call("aim", locator.descriptor(), self.left_ms, None, stale)
             except PageMoved:
                 continue
             if result["status"] == "ready":

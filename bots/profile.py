@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -14,7 +15,7 @@ from engine.definition import Duration, Frozen
 class LostSign(Frozen):
     """What a page shows when the session is gone."""
 
-    url: str | None = Field(None, description="Beginning of the address, e.g. /login.")
+    url: str | None = Field(None, description="Beginning of the address, from `base_url` or the root, e.g. /login.")
     text: str | None = Field(None, description="A text that only the signed-out page shows.")
     locator: Locator | None = Field(None, description="An element that only the signed-out page has.")
 
@@ -43,7 +44,7 @@ class Interrupt(Frozen):
     """A box that may come up at any time and is clicked away."""
 
     when: Locator = Field(description="What shows that it is there.")
-    click: Locator = Field(description="What makes it go away.")
+    click: Locator = Field(description="What makes it go away; looked for inside the box first.")
 
 
 class SettleProfile(Frozen):
@@ -61,13 +62,14 @@ class AppExtras(Frozen):
     interrupts: tuple[Interrupt, ...] = Field((), description="Boxes that may come up at any time.")
     settle: SettleProfile = Field(default_factory=SettleProfile, description="When a page is at rest.")
 
-    def page_config(self) -> dict[str, Any]:
-        """Return what the page script needs to know, as JSON-able data; times in milliseconds."""
+    def page_config(self, base_url: str) -> dict[str, Any]:
+        """Return what the page script needs to know of the application at `base_url`; times in milliseconds."""
         lost = self.session.lost
         return {
             "quiet": self.settle.quiet.total_seconds() * 1000,
             "cap": self.settle.cap.total_seconds() * 1000,
             "busy": list(self.settle.busy),
+            "base": urlsplit(base_url).path.rstrip("/"),
             "lost": lost.descriptors() if lost else [],
             "interrupts": [interrupt.when.descriptor() for interrupt in self.interrupts],
         }

@@ -78,7 +78,7 @@ class SessionPool:
         extras: AppExtras = self.app.extras
         typed: dict[str, Secret] = {}
         # on the way in the login page is no sign of a lost session
-        context = await open_context(browser, {**extras.page_config(), "lost": []})
+        context = await open_context(browser, {**extras.page_config(self.app.base_url), "lost": []})
         entered = False
         bot = None
         try:

@@ -114,7 +114,7 @@ class Slot:
 
     async def _open(self, state: Mapping[str, Any] | None) -> None:
         browser = await self.launch()
-        context = await open_context(browser, self.extras.page_config(), state)
+        context = await open_context(browser, self.extras.page_config(self.app.base_url), state)
         self._context = context
         self.page = await context.new_page()
         self.page.on("crash", lambda _page: self.mark_broken())

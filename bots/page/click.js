@@ -1,4 +1,5 @@
 // Part 6 of the page script: aims, watches clicks, and waits for the application's answer to a commit.
+const DIALOGS = "dialog,[role=dialog],[role=alertdialog],[aria-modal=true]";
 let target = null;
 let watched = false;
 const inTarget = (event) => event.composedPath().some((node) => node === target || (node.tagName === "LABEL" && node.control === target));
@@ -39,8 +40,16 @@ function spot(el) {
   return { x: box.left + box.width / 2, y: box.top + box.height / 2 };
 }
 
-function aimOnce(want) {
-  const found = resolve(want);
+// Where to look for what makes a box go away: in the box, or the dialog around its sign, before the whole page.
+function boxOf(want, when) {
+  if (!when || want.within) return document;
+  const signs = all(when, true).found;
+  const boxes = [...signs, ...signs.map((el) => el.closest(DIALOGS)).filter(Boolean)];
+  return boxes.find((box) => all(want, false, box).found.length > 0) ?? document;
+}
+
+function aimOnce(want, when) {
+  const found = resolve(want, false, boxOf(want, when));
   if (!found.el) return found;
   const { el } = found;
   if (el.matches(":disabled") || el.closest("[aria-disabled=true]")) return { status: "disabled" };
@@ -61,15 +70,16 @@ async function still(el) {
   if (moving.length) await Promise.race([Promise.allSettled(moving.map((animation) => animation.finished)), sleep(1000)]);
 }
 
-// Finds the one element to click and where; reports an interrupt that stands in the way.
-async function aim(want, timeout, through = false, answers = []) {
+// Finds the one element to click and where; reports an interrupt that stands in the way, unless it is `when` that is
+// to be clicked away.
+async function aim(want, timeout, when = null, answers = []) {
   await settled();
-  const standing = () => (through ? -1 : interrupted());
-  const first = await soon(() => { const at = standing(); return at < 0 ? aimOnce(want) : { el: true, interrupt: at }; }, now() + timeout);
+  const standing = () => (when ? -1 : interrupted());
+  const first = await soon(() => { const at = standing(); return at < 0 ? aimOnce(want, when) : { el: true, interrupt: at }; }, now() + timeout);
   if (first.interrupt !== undefined) return { status: "interrupt", interrupt: first.interrupt };
   if (!first.el) return first;
   await still(first.el);
-  const { el, ...point } = aimOnce(want);
+  const { el, ...point } = aimOnce(want, when);
   if (!el) return point;
   acting();
   watch(el);

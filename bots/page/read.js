@@ -125,8 +125,13 @@ const everything = () => {
   return [document.body?.innerText ?? "", ...values].join("\n");
 };
 
-const lost = (signs = config.lost) =>
-  signs.some((sign) => (sign.url ? location.pathname.startsWith(sign.url) || location.href.startsWith(sign.url) : seen(sign)));
+// An address may be written from the root, from where the application lies, or in full.
+function leadsTo(url) {
+  const path = location.href.slice(location.origin.length);
+  return [path, location.href].some((here) => here.startsWith(url)) || path.startsWith(`${config.base}/${url.replace(/^\/+/, "")}`);
+}
+
+const lost = (signs = config.lost) => signs.some((sign) => (sign.url ? leadsTo(sign.url) : seen(sign)));
 
 const interrupted = () => config.interrupts.findIndex((sign) => seen(sign));
 
