@@ -64,10 +64,13 @@ async def test_a_step_that_misses_its_element_is_a_system_exception(
     office: BotOffice, pages: Pages, slot: int, tmp_path: Path, name: str
 ) -> None:
     pages.show("<p>Nothing here</p>")
-    hands = await office.hands(workflow(application(pages.url, timeout=0.4)), slot)
+    hands = await office.hands(workflow(application(pages.url)), slot)
     await hands.begin(item({}, tmp_path, {}))
     hands.bot.scope.item["lines"] = [{"a": "1"}]
-    await hands.perform(step("open", "/", limit=2))
-    with pytest.raises(SystemException) as caught:
-        await hands.perform(step(name, LACKING[name]))
+    await hands.perform(step("open", "/", limit=10))
+    for limit in (0.4, 2, 10):  # a busy machine gets more time, and takes it only then
+        with pytest.raises(SystemException) as caught:
+            await hands.perform(step(name, LACKING[name], limit=limit))
+        if caught.value.code != "step_timeout":
+            break
     assert caught.value.code in {"element_missing", "page_error"}
