@@ -1,19 +1,22 @@
-"""To the brink: everything up to the commit, the click included, with nothing leaving the browser."""
+"""To the brink: everything up to the commit, the click included, with nothing but the login leaving the browser."""
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from bots.commit import aim
+from bots.guard import SingleSendGuard
 from bots.hands import BrowserHands
 from bots.locators import Locator
 from bots.office import BotOffice
 from bots.trouble import translated
 from engine.definition import Workflow, segments
-from engine.errors import SystemException
+from engine.errors import ItemException, SystemException
 from engine.ports import ItemView, SentRequest
 from engine.values import Record
+
+_LOOK_MS = 40
 
 
 async def rehearse(office: BotOffice, workflow: Workflow, reference: str, payload: Record) -> tuple[SentRequest, ...]:
@@ -29,7 +32,9 @@ async def rehearse(office: BotOffice, workflow: Workflow, reference: str, payloa
 
 
 async def to_the_brink(hands: BrowserHands, item: ItemView) -> tuple[SentRequest, ...]:
-    """Do an item up to its first commit and return what would be sent, secrets scrubbed; 0 requests leave.
+    """Do an item up to its first commit and return what would be sent, secrets scrubbed; 0 leave after the login.
+
+    What the page tried to send before the commit's click (a draft, an autosave) comes first, marked `before_commit`.
 
     Raises:
         BusinessException: the data does not fit the application.
@@ -39,28 +44,44 @@ async def to_the_brink(hands: BrowserHands, item: ItemView) -> tuple[SentRequest
     segment = next((one for one in segments(hands.workflow.steps) if one.commit is not None), None)
     if segment is None or segment.commit is None:
         raise SystemException("no_commit", "the definition has no commit")
-    for step in segment.fill:
-        await hands.perform(step)
     commit = segment.commit.params
     if commit.via != "request":
         raise SystemException("not_blockable", f"a commit `via: {commit.via}` cannot be held back; nothing was clicked")
-    bot, guard = hands.bot, hands.guard
-    seconds = hands.workflow.app.timeout.total_seconds()
-    with translated(bot.redactor, "dry run"):
-        bot.allow(seconds)
-        await aim(bot, commit)
-        async with guard.blocking():
-            await _click(hands, commit.click, accept=commit.dialog == "accept")
-            requests = guard.requests
+    async with hands.guard.blocking():
+        try:
+            for step in segment.fill:
+                await hands.perform(step)
+            await hands.aim(segment.commit)
+        except ItemException as error:
+            held = ", ".join(f"{request.method} {request.url}" for request in _held(hands.guard))
+            error.message += f"; the dry run held back {held}" if held else ""
+            error.args = (error.message,)
+            raise
+        with translated(hands.bot.redactor, "dry run"):
+            requests, earlier = await _click(hands, commit.click, accept=commit.dialog == "accept")
     if not requests:
         raise SystemException("nothing_left", "the click would send nothing")
-    return requests
+    return (*(replace(request, before_commit=True) for request in earlier), *requests)
 
 
-async def _click(hands: BrowserHands, button: Locator, *, accept: bool) -> None:
-    hands.bot.accept_dialog = accept
-    await hands.bot.press_mouse(button)
-    for _ in range(50):
-        if hands.guard.requests:
-            return
-        await hands.bot.page.wait_for_timeout(20)
+async def _click(
+    hands: BrowserHands, button: Locator, *, accept: bool
+) -> tuple[tuple[SentRequest, ...], tuple[SentRequest, ...]]:
+    """Return what the click would send, and what was held back before it."""
+    bot, guard = hands.bot, hands.guard
+    bot.allow(hands.workflow.app.timeout.total_seconds())
+    earlier = _held(guard)
+    async with guard.blocking():  # anew: the files to upload have been chosen by now
+        bot.accept_dialog = accept
+        await bot.press_mouse(button)
+        for _ in range(50):
+            seen = len(guard.requests)
+            await bot.page.wait_for_timeout(_LOOK_MS)
+            if 0 < seen == len(guard.requests):  # leaving a field for the button may save a draft first
+                break
+        return guard.requests, earlier
+
+
+def _held(guard: SingleSendGuard) -> tuple[SentRequest, ...]:
+    unread = (stop.request for stop in guard.stopped if stop.reason == "file_missing")
+    return (*guard.requests, *unread)

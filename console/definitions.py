@@ -91,7 +91,8 @@ def show_requests(desk: DefinitionDesk, reference: str, requests: Sequence[SentR
         print_json(list(requests))
         return
     for request in requests:
-        desk.console.print(plain(f"{reference}: this would be sent; nothing left"))
+        when = "held back before the commit" if request.before_commit else "this would be sent"
+        desk.console.print(plain(f"{reference}: {when}; nothing left"))
         desk.console.print(plain(f"{request.method} {request.url}", "bold"))
         for part in (request.body or "").replace("&", "\n&").splitlines():
             desk.console.print(plain(f"  {part}"))

@@ -71,6 +71,8 @@ class SentRequest:
     url: str
     body: str | None
     status: int | None = None
+    before_commit: bool = False
+    """Whether a dry run held it back before the commit's click: a draft, an autosave."""
 
 
 @dataclass(frozen=True)
