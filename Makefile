@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-# pytest: processes (0 = in this one) and further arguments, e.g. make test JOBS=2 PYTEST_ARGS="-k guard"
-JOBS ?= 0
+# pytest: processes (0: in this one) and further arguments, e.g. make test JOBS=2 PYTEST_ARGS="-k guard"
+JOBS ?= 2
 PYTEST_ARGS ?=
 
 .PHONY: demo test lint setup clean

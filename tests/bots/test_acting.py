@@ -19,7 +19,7 @@ from engine.secrets import SecretStore
 from tests.bots.house import Pages, application, item, step, steps, workflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-LIMIT = timedelta(seconds=2)
+LIMIT = timedelta(seconds=4)
 CANARY = "canary-4711-ü-secret"
 
 
@@ -29,7 +29,7 @@ def allow() -> None:
 
 async def opened(office: BotOffice, pages: Pages, slot: int, folder: Path, body: str, **extras: Any) -> BrowserHands:
     pages.show(body)
-    hands = await office.hands(workflow(application(pages.url, timeout=1.0, extras=extras)), slot)
+    hands = await office.hands(workflow(application(pages.url, timeout=2.5, extras=extras)), slot)
     await hands.begin(item({}, folder, {}))
     await hands.perform(step("open", "/"))
     return hands

@@ -22,7 +22,7 @@ from engine.values import FieldSpec
 from tests.bots.house import Pages, application, item, step, steps, workflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-LIMIT = timedelta(seconds=2)
+LIMIT = timedelta(seconds=4)
 CANARY = "canary-0815-secret"
 KEY = {"number": FieldSpec(type="text")}
 SAVE: dict[str, Any] = {"click": {"button": "Save"}, "confirm": {"text": "Saved"}, "in_doubt": "review"}

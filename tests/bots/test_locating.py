@@ -41,7 +41,7 @@ PAYLOAD = {
 async def shown(office: BotOffice, pages: Pages, slot: int, tmp_path: Path) -> Shown:
     async def show(body: str, **extras: Any) -> BrowserHands:
         pages.show(body)
-        hands = await office.hands(workflow(application(pages.url, timeout=1.0, extras=extras), fields=FIELDS), slot)
+        hands = await office.hands(workflow(application(pages.url, timeout=2.5, extras=extras), fields=FIELDS), slot)
         await hands.begin(item(FIELDS, tmp_path, PAYLOAD))
         await hands.perform(step("open", "/"))
         return hands
@@ -188,7 +188,7 @@ async def test_polling_and_animation_do_not_hold_a_step_up(shown: Shown) -> None
         "<p id=p></p><label>Code <input></label><script>setInterval(() => { p.textContent = Date.now(); }, 15);"
         "(function loop() { setTimeout(loop, 10); })(); (function draw() { requestAnimationFrame(draw); })();</script>"
     )
-    await hands.perform(step("fill", {"Code": "x"}, limit=1.0))
+    await hands.perform(step("fill", {"Code": "x"}, limit=2.5))
 
 
 async def test_a_field_inside_a_frame_is_filled_and_read(shown: Shown, pages: Pages) -> None:

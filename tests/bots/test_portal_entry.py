@@ -22,7 +22,7 @@ from tests.bots.house import item, workflow
 from tests.bots.portal_walk import AUDIT, FIELDS, erp, invoice, walk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-LIMIT = timedelta(seconds=3)
+LIMIT = timedelta(seconds=6)
 
 
 @pytest.fixture
