@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from engine.values import FieldSpec, Formats
 
+CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -203,6 +204,7 @@ class Workflow:
     description: str
     owner: str
     app: Application
+    priority: int
     schedule: Schedule | None
     source: Source | None
     params: dict[str, str]
@@ -244,6 +246,53 @@ class BreakerPolicy(Frozen):
     pause: Duration = Field(timedelta(seconds=60), description="How long nothing is started then.")
 
 
+def parse_rate(raw: object) -> Rate:
+    """Read `30/m`: at most so many items started in a second, minute, hour or day.
+
+    Raises:
+        ValueError: the text is no such rate.
+    """
+    if isinstance(raw, Rate):
+        return raw
+    match = re.fullmatch(r"([1-9]\d{0,5})\s*/\s*([smhd])", str(raw).strip())
+    if match is None:
+        raise ValueError(f"{raw!r} is not a rate; write it like 2/s, 30/m, 500/h or 5000/d")
+    return Rate(int(match[1]), match[2])
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many items may be started in a unit of time; starts are spread evenly over it."""
+
+    count: int
+    unit: str
+
+    @property
+    def pace(self) -> timedelta:
+        """Return the least time between two starts."""
+        return timedelta(seconds=_UNITS[self.unit] / self.count)
+
+
+RateSpec = Annotated[
+    Rate,
+    BeforeValidator(parse_rate),
+    PlainSerializer(lambda value: f"{value.count}/{value.unit}"),
+    WithJsonSchema({"type": "string", "pattern": r"^[1-9]\d{0,5}\s*/\s*[smhd]$", "examples": ["2/s", "30/m"]}),
+]
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class MaintenanceWindow(Frozen):
+    """When an application is not to be worked in; one that ends before it starts goes on to the next day."""
+
+    days: tuple[Weekday, ...] = Field(WEEKDAYS, description="Week days on which it starts, e.g. [sat, sun].")
+    start: str = Field(pattern=CLOCK_TIME, description="Local time at which it starts, like 22:00.")
+    end: str = Field(pattern=CLOCK_TIME, description="Local time at which it ends, like 02:00.")
+    timezone: str = Field("UTC", description="IANA time zone of both times.")
+
+
 class FormatsSpec(Frozen):
     """How the application writes dates and numbers."""
 
@@ -263,6 +312,8 @@ class Application:
     commits: Commits
     breaker: BreakerPolicy
     max_sessions: int
+    rate: Rate | None
+    maintenance: tuple[MaintenanceWindow, ...]
     timeout: timedelta
     """How long a page may take to show what a step needs; ends as a system exception."""
     login: tuple[Step, ...]

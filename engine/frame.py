@@ -15,6 +15,8 @@ from engine.definition import (
     FormatsSpec,
     Frozen,
     ListAudit,
+    MaintenanceWindow,
+    RateSpec,
     Retry,
     Review,
     Schedule,
@@ -34,6 +36,7 @@ class WorkflowFile(Frozen):
     description: str = Field("", description="What the workflow is for, in one or two sentences.")
     owner: str = Field("", description="Team that answers for it.")
     app: str = Field(pattern=NAME, description="Application profile: apps/<app>.yaml beside the workflow.")
+    priority: int = Field(0, ge=-100, le=100, description="Larger is worked first, whatever the deadlines.")
     schedule: Schedule | None = Field(None, description="When the workflow starts by itself.")
     source: Source | None = Field(None, description="Where the records come from.")
     params: dict[str, str] = Field(
@@ -63,4 +66,6 @@ class AppFile(Frozen):
     commits: Commits = Field({}, validate_default=True, description="How it behaves around a commit.")
     breaker: BreakerPolicy = Field({}, validate_default=True, description="When it is left alone.")
     max_sessions: int = Field(4, ge=1, le=64, description="Most sessions of one account at a time.")
+    rate: RateSpec | None = Field(None, description="Most items started in a time, like 30/m; spread evenly.")
+    maintenance: tuple[MaintenanceWindow, ...] = Field((), description="When nothing is started in it.")
     timeout: Duration = Field(timedelta(seconds=20), description="How long a page may take to show what a step needs.")

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Self
 
 from loguru import logger
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from engine.ledger import queue
 from engine.ledger.database import Database
@@ -87,5 +87,5 @@ class Heart:
         while not self._stop.wait(self._lease.total_seconds() / 6):
             try:
                 self.beat()
-            except OperationalError as error:
+            except DBAPIError as error:
                 logger.bind(event="heart.missed").warning("could not extend leases: {}", error.orig)

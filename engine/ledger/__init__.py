@@ -10,7 +10,7 @@
     reviews      what a person decided, and on which attempt
     events       everything else worth remembering, append-only
     models       which artifact is champion, challenger, previous
-    breakers     applications that are left alone for a while
+    apps     applications that are left alone for a while
 
 Writes: `runs` (enqueue, audit), `queue` (claim, extend), `protocol` (gate, decide, settle), `reviews`, `models`.
 Reads: `reads`. Every write about an item is guarded by its fence; one that hits no row raises `engine.errors.Stale`.

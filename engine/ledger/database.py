@@ -22,6 +22,7 @@ from engine.errors import UserError
 from engine.ledger import tables
 
 BUSY_SECONDS = 30
+_ADDRESSES = "write a file's path, or postgresql://user:password@host/database"
 
 
 class Database:
@@ -36,13 +37,17 @@ class Database:
         """
         self.url = url if "://" in url else f"sqlite:///{url}"
         self.clock = clock or SystemClock()
-        options: dict[str, Any] = {"json_serializer": partial(json.dumps, ensure_ascii=False, sort_keys=True)}
-        if self.url.startswith("sqlite"):
-            Path(self.url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-            options["connect_args"] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-        self.engine = sa.create_engine(self.url, **options)
-        if self.engine.dialect.name == "sqlite":
-            _prepare_sqlite(self.engine)
+        self.engine = _engine(self.url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Say whether the ledger is a file on this host; otherwise it is a PostgreSQL server."""
+        return bool(self.engine.dialect.name == "sqlite")
+
+    @property
+    def name(self) -> str:
+        """Return the address without its password, for people."""
+        return self.engine.url.render_as_string(hide_password=True)
 
     def upgrade(self) -> None:
         """Bring the schema to the newest version.
@@ -54,13 +59,15 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         try:
-            with self.engine.connect().execution_options(write=True) as connection, connection.begin():
+            with self.write() as connection:
+                one_at_a_time(connection, "upgrade")
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except CommandError as error:
-            raise UserError(f"{self.url}: was written by a newer version ({error}); update Countersign") from error
+            raise UserError(f"{self.name}: was written by a newer version ({error}); update Countersign") from error
         except sa.exc.DatabaseError as error:
-            raise UserError(f"{self.url}: cannot be opened as a ledger ({error.orig}); name another file") from error
+            hint = "name another file" if self.is_sqlite else "see that the server runs and knows user and database"
+            raise UserError(f"{self.name}: cannot be opened as a ledger ({error.orig}); {hint}") from error
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -71,12 +78,49 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One reading transaction: everything in it is seen as of one instant."""
-        with self.engine.connect() as connection, connection.begin():
+        one_instant = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self.engine.connect().execution_options(**one_instant) as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def _engine(url: str) -> sa.Engine:
+    options: dict[str, Any] = {"json_serializer": partial(json.dumps, ensure_ascii=False, sort_keys=True)}
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise UserError(f"COUNTERSIGN_DATABASE_URL is no address of a database; {_ADDRESSES}") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            options["connect_args"] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+        case "postgresql" | "postgres":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+            # a connection that the server has cut is noticed before a transaction begins on it
+            options |= {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 30}
+            options["connect_args"] = {
+                "connect_timeout": 10,
+                "options": "-c timezone=UTC",
+                "application_name": "countersign",
+            }
+        case other:
+            raise UserError(f"COUNTERSIGN_DATABASE_URL: a ledger cannot live in {other}; {_ADDRESSES}")
+    engine = sa.create_engine(parsed, **options)
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine)
+    return engine
+
+
+def one_at_a_time(connection: Connection, what: str) -> None:
+    """Let no other transaction that says the same `what` go on beside this one; it lasts until this one ends.
+
+    SQLite has one writer anyway; PostgreSQL is asked for an advisory lock.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"countersign {what}"))))
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

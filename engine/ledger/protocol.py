@@ -202,11 +202,12 @@ def _count_towards_breaker(
         return False
     failed = end.error_kind == "system"
     now = database.clock.now()
-    row = connection.execute(sa.select(t.breakers).where(t.breakers.c.app == app).with_for_update()).first()
-    if not failed and (row is None or row.failures == 0):
-        return False
-    failures = (row.failures if row else 0) + 1 if failed else 0
-    is_open = row is not None and row.open_until is not None and row.open_until > now
+    of_app = sa.select(t.apps.c.failures, t.apps.c.open_until).where(t.apps.c.app == app)
+    if not failed and not connection.execute(of_app).one().failures:
+        return False  # the usual case, in which workers need not wait for each other
+    row = connection.execute(of_app.with_for_update(key_share=True)).one()
+    failures = row.failures + 1 if failed else 0
+    is_open = row.open_until is not None and row.open_until > now
     pause = after_failure(policy, failures) if failed and not is_open else None
     opens = pause is not None
     values: dict[str, Any] = {"failures": failures, "changed_at": now}
@@ -214,10 +215,7 @@ def _count_towards_breaker(
         values |= {"open_until": now + pause, "reason": end.reason}
     elif not failed:
         values |= {"open_until": None, "reason": None}
-    if row is None:
-        connection.execute(sa.insert(t.breakers).values(app=app, **values))
-    else:
-        connection.execute(sa.update(t.breakers).where(t.breakers.c.app == app).values(**values))
+    connection.execute(sa.update(t.apps).where(t.apps.c.app == app).values(**values))
     if opens:
         record_event(
             connection, database.clock, "breaker.opened", "worker", app=app, failures=failures, reason=end.reason

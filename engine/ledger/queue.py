@@ -1,8 +1,8 @@
-"""Takes items: claim, heartbeat, release. The order is priority, then availability, then age."""
+"""Takes items: claim and heartbeat. The order is priority, then deadline, then age."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,9 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engine.definition import MaintenanceWindow
 from engine.errors import Stale
 from engine.ledger import tables as t
 from engine.ledger.database import Database
+from engine.windows import closed_until
+
+_HINTS = 100
 
 
 @dataclass(frozen=True)
@@ -58,50 +62,124 @@ class Claim:
     intents: tuple[Intent, ...]
 
 
-def claim(database: Database, worker: str, lease: timedelta, *, run_ids: Sequence[int] | None = None) -> Claim | None:
-    """Take the next open item whose lease ran out, whose time has come and whose application is not paused.
+def claim(
+    database: Database,
+    worker: str,
+    lease: timedelta,
+    *,
+    run_ids: Sequence[int] | None = None,
+    refused: Collection[str] = (),
+) -> Claim | None:
+    """Take the next open item whose lease ran out, whose time has come and whose application may be worked in.
+
+    The order is priority, then deadline, then age. An application's limits (breaker, maintenance, sessions, pace) hold
+    over every worker of the ledger: its row is locked while one of its items is taken.
+
+    Args:
+        database: the ledger.
+        worker: who takes it.
+        lease: for how long, without a heartbeat.
+        run_ids: only items of these runs.
+        refused: hashes of definitions that this worker cannot work.
 
     Returns:
         The claim, or None if there is nothing to take at present.
     """
-    with database.write() as connection:
-        now = database.clock.now()
-        row = connection.execute(
-            sa.update(t.items)
-            .where(t.items.c.id == _next_item(now, run_ids))
-            .values(
-                state=sa.case((t.items.c.state == "ready", "working"), else_=t.items.c.state),
-                fence=t.items.c.fence + 1,
-                owner=worker,
-                lease_until=now + lease,
-            )
-            .returning(*t.items.c)
-        ).first()
-        if row is None:
+    tried: list[str] = []
+    while True:
+        with database.read() as connection:  # cheap, and without a lock: most questions of an idle worker end here
+            app = _next_app(connection, database.clock.now(), run_ids, refused, tried)
+        if app is None:
             return None
-        _orphan_earlier_attempts(connection, row.id, now)
-        attempt = sa.insert(t.attempts).values(item_id=row.id, fence=row.fence, worker=worker, started_at=now)
-        attempt_id = connection.execute(attempt.returning(t.attempts.c.id)).scalar_one()
-        return _claim(connection, row, attempt_id)
+        with database.write() as connection:
+            claimed = _claim_of_app(connection, database, worker, lease, app, run_ids, refused)
+        if claimed is not None:
+            return claimed
+        tried.append(app)  # another worker was faster
 
 
-def _next_item(now: datetime, run_ids: Sequence[int] | None) -> Any:
-    paused = sa.select(t.breakers.c.app).where(t.breakers.c.open_until > now)
+def _next_app(
+    connection: Connection,
+    now: datetime,
+    run_ids: Sequence[int] | None,
+    refused: Collection[str],
+    tried: Sequence[str],
+) -> str | None:
+    """Return the application of the first item in order, among those that may be worked in."""
+    apps = connection.execute(sa.select(t.apps).where(t.apps.c.app.not_in(tried))).all()
+    free = [row.app for row in apps if _may_start(connection, row, now)]
+    first = _first_item(t.apps.c.app, now, run_ids, refused).correlate(t.apps).scalar_subquery()
+    firsts = sa.select(first).where(t.apps.c.app.in_(free))
+    query = sa.select(t.items.c.app).where(t.items.c.id.in_(firsts)).order_by(*t.ITEM_ORDER).limit(1)
+    return connection.execute(query).scalar_one_or_none() if free else None
+
+
+def _may_start(connection: Connection, app: Any, now: datetime) -> bool:
+    """Say whether an item of the application may be started now, by any worker."""
+    if any(at is not None and at > now for at in (app.open_until, app.next_start_at)):
+        return False
+    if closed_until([MaintenanceWindow(**window) for window in app.maintenance], now) is not None:
+        return False
+    held = sa.select(sa.func.count()).where(
+        t.items.c.app == app.app, t.items.c.owner.is_not(None), t.items.c.lease_until >= now
+    )
+    return bool(connection.execute(held).scalar_one() < app.max_sessions)
+
+
+def _first_item(app: Any, now: datetime, run_ids: Sequence[int] | None, refused: Collection[str]) -> sa.Select[Any]:
     query = (
         sa.select(t.items.c.id)
         .where(
-            t.items.c.state.in_([sa.literal_column(f"'{state}'") for state in t.OPEN]),
+            t.IS_OPEN,
+            t.items.c.app == app,
             t.items.c.available_at <= now,
             sa.or_(t.items.c.lease_until.is_(None), t.items.c.lease_until < now),
-            t.items.c.app.not_in(paused),
         )
-        .order_by(t.items.c.priority.desc(), t.items.c.available_at, t.items.c.id)
+        .order_by(*t.ITEM_ORDER)
         .limit(1)
-        .with_for_update(skip_locked=True)
     )
     if run_ids is not None:
         query = query.where(t.items.c.run_id.in_(run_ids))
-    return query.scalar_subquery()
+    if refused:
+        unknown = sa.select(t.runs.c.id).where(t.runs.c.state == "open", t.runs.c.definition_hash.in_(refused))
+        query = query.where(t.items.c.run_id.not_in(unknown))
+    return query
+
+
+def _claim_of_app(
+    connection: Connection,
+    database: Database,
+    worker: str,
+    lease: timedelta,
+    app: str,
+    run_ids: Sequence[int] | None,
+    refused: Collection[str],
+) -> Claim | None:
+    limits = connection.execute(sa.select(t.apps).where(t.apps.c.app == app).with_for_update(key_share=True)).one()
+    now = database.clock.now()  # after the lock, for which we may have waited
+    if not _may_start(connection, limits, now):
+        return None
+    item_id = _first_item(app, now, run_ids, refused).with_for_update(skip_locked=True, key_share=True)
+    row = connection.execute(
+        sa.update(t.items)
+        .where(t.items.c.id == item_id.scalar_subquery())
+        .values(
+            state=sa.case((t.items.c.state == "ready", "working"), else_=t.items.c.state),
+            fence=t.items.c.fence + 1,
+            owner=worker,
+            lease_until=now + lease,
+        )
+        .returning(*t.items.c)
+    ).first()
+    if row is None:
+        return None
+    if limits.pace_seconds is not None:
+        next_start = now + timedelta(seconds=limits.pace_seconds)
+        connection.execute(sa.update(t.apps).where(t.apps.c.app == app).values(next_start_at=next_start))
+    _orphan_earlier_attempts(connection, row.id, now)
+    attempt = sa.insert(t.attempts).values(item_id=row.id, fence=row.fence, worker=worker, started_at=now)
+    attempt_id = connection.execute(attempt.returning(t.attempts.c.id)).scalar_one()
+    return _claim(connection, row, attempt_id)
 
 
 def _orphan_earlier_attempts(connection: Connection, item_id: int, now: datetime) -> None:
@@ -181,19 +259,34 @@ def guarded(connection: Connection, claimed: Claim, **values: Any) -> None:
         raise Stale(f"item {claimed.item_id}: fence {claimed.fence} is no longer ours")
 
 
+def is_work_left(database: Database, run_ids: Sequence[int] | None = None, refused: Collection[str] = ()) -> bool:
+    """Say whether there is an item that is not closed, or a run that is not audited yet, that a worker could take."""
+    run = sa.select(t.runs.c.id).where(t.runs.c.state != "done", t.runs.c.definition_hash.not_in(refused)).limit(1)
+    if run_ids is not None:
+        run = run.where(t.runs.c.id.in_(run_ids))
+    with database.read() as connection:
+        return connection.execute(run).first() is not None
+
+
 def next_wake(database: Database, run_ids: Sequence[int] | None = None) -> datetime | None:
-    """Return when the next open item or due run audit may become claimable, or None if there will be none."""
-    paused = sa.select(t.breakers.c.open_until).where(t.breakers.c.app == t.items.c.app).scalar_subquery()
-    due = _later(_later(t.items.c.available_at, t.items.c.lease_until), paused)
-    item = sa.select(sa.func.min(due)).where(t.items.c.state.in_(t.OPEN))
+    """Return when one of the items that stand first, or a due run audit, may become claimable; None if none will.
+
+    Only the first hundred in order are asked, so that the answer costs the same however long the queue is: it says how
+    long to sleep, not whether something is left.
+    """
+    item = sa.select(t.items.c.id).where(t.IS_OPEN).order_by(t.items.c.id).limit(_HINTS)
     audit = sa.select(sa.func.min(_later(t.runs.c.audit_at, t.runs.c.audit_lease_until))).where(
         t.runs.c.state == "auditing"
     )
     if run_ids is not None:
         item = item.where(t.items.c.run_id.in_(run_ids))
         audit = audit.where(t.runs.c.id.in_(run_ids))
+    due = _later(
+        _later(_later(t.items.c.available_at, t.items.c.lease_until), t.apps.c.open_until), t.apps.c.next_start_at
+    )
+    first = sa.select(sa.func.min(due)).join(t.apps, t.apps.c.app == t.items.c.app).where(t.items.c.id.in_(item))
     with database.read() as connection:
-        columns = [sa.type_coerce(query.scalar_subquery(), t.UtcDateTime) for query in (item, audit)]
+        columns = [sa.type_coerce(query.scalar_subquery(), t.UtcDateTime) for query in (first, audit)]
         return min((at for at in connection.execute(sa.select(*columns)).one() if at is not None), default=None)
 
 

@@ -141,7 +141,9 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
         UserError: the item is still open, or was decided by a person.
     """
     with database.write() as connection:
-        item = connection.execute(sa.select(t.items).where(t.items.c.id == item_id)).first()
+        item = connection.execute(
+            sa.select(t.items).where(t.items.c.id == item_id).with_for_update(key_share=True)
+        ).first()
         if item is None:
             raise UserError(f"there is no item {item_id}; `runner.py items list` shows what there is")
         if item.state not in {"review", "cancelled"}:
@@ -171,7 +173,7 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
 
 
 def _reviewable(connection: Connection, item_id: int, seen_attempt: int | None) -> Any:
-    item = connection.execute(sa.select(t.items).where(t.items.c.id == item_id).with_for_update()).first()
+    item = connection.execute(sa.select(t.items).where(t.items.c.id == item_id).with_for_update(key_share=True)).first()
     if item is None:
         raise UserError(f"there is no item {item_id}; `runner.py review list` shows what waits")
     last = sa.select(t.reviews).where(t.reviews.c.item_id == item_id).order_by(t.reviews.c.id.desc()).limit(1)

@@ -68,7 +68,7 @@ def claim_audit(
         )
         if run_ids is not None:
             due = due.where(t.runs.c.id.in_(run_ids))
-        due = due.order_by(t.runs.c.id).limit(1).with_for_update(skip_locked=True)
+        due = due.order_by(t.runs.c.id).limit(1).with_for_update(skip_locked=True, key_share=True)
         row = connection.execute(
             sa.update(t.runs)
             .where(t.runs.c.id == due.scalar_subquery())
@@ -111,6 +111,9 @@ def close_audit(database: Database, worker: str, due: DueAudit, counts: Mapping[
         unforeseen=tuple(item.reference for item, _ in wrong if item.state in _CLOSED_WELL),
     )
     with database.write() as connection:
+        # items before their run, as everybody takes them: else two transactions could wait for each other
+        flagged = sa.select(t.items.c.id).where(t.items.c.id.in_([item.item_id for item, _ in wrong]))
+        connection.execute(flagged.order_by(t.items.c.id).with_for_update(key_share=True))
         closed = connection.execute(
             sa.update(t.runs)
             .where(t.runs.c.id == due.run_id, t.runs.c.state == "auditing", t.runs.c.audit_owner == worker)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from engine.definition import Snapshot, Workflow
 from engine.ledger import tables as t
-from engine.ledger.database import Database, insert_new, record_event
+from engine.ledger.database import Database, insert_new, one_at_a_time, record_event
 from engine.values import Record, encode
 
 _CHUNK = 500
@@ -76,7 +76,8 @@ def open_run(
     slot: str | None = None,
     kind: str = "entry",
     seed: int | None = None,
-    priority: int = 0,
+    priority: int | None = None,
+    due_at: datetime | None = None,
 ) -> OpenedRun:
     """Enqueue a run and its items in one transaction.
 
@@ -89,7 +90,8 @@ def open_run(
         slot: the planned fire time of a schedule; a second run for it is not opened.
         kind: `entry`, or `correction` for runs that mend records.
         seed: of the audit sample; drawn here, and logged, if not given.
-        priority: larger is claimed first.
+        priority: larger is claimed first; the workflow's own if not given.
+        due_at: the deadline; by default the definition's `time.due` from now.
     """
     with database.write() as connection:
         return open_run_within(
@@ -103,6 +105,7 @@ def open_run(
             kind=kind,
             seed=seed,
             priority=priority,
+            due_at=due_at,
         )
 
 
@@ -117,11 +120,13 @@ def open_run_within(
     slot: str | None = None,
     kind: str = "entry",
     seed: int | None = None,
-    priority: int = 0,
+    priority: int | None = None,
+    due_at: datetime | None = None,
 ) -> OpenedRun:
     """Do what `open_run` does, inside a transaction that does more."""
     seed = random.SystemRandom().randrange(2**53) if seed is None else seed
     now = database.clock.now()
+    one_at_a_time(connection, f"enqueue {workflow.name}")  # two that add the same references would wait for each other
     insert_new(connection, t.definitions, [_definition_row(workflow, now)], t.definitions.c.hash)
     run: dict[str, Any] = {
         "workflow": workflow.name,
@@ -134,7 +139,7 @@ def open_run_within(
         "seed": seed,
         "counts": {},
         "created_at": now,
-        "due_at": now + workflow.time.due if workflow.time.due else None,
+        "due_at": due_at or (now + workflow.time.due if workflow.time.due else None),
     }
     opened = insert_new(connection, t.runs, [run], t.runs.c.id)
     if not opened:
@@ -142,14 +147,31 @@ def open_run_within(
         return OpenedRun(connection.execute(known).scalar_one(), created=False)
     run_id = int(opened[0].id)
     draws = random.Random(seed)  # noqa: S311 - a logged, repeatable draw is the point
-    rows = [_item_row(item, workflow, run_id, now, draws.random()) | {"priority": priority} for item in items]
+    common = {"priority": workflow.priority if priority is None else priority, "due_at": run["due_at"] or t.NEVER}
+    rows = [_item_row(item, workflow, run_id, now, draws.random()) | common for item in items]
     report = _insert_items(connection, database, workflow, run_id, items, rows, rejected=len(rejected))
     for row in rejected:
         record_event(connection, database.clock, "source.rejected", trigger, run_id=run_id, **encode(asdict(row)))
     connection.execute(sa.update(t.runs).where(t.runs.c.id == run_id).values(counts=_counts(report)))
+    _remember_limits(connection, workflow, now)
     if report.enqueued == 0:
         finish_run_if_done(connection, database, run_id)
     return report
+
+
+def _remember_limits(connection: Connection, workflow: Workflow, now: datetime) -> None:
+    """Keep what every worker must heed of the application; the newest run's profile decides."""
+    app = workflow.app
+    limits = {
+        "max_sessions": app.max_sessions,
+        "pace_seconds": app.rate.pace.total_seconds() if app.rate else None,
+        "maintenance": [window.model_dump(mode="json") for window in app.maintenance],
+    }
+    known = connection.execute(sa.select(t.apps).where(t.apps.c.app == app.name)).mappings().first()
+    if known is None:
+        insert_new(connection, t.apps, [{"app": app.name, "failures": 0, "changed_at": now, **limits}], t.apps.c.app)
+    elif any(known[name] != value for name, value in limits.items()):
+        connection.execute(sa.update(t.apps).where(t.apps.c.app == app.name).values(**limits, changed_at=now))
 
 
 def _definition_row(workflow: Workflow, now: datetime) -> dict[str, Any]:
@@ -280,7 +302,9 @@ def finish_run_if_done(
     connection: Connection, database: Database, run_id: int, settle: timedelta = timedelta()
 ) -> bool:
     """Close a run whose last item ended; its audit becomes due when the application's settle time has passed."""
-    still_open = sa.select(t.items.c.id).where(t.items.c.run_id == run_id, t.items.c.state.in_(t.OPEN)).limit(1)
+    # two workers that settle a run's last two items must not each take the other's for open
+    connection.execute(sa.select(t.runs.c.id).where(t.runs.c.id == run_id).with_for_update(key_share=True))
+    still_open = sa.select(t.items.c.id).where(t.items.c.run_id == run_id, t.IS_OPEN).limit(1)
     if connection.execute(still_open).first() is not None:
         return False
     now = database.clock.now()

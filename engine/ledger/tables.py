@@ -12,6 +12,8 @@ from sqlalchemy.types import TypeDecorator
 OPEN = ("ready", "working", "submitting", "submitted")
 """States of an item that a worker still has to bring to an end."""
 IN_REVIEW = ("review",)
+NEVER = datetime(9000, 1, 1, tzinfo=UTC)
+"""The deadline of what has none; a real value, because databases disagree on where NULL sorts."""
 CLOSED = ("passed", "review", "accepted", "correcting", "corrected", "rejected", "cancelled")
 
 
@@ -115,19 +117,33 @@ items = sa.Table(
     sa.Column("audit_draw", sa.Float, nullable=False),
     sa.Column("audited", sa.Boolean, nullable=False, default=False),
     _ref("corrects_item_id", "items.id", nullable=True),
+    sa.Column("due_at", UtcDateTime, nullable=False, server_default=sa.text("'9000-01-01 00:00:00.000000'")),
+    sa.Column("find_first", sa.Boolean, nullable=False, server_default=sa.false()),
     _at("created_at"),
     _at("closed_at", nullable=True),
+    _at("erased_at", nullable=True),
     sa.UniqueConstraint("workflow", "reference"),
 )
-_open_items = items.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN])
-sa.Index(
-    "ix_items_open",
-    items.c.priority.desc(),
-    items.c.available_at,
+IS_OPEN = items.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN])
+"""Written as the partial indexes are, so that both databases see that they apply."""
+ITEM_ORDER = (items.c.priority.desc(), items.c.due_at, items.c.id)
+"""In what order items are taken: priority, then deadline, then age."""
+
+
+def _partial(name: str, *columns: Any, where: Any) -> None:
+    sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
+_partial("ix_items_open", items.c.app, *ITEM_ORDER, where=IS_OPEN)
+_partial("ix_items_open_run", items.c.run_id, items.c.app, *ITEM_ORDER, where=IS_OPEN)
+_partial("ix_items_held", items.c.app, items.c.owner, where=items.c.owner.is_not(None))
+_partial(
+    "ix_items_review",
+    items.c.closed_at,
     items.c.id,
-    sqlite_where=_open_items,
-    postgresql_where=_open_items,
+    where=sa.text("state = 'review' or (state = 'passed' and audited)"),
 )
+_partial("ix_items_erased", items.c.workflow, where=items.c.erased_at.is_not(None))
 sa.Index("ix_items_run_state", items.c.run_id, items.c.state)
 
 attempts = sa.Table(
@@ -236,12 +252,84 @@ models = sa.Table(
     sa.UniqueConstraint("name", "version"),
 )
 
-breakers = sa.Table(
-    "breakers",
+apps = sa.Table(
+    "apps",
     metadata,
     sa.Column("app", sa.Text, primary_key=True),
-    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("max_sessions", sa.Integer, nullable=False),
+    sa.Column("pace_seconds", sa.Float),
+    _at("next_start_at", nullable=True),
+    sa.Column("maintenance", sa.JSON, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False, default=0),
     _at("open_until", nullable=True),
     sa.Column("reason", sa.Text),
+    _at("changed_at"),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("lease_seconds", sa.Float, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("refuses", sa.JSON, nullable=False),
+    _at("started_at"),
+    _at("seen_at"),
+)
+
+schedules = sa.Table(
+    "schedules",
+    metadata,
+    sa.Column("workflow", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("written", sa.JSON, nullable=False),
+    sa.Column("changed", sa.JSON),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("skip_next", sa.Boolean, nullable=False, default=False),
+    _at("since"),
+    _at("walked_to"),
+    sa.Column("changed_by", sa.Text),
+    _at("changed_at"),
+)
+
+slots = sa.Table(
+    "slots",
+    metadata,
+    sa.Column("schedule", sa.Text, sa.ForeignKey("schedules.workflow"), primary_key=True),
+    sa.Column("slot", sa.Text, primary_key=True),
+    _at("fire_at"),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text),
+    _ref("run_id", "runs.id", nullable=True),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    _at("decided_at"),
+)
+sa.Index("ix_slots_schedule_fire_at", slots.c.schedule, slots.c.fire_at)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    _id(),
+    sa.Column("kind", sa.String(48), nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+    _at("opened_at"),
+    _at("closed_at", nullable=True),
+    sa.UniqueConstraint("kind", "subject", "key"),
+)
+_partial("ix_incidents_open", incidents.c.opened_at, where=incidents.c.closed_at.is_(None))
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("value", sa.JSON, nullable=False),
     _at("changed_at"),
 )

@@ -22,6 +22,7 @@ from engine.definition import (
     Commits,
     Evidence,
     ListAudit,
+    Rate,
     Retry,
     Review,
     Snapshot,
@@ -78,9 +79,14 @@ def make_workflow(
     retry: Retry | None = None,
     time: Time | None = None,
     review: Review | None = None,
+    priority: int = 0,
+    max_sessions: int = 64,
+    rate: Rate | None = None,
 ) -> Workflow:
     """Build a workflow as the loader would, without YAML."""
-    said = repr((name, app, segments, find, correction, commits, breaker, retry, time, review))
+    said = repr(
+        (name, app, segments, find, correction, commits, breaker, retry, time, review, priority, max_sessions, rate)
+    )
     return Workflow(
         name=name,
         description="Key invoices into a simulated application.",
@@ -92,11 +98,14 @@ def make_workflow(
             formats=Formats(),
             commits=commits or Commits(find_authoritative=True),
             breaker=breaker or BreakerPolicy(failures=1000),
-            max_sessions=1,
+            max_sessions=max_sessions,
+            rate=rate,
+            maintenance=(),
             timeout=timedelta(seconds=10),
             login=(),
             extras=None,
         ),
+        priority=priority,
         schedule=None,
         source=None,
         params={},
@@ -186,16 +195,25 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Which database the ledger lives in: whatever holds on one must hold on the other."""
+    return str(request.param)
+
+
 @pytest.fixture
-def open_ledger(migrated: Path, tmp_path: Path) -> Iterator[Callable[..., Database]]:
-    """Open a fresh ledger (SQLite file) or, by name, the same one again."""
+def open_ledger(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Database]]:
+    """Open a fresh ledger or, by name, the same one again."""
     opened: list[Database] = []
 
-    def make(clock: Clock, name: str = "ledger.db") -> Database:
-        path = tmp_path / name
-        if not path.exists():
-            shutil.copy(migrated, path)
-        opened.append(Database(str(path), clock))
+    def make(clock: Clock, name: str = "ledger") -> Database:
+        if backend == "sqlite":
+            path = tmp_path / f"{name}.db"
+            if not path.exists():
+                shutil.copy(request.getfixturevalue("migrated"), path)
+            opened.append(Database(str(path), clock))
+        else:
+            opened.append(Database(request.getfixturevalue("postgres_url")(name), clock))
         return opened[-1]
 
     yield make

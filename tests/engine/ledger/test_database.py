@@ -12,6 +12,9 @@ from engine.ledger import tables as t
 from engine.ledger.database import Database
 from tests.engine.conftest import Bench
 
+sqlite_only = pytest.mark.parametrize("backend", ["sqlite"])
+"""What only SQLite has: pragmas, and its own words for indexes and plans."""
+
 
 def test_the_migrations_and_the_tables_agree(bench: Bench) -> None:
     with bench.database.read() as connection:
@@ -21,6 +24,7 @@ def test_the_migrations_and_the_tables_agree(bench: Bench) -> None:
         assert compare_metadata(context, t.metadata) == []
 
 
+@sqlite_only
 def test_the_migrated_indexes_are_those_of_the_tables_to_the_letter(bench: Bench, tmp_path: Path) -> None:
     built = sa.create_engine(f"sqlite:///{tmp_path / 'built.db'}")
     t.metadata.create_all(built)
@@ -33,10 +37,12 @@ def test_the_migrated_indexes_are_those_of_the_tables_to_the_letter(bench: Bench
     assert any("WHERE state IN" in sql for _, sql in found)
 
 
-def test_claiming_uses_the_index_of_open_items(bench: Bench) -> None:
-    from engine.ledger.queue import _next_item  # noqa: PLC0415 - the very query that is claimed with
+@pytest.mark.parametrize("run_ids", [None, [1]])
+@sqlite_only
+def test_claiming_uses_the_index_of_open_items(bench: Bench, run_ids: list[int] | None) -> None:
+    from engine.ledger.queue import _first_item  # noqa: PLC0415 - the very query that is claimed with
 
-    query = sa.select(_next_item(bench.clock.now(), None))
+    query = _first_item("erp", bench.clock.now(), run_ids, ())
     text = str(query.compile(bench.database.engine, compile_kwargs={"literal_binds": True}))
     with bench.database.read() as connection:
         plan = " ".join(row.detail for row in connection.execute(sa.text(f"explain query plan {text}")))
@@ -69,9 +75,9 @@ def test_a_ledger_of_a_newer_version_is_refused(bench: Bench) -> None:
 
 def test_a_failed_transaction_leaves_nothing(bench: Bench) -> None:
     before = bench.everything()
-    row = {"app": "erp", "failures": 1, "changed_at": bench.clock.now()}
+    row = {"app": "erp", "max_sessions": 1, "maintenance": [], "failures": 1, "changed_at": bench.clock.now()}
     with pytest.raises(sa.exc.IntegrityError), bench.database.write() as connection:
-        connection.execute(sa.insert(t.breakers), [row, row])
+        connection.execute(sa.insert(t.apps), [row, row])
     assert bench.everything() == before
 
 
@@ -84,6 +90,7 @@ def test_a_reader_sees_one_instant(bench: Bench) -> None:
         assert reader.execute(count).scalar_one() == 1
 
 
+@sqlite_only
 def test_the_ledger_survives_a_power_cut_and_knows_its_references(bench: Bench) -> None:
     with bench.database.read() as connection:
         pragmas = {
@@ -96,4 +103,6 @@ def test_the_ledger_survives_a_power_cut_and_knows_its_references(bench: Bench) 
 def test_a_naive_time_is_refused(bench: Bench) -> None:
     naive = bench.clock.now().replace(tzinfo=None)
     with pytest.raises(sa.exc.StatementError, match=r"engine\.clock"), bench.database.write() as connection:
-        connection.execute(sa.insert(t.breakers).values(app="erp", failures=1, changed_at=naive))
+        connection.execute(
+            sa.insert(t.apps).values(app="erp", max_sessions=1, maintenance=[], failures=1, changed_at=naive)
+        )

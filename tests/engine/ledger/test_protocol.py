@@ -199,7 +199,7 @@ def fragile(bench: Bench) -> Bench:
 
 def test_the_breaker_opens_at_the_nth_consecutive_failure_and_pauses_the_claim(fragile: Bench) -> None:
     assert [fail(fragile), fail(fragile), fail(fragile)] == [False, False, True]
-    breaker = fragile.one(t.breakers)
+    breaker = fragile.one(t.apps)
     assert (breaker.app, breaker.open_until) == ("erp", fragile.clock.now() + timedelta(seconds=60))
     assert breaker.reason == "http_500"
     event = fragile.one(t.events, t.events.c.kind == "breaker.opened")
@@ -243,7 +243,7 @@ def test_after_the_pause_one_more_failure_pauses_again_and_a_success_closes(frag
     assert fragile.nothing_to_claim()
     fragile.later(seconds=60)
     fail(fragile, Settlement("passed"))
-    breaker = fragile.one(t.breakers)
+    breaker = fragile.one(t.apps)
     assert (breaker.failures, breaker.open_until) == (0, None)
     assert [fail(fragile), fail(fragile), fail(fragile)] == [False, False, True]
 

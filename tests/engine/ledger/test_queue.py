@@ -3,6 +3,7 @@ from __future__ import annotations
 import multiprocessing
 import shutil
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -11,12 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from engine.clock import SystemClock
-from engine.definition import Commits
+from engine.definition import Commits, MaintenanceWindow, Rate
 from engine.errors import Stale
 from engine.ledger import tables as t
 from engine.ledger.database import Database
 from engine.ledger.protocol import Settlement, decide, gate, settle
-from engine.ledger.queue import claim, extend, next_wake
+from engine.ledger.queue import claim, extend, is_work_left, next_wake
 from engine.ledger.reviews import reopen
 from engine.ledger.runs import open_run
 from tests.engine.conftest import LEASE, Bench, invoice, make_workflow
@@ -25,8 +26,8 @@ from tests.engine.conftest import LEASE, Bench, invoice, make_workflow
 def pause(bench: Bench, app: str, seconds: float) -> None:
     with bench.database.write() as connection:
         now = bench.clock.now()
-        row = {"app": app, "failures": 5, "open_until": now + timedelta(seconds=seconds), "changed_at": now}
-        connection.execute(sa.insert(t.breakers).values(**row))
+        closed = {"failures": 5, "open_until": now + timedelta(seconds=seconds)}
+        connection.execute(sa.update(t.apps).where(t.apps.c.app == app).values(**closed))
 
 
 def test_a_claim_says_everything_a_worker_needs(bench: Bench) -> None:
@@ -40,16 +41,79 @@ def test_a_claim_says_everything_a_worker_needs(bench: Bench) -> None:
     assert (claimed.failures, claimed.orphans, claimed.intents, claimed.corrects) == (0, 0, (), None)
 
 
-def test_the_order_is_priority_then_availability_then_age(bench: Bench) -> None:
+def test_the_order_is_priority_then_deadline_then_age(bench: Bench) -> None:
+    now = bench.clock.now()
     bench.enqueue(1)
-    bench.settle(bench.claim(), Settlement("retry", available_at=bench.clock.now() + timedelta(seconds=30)))
-    bench.later(seconds=10)
+    bench.settle(bench.claim(), Settlement("retry", available_at=now + timedelta(seconds=30)))
     bench.enqueue(2, 3)
-    bench.later(seconds=10)
-    bench.enqueue(4, priority=5)
-    bench.later(seconds=20)
-    order = [bench.claim().reference for _ in range(4)]
-    assert order == ["东方/INV-4", "东方/INV-2", "东方/INV-3", "东方/INV-1"]
+    bench.enqueue(4, due_at=now + timedelta(hours=2))
+    bench.enqueue(5, due_at=now + timedelta(hours=1))
+    bench.enqueue(6, priority=5)
+    bench.enqueue(7, workflow=make_workflow(name="urgent", app="bank", priority=7))
+    bench.later(seconds=30)
+    order = [bench.claim().reference for _ in range(7)]
+    assert order == [f"东方/INV-{number}" for number in (7, 6, 5, 4, 1, 2, 3)]
+
+
+def test_an_account_is_never_used_in_more_sessions_than_it_has_whoever_claims(bench: Bench) -> None:
+    two = make_workflow(max_sessions=2)
+    bench.enqueue(1, 2, 3, workflow=two)
+    bench.enqueue(4, workflow=make_workflow(name="other", app="bank"))
+    first = bench.claim("worker-1")
+    bench.claim("worker-2")
+    assert bench.claim("worker-3").app == "bank", "other applications go on"
+    assert bench.nothing_to_claim("worker-3")
+    bench.settle(first, Settlement("passed"))
+    assert bench.claim("worker-3").reference == "东方/INV-3"
+    assert bench.nothing_to_claim("worker-3")
+
+
+def test_a_dead_workers_sessions_are_free_when_its_leases_have_run_out(bench: Bench) -> None:
+    bench.enqueue(1, 2, workflow=make_workflow(max_sessions=1))
+    bench.claim("worker-1")
+    bench.later(seconds=60)
+    assert bench.nothing_to_claim("worker-2")
+    bench.later(seconds=0.001)
+    assert bench.claim("worker-2").reference == "东方/INV-1"
+
+
+def test_the_newest_run_decides_the_limits_of_an_application(bench: Bench) -> None:
+    bench.enqueue(1, 2, workflow=make_workflow(max_sessions=1))
+    bench.claim()
+    assert bench.nothing_to_claim()
+    bench.enqueue(3, workflow=make_workflow(max_sessions=3))
+    assert bench.claim().reference == "东方/INV-2"
+
+
+def test_items_of_an_application_are_started_no_faster_than_its_rate(bench: Bench) -> None:
+    bench.enqueue(1, 2, workflow=make_workflow(rate=Rate(30, "m")))
+    bench.claim("worker-1")
+    assert bench.nothing_to_claim("worker-2")
+    assert next_wake(bench.database) == bench.clock.now() + timedelta(seconds=2)
+    bench.later(seconds=2)
+    assert bench.claim("worker-2").reference == "东方/INV-2"
+
+
+def test_nothing_is_started_while_an_application_is_maintained(bench: Bench) -> None:
+    window = MaintenanceWindow(days=("mon",), start="10:00", end="11:00", timezone="Europe/Berlin")
+    workflow = make_workflow()
+    bench.enqueue(1, workflow=replace(workflow, app=replace(workflow.app, maintenance=(window,))))
+    bench.later(minutes=60)  # Monday, 09:00 UTC
+    assert bench.nothing_to_claim()
+    bench.later(minutes=60)
+    assert bench.claim().reference == "东方/INV-1"
+
+
+def test_what_a_worker_refuses_is_left_for_others(bench: Bench) -> None:
+    other = make_workflow(name="other")
+    bench.enqueue(1)
+    bench.enqueue(2, workflow=other)
+    assert bench.claim(refused=[bench.workflow.hash]).workflow == "other"
+    assert bench.nothing_to_claim(refused=[bench.workflow.hash])
+    assert is_work_left(bench.database)
+    assert is_work_left(bench.database, refused=[bench.workflow.hash])
+    assert not is_work_left(bench.database, refused=[bench.workflow.hash, other.hash])
+    assert bench.claim().workflow == "invoice-entry"
 
 
 def test_leased_and_delayed_items_and_paused_applications_are_left_alone(bench: Bench) -> None:

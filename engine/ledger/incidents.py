@@ -1,0 +1,73 @@
+"""What went wrong beside the items: opened once, however often it is noticed, and closed when it is over.
+
+Kinds: `schedule.missed`, `schedule.late`, `schedule.failed`, `deadline.at_risk`, `worker.lost`, `definition.refused`,
+`breaker.opened`, `clock.off`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engine.ledger import tables as t
+from engine.ledger.database import Database, insert_new
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One incident; it is open while `closed_at` is None."""
+
+    id: int
+    kind: str
+    subject: str
+    """What it happened to: a workflow, a worker, an application."""
+    key: str
+    """Which occurrence: a slot, a run; the same one is never opened twice."""
+    message: str
+    data: dict[str, Any]
+    opened_at: datetime
+    closed_at: datetime | None
+
+
+def open_incident(
+    connection: Connection, database: Database, kind: str, subject: str, key: str, message: str, **data: Any
+) -> bool:
+    """Open an incident, or open it again if it was closed; False if it stands open already."""
+    now = database.clock.now()
+    row = {"kind": kind, "subject": subject, "key": key, "message": message, "data": data, "opened_at": now}
+    if insert_new(connection, t.incidents, [row], t.incidents.c.id):
+        return True
+    again = (
+        sa.update(t.incidents)
+        .where(*_same(kind, subject), t.incidents.c.key == key, t.incidents.c.closed_at.is_not(None))
+        .values(message=message, data=data, opened_at=now, closed_at=None)
+        .returning(t.incidents.c.id)
+    )
+    return connection.execute(again).first() is not None
+
+
+def close_incidents(connection: Connection, database: Database, kind: str, subject: str, key: str | None = None) -> int:
+    """Close what stands open of a kind about a subject; return how many there were."""
+    query = sa.update(t.incidents).where(*_same(kind, subject), t.incidents.c.closed_at.is_(None))
+    if key is not None:
+        query = query.where(t.incidents.c.key == key)
+    closed = query.values(closed_at=database.clock.now()).returning(t.incidents.c.id)
+    return len(connection.execute(closed).all())
+
+
+def incidents(database: Database, *, only_open: bool = True, limit: int = 100) -> list[Incident]:
+    """List incidents, newest first."""
+    columns = [t.incidents.c[name] for name in Incident.__dataclass_fields__]
+    query = sa.select(*columns).order_by(t.incidents.c.opened_at.desc(), t.incidents.c.id.desc()).limit(limit)
+    if only_open:
+        query = query.where(t.incidents.c.closed_at.is_(None))
+    with database.read() as connection:
+        return [Incident(**row._asdict()) for row in connection.execute(query)]
+
+
+def _same(kind: str, subject: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return t.incidents.c.kind == kind, t.incidents.c.subject == subject
