@@ -37,12 +37,11 @@ def open_batches(
     now: datetime, runs: Sequence[OpenRun], times: Mapping[str, ServiceTimes], draws: Random, slots: int
 ) -> list[tuple[int, Batch]]:
     """Draw one replication of the open items: batches, each with its run's id; seconds count from `now`."""
-    drawn_from = {workflow: one.resampled(draws) for workflow, one in times.items()}
     everything = sum(run.left for run in runs)
     found: list[tuple[int, Batch]] = []
     for run in runs:
         most = max(LUMPS_PER_SLOT * slots, run.left * LUMPS // everything)
-        found += [(run.run_id, batch) for batch in _batches(now, run, drawn_from[run.workflow], draws, most)]
+        found += [(run.run_id, batch) for batch in _batches(now, run, times[run.workflow], draws, most)]
     return found
 
 

@@ -191,7 +191,8 @@ def _ends(queue: _Queue, runs: Sequence[OpenRun], slots: int, seed: int) -> dict
     replication, replications = 0, REPLICATIONS
     while replication < replications:
         draws = Random(f"{seed}/{replication}")  # noqa: S311 - a repeatable draw is the point
-        found = open_batches(queue.now, runs, queue.times, draws, slots)
+        times = {workflow: one.resampled(draws) for workflow, one in queue.times.items()}
+        found = open_batches(queue.now, runs, times, draws, slots)
         batches = [batch for _, batch in found]
         wanted = {number for number, (run_id, _) in enumerate(found) if run_id in ends}
         outcome = simulate(batches, limits, slots, until=until, wanted=wanted)

@@ -17,7 +17,6 @@ from typing import cast
 from simpy.core import Environment
 from simpy.events import Event
 
-HOUR = 3600.0
 _Place = tuple[int, float, int, int, int, int, int]
 """A place in the queue: first the order (priority, deadline, age, returned before new), then batch, item, attempt."""
 
@@ -71,8 +70,8 @@ class Outcome:
     starts: int = 0
     waited: float = 0.0
     """Sum over all first attempts of start minus arrival, seconds."""
-    hours: list[float] = field(default_factory=list)
-    """Seconds that slots worked in each hour."""
+    busy_in: dict[str, float] = field(default_factory=dict)
+    """The same by application."""
 
 
 class _Queue:
@@ -178,12 +177,13 @@ class _Slots:
     def _work(self, place: _Place, seconds: float) -> None:
         now, outcome = float(self.env.now), self.outcome
         self.free -= 1
-        self.queues[self.batches[place[4]].app].in_work += 1
+        app = self.batches[place[4]].app
+        self.queues[app].in_work += 1
         end = min(now + seconds, self.until)
         outcome.busy += end - now
+        outcome.busy_in[app] = outcome.busy_in.get(app, 0.0) + end - now
         outcome.first_start = min(outcome.first_start, now)
         outcome.last_end = max(outcome.last_end, end)
-        _spread(outcome.hours, now, end)
         self._after(seconds, place, self._ends)
 
     def _ends(self, event: Event) -> None:
@@ -201,16 +201,6 @@ class _Slots:
         if not self.outcome.left[number]:
             self.outcome.ended[number] = float(self.env.now)
             self.wanted.discard(number)
-
-
-def _spread(hours: list[float], start: float, end: float) -> None:
-    """Add a span of work to the hours that it lies in."""
-    while start < end:
-        hour = int(start // HOUR)
-        hours.extend([0.0] * (hour + 1 - len(hours)))
-        cut = min(end, (hour + 1) * HOUR)
-        hours[hour] += cut - start
-        start = cut
 
 
 def simulate(

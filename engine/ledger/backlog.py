@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from engine.definition import MaintenanceWindow
 from engine.ledger import tables as t
+from engine.ledger.workers import SILENT_AFTER
 
 LEAVING = ("stopping", "stopped")
 """States of a worker that takes no more items."""
@@ -57,7 +58,7 @@ class OpenRun:
 
 @dataclass(frozen=True)
 class LiveWorker:
-    """A worker whose last sign of life is younger than its lease."""
+    """A worker that takes items."""
 
     name: str
     slots: int
@@ -148,7 +149,7 @@ def _waits(connection: Connection, row: Any, now: datetime) -> tuple[datetime, .
 
 
 def live_workers(connection: Connection, now: datetime) -> list[LiveWorker]:
-    """Return the workers that take items: those that gave a sign of life within their lease and are not stopping.
+    """Return the workers that take items: those that beat and are not stopping.
 
     If there is none, those seen within the last two minutes stand in: a restart is no loss of all workers.
     """
@@ -156,7 +157,9 @@ def live_workers(connection: Connection, now: datetime) -> list[LiveWorker]:
     query = sa.select(t.workers).where(t.workers.c.role == "worker", recent).order_by(t.workers.c.name)
     rows = connection.execute(query).all()
     live = [
-        row for row in rows if row.state not in LEAVING and row.seen_at + timedelta(seconds=row.lease_seconds) >= now
+        row
+        for row in rows
+        if row.state not in LEAVING and row.seen_at + timedelta(seconds=row.lease_seconds * SILENT_AFTER) >= now
     ]
     found = live or [row for row in rows if row.seen_at + RESTART >= now]
     return [LiveWorker(row.name, row.slots, frozenset(row.refuses)) for row in found]
@@ -165,7 +168,7 @@ def live_workers(connection: Connection, now: datetime) -> list[LiveWorker]:
 def zones(connection: Connection, workflows: Collection[str]) -> dict[str, str]:
     """Return the time zones that workflows' schedules are written in; UTC for those without a schedule."""
     query = sa.select(t.schedules).where(t.schedules.c.workflow.in_(list(workflows)))
-    said = {row.workflow: {**row.written, **(row.changed or {})} for row in connection.execute(query)}
+    said = {row.workflow: row.changed or row.written for row in connection.execute(query)}
     return {workflow: str(said.get(workflow, {}).get("timezone") or "UTC") for workflow in workflows}
 
 
