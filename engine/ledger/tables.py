@@ -295,7 +295,7 @@ schedules = sa.Table(
     _at("since"),
     _at("walked_to"),
     sa.Column("changed_by", sa.Text),
-    _at("changed_at"),
+    _at("changed_at", nullable=True),
 )
 
 slots = sa.Table(

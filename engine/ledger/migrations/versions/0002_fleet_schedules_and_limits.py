@@ -90,7 +90,7 @@ def upgrade() -> None:
         _at('since'),
         _at('walked_to'),
         sa.Column('changed_by', sa.Text(), nullable=True),
-        _at('changed_at'),
+        _at('changed_at', nullable=True),
         sa.PrimaryKeyConstraint('workflow', name=op.f('pk_schedules')),
     )
     op.create_table(
