@@ -27,6 +27,7 @@ from console.definitions import add_definition_verbs, show_requests
 from console.desk import as_data
 from console.html_report import write_run_report
 from console.items import build_items
+from console.plan import add_plan_verbs
 from console.report import build_report
 from console.review import build_review
 from console.summary import Progress, summary_table
@@ -295,6 +296,7 @@ def main() -> None:
 
 add_definition_verbs(app, lambda: office)
 add_fixture_verbs(app, lambda: office, WORKFLOWS)
+add_plan_verbs(app, lambda: office)
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
 app.add_typer(build_report(lambda: office), name="report")

@@ -22,9 +22,8 @@ def at(hour: float) -> datetime:
 
 
 def allows(app: str, **limits: Any) -> AppState:
-    return AppState(
-        **{"app": app, "max_sessions": 99, "pace": timedelta(), "opens_at": None, "maintenance": ()} | limits
-    )
+    known: dict[str, Any] = {"max_sessions": 99, "pace": timedelta(), "opens_at": None, "maintenance": ()}
+    return AppState(app, **known | limits)
 
 
 def service(workflow: str, *seconds: float, measured: int = 1) -> ServiceTimes:
