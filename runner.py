@@ -29,6 +29,7 @@ from console.html_report import write_run_report
 from console.items import build_items
 from console.report import build_report
 from console.review import build_review
+from console.scheduler import add_scheduler_verbs
 from console.summary import Progress, summary_table
 from engine import loader
 from engine.clock import SystemClock
@@ -338,6 +339,7 @@ def main() -> None:
 
 
 add_definition_verbs(app, lambda: office)
+add_scheduler_verbs(app, lambda: office)
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
 app.add_typer(build_report(lambda: office), name="report")
