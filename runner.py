@@ -30,12 +30,14 @@ from console.items import build_items
 from console.plan import add_plan_verbs
 from console.report import build_report
 from console.review import build_review
+from console.scheduler import add_scheduler_verbs
 from console.summary import Progress, summary_table
 from console.workers import build_workers
 from engine import loader
 from engine.definition import Workflow, parse_duration
 from engine.errors import ItemException, UserError
 from engine.evidence import EvidenceStore
+from engine.forecast import watch_deadlines
 from engine.intake import new_items
 from engine.ledger import models, retention, runs, workers
 from engine.ledger.database import Database
@@ -297,6 +299,7 @@ def main() -> None:
 add_definition_verbs(app, lambda: office)
 add_fixture_verbs(app, lambda: office, WORKFLOWS)
 add_plan_verbs(app, lambda: office)
+add_scheduler_verbs(app, lambda: office, watchers=[watch_deadlines])
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
 app.add_typer(build_report(lambda: office), name="report")

@@ -49,7 +49,7 @@ def _add_pauses(app: typer.Typer, desk: Callable[[], ScheduleDesk]) -> None:
         """Leave out the next slot, once."""
         here = desk()
         schedules.skip_next(here.database, name, who or here.user)
-        here.console.print(plain(f"{name} leaves out its next slot: {next_of(here, name)}"))
+        here.console.print(plain(f"{name} leaves out one slot; the next that starts: {next_of(here, name)}"))
 
 
 def _add_run(app: typer.Typer, desk: Callable[[], ScheduleDesk]) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from console.desk import AsJson, Limit, plain, print_json
 from console.tables import table
-from console.wording import at
+from console.wording import at, seconds
 from engine import loader
 from engine.definition import Workflow
 from engine.errors import UserError
@@ -150,7 +150,7 @@ def _told(one: Planned) -> dict[str, Any]:
 
 def _when(row: ScheduleRow) -> str:
     schedule, changed = row.schedule, " (changed)" if row.changed else ""
-    often = schedule.cron or f"every {row.schedule.every}"
+    often = schedule.cron or f"every {seconds(schedule.every.total_seconds() if schedule.every else None)}"
     calendar = schedule.calendar if isinstance(schedule.calendar, str) else "own" if schedule.calendar else ""
     return f"{often} {schedule.timezone} {calendar}".rstrip() + changed
 

@@ -23,8 +23,10 @@ from sqlalchemy.exc import DBAPIError
 
 from engine.calendars import Calendar
 from engine.errors import UserError
+from engine.ledger import workers
 from engine.ledger.database import Database
 from engine.ledger.schedules import ScheduleRow
+from engine.patience import patiently
 from engine.ports import Registry
 from engine.schedule import Schedule
 from engine.slots import slots
@@ -32,6 +34,8 @@ from engine.timetable import Timetable, calendar_of
 from engine.worker import worker_name
 
 PULSE = timedelta(seconds=30)
+LEASE = timedelta(seconds=60)
+"""A scheduler holds nothing; one that has not beaten for so long, and half as long again, counts as lost."""
 T = TypeVar("T")
 
 
@@ -56,7 +60,7 @@ class Scheduler:
     folder: Path
     """Where the definitions lie."""
     registry: Registry
-    watchers: Sequence[Callable[[Database], None]] = ()
+    watchers: Sequence[Callable[[Database], object]] = ()
     """Called at each pulse."""
     name: str = field(default_factory=worker_name)
     pulse: timedelta = PULSE
@@ -75,6 +79,8 @@ class Scheduler:
         """Start runs until stopped."""
         once = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         clock = AsyncIOScheduler(timezone=UTC, job_defaults=once, event_loop=asyncio.get_running_loop())
+        await patiently(workers.register, self.database, self.name, "scheduler", slots=0, lease=LEASE)
+        beating = asyncio.create_task(self._beat())
         clock.start()
         try:
             while not self._stopping.is_set():
@@ -87,8 +93,18 @@ class Scheduler:
                     await asyncio.wait_for(self._stopping.wait(), self.pulse.total_seconds())
         finally:
             clock.shutdown(wait=False)
-            async with self._one:
-                pass  # a tick that the clock began ends before the database is closed
+            beating.cancel()
+            async with self._one:  # a tick that the clock began ends before the database is closed
+                with contextlib.suppress(DBAPIError):  # it will be seen that we do not beat any more
+                    await asyncio.to_thread(workers.leave, self.database, self.name, "stopped")
+
+    async def _beat(self) -> None:
+        """Say that we live, however long a tick takes."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            with contextlib.suppress(DBAPIError):  # the next tick tells
+                await asyncio.to_thread(workers.beat, self.database, self.name)
+                await asyncio.to_thread(self.database.synchronise)
 
     def _wind(self, clock: AsyncIOScheduler, rows: Sequence[ScheduleRow]) -> None:
         """Set the clock to what holds now."""
