@@ -200,6 +200,7 @@ def run(
     slots: Slots = 2,
     lease: Lease = "60s",
     limit: Annotated[int | None, typer.Option(help="Enqueue at most this many new records.")] = None,
+    priority: Annotated[int | None, typer.Option(help="Larger is worked first; default: the workflow's own.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Go to the brink of the first record's commit.")] = False,
     enqueue_only: Annotated[bool, typer.Option("--enqueue-only", help="Leave the work to `worker`.")] = False,
     as_json: AsJson = False,
@@ -212,7 +213,9 @@ def run(
     if dry_run:
         _show_brink(workflow, items, as_json=as_json)
         return
-    opened = runs.open_run(office.database, workflow, items[:limit], trigger=office.user, rejected=rejected)
+    opened = runs.open_run(
+        office.database, workflow, items[:limit], trigger=office.user, rejected=rejected, priority=priority
+    )
     office.say(
         f"run {opened.run_id}: {opened.enqueued} enqueued, {opened.invalid} invalid, {opened.rejected} rows rejected, "
         f"{len(opened.already_known)} already known, {len(opened.conflicts)} in conflict"
