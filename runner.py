@@ -29,6 +29,7 @@ from console.html_report import write_run_report
 from console.items import build_items
 from console.report import build_report
 from console.review import build_review
+from console.scheduler import add_scheduler_verbs
 from console.summary import Progress, summary_table
 from console.workers import build_workers
 from engine import loader
@@ -298,6 +299,7 @@ def main() -> None:
 
 add_definition_verbs(app, lambda: office)
 add_fixture_verbs(app, lambda: office, WORKFLOWS)
+add_scheduler_verbs(app, lambda: office)
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
 app.add_typer(build_report(lambda: office), name="report")

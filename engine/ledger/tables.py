@@ -288,13 +288,14 @@ schedules = sa.Table(
     sa.Column("workflow", sa.Text, primary_key=True),
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("written", sa.JSON, nullable=False),
-    sa.Column("changed", sa.JSON),
+    sa.Column("changed", sa.JSON(none_as_null=True)),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("skip_next", sa.Boolean, nullable=False, default=False),
+    sa.Column("pauses", sa.JSON, nullable=False),
+    _at("skip_after", nullable=True),
     _at("since"),
     _at("walked_to"),
     sa.Column("changed_by", sa.Text),
-    _at("changed_at"),
+    _at("changed_at", nullable=True),
 )
 
 slots = sa.Table(

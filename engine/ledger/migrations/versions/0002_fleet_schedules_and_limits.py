@@ -85,11 +85,12 @@ def upgrade() -> None:
         sa.Column('written', sa.JSON(), nullable=False),
         sa.Column('changed', sa.JSON(), nullable=True),
         sa.Column('state', sa.String(length=16), nullable=False),
-        sa.Column('skip_next', sa.Boolean(), nullable=False),
+        sa.Column('pauses', sa.JSON(), nullable=False),
+        _at('skip_after', nullable=True),
         _at('since'),
         _at('walked_to'),
         sa.Column('changed_by', sa.Text(), nullable=True),
-        _at('changed_at'),
+        _at('changed_at', nullable=True),
         sa.PrimaryKeyConstraint('workflow', name=op.f('pk_schedules')),
     )
     op.create_table(
