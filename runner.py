@@ -8,8 +8,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated
@@ -61,6 +62,8 @@ EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
 
 WORKFLOWS = Path(__file__).parent / "workflows"
+WATCHERS: tuple[Callable[[Database], object], ...] = (workers.report_lost, watch_deadlines)
+"""What every worker and scheduler sees to now and then."""
 
 
 @dataclass
@@ -157,7 +160,7 @@ class Office:
                     evidence=self.evidence,
                     settings=self.settings,
                     on_settled=progress.settled,
-                    watchers=[partial(workers.report_lost, self.database)],
+                    watchers=WATCHERS,
                 )
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, worker.stop)
@@ -302,7 +305,7 @@ def main() -> None:
 add_definition_verbs(app, lambda: office)
 add_fixture_verbs(app, lambda: office, WORKFLOWS)
 add_plan_verbs(app, lambda: office)
-add_scheduler_verbs(app, lambda: office, watchers=[watch_deadlines])
+add_scheduler_verbs(app, lambda: office, watchers=WATCHERS)
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
 app.add_typer(build_report(lambda: office), name="report")
