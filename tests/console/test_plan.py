@@ -122,6 +122,14 @@ def test_a_later_day_begins_with_nothing_open_and_one_number_of_slots_is_enough(
     assert ([one["slots"] for one in made["options"]], made["items"]) == ([1], 30)
 
 
+def test_a_deadline_that_is_past_already_is_not_counted_and_its_items_are(desk: PlanDesk) -> None:
+    run_id = desk.enqueue(desk.schedule("invoices", "0 3 * * *"), 30)
+    desk.clock.advance(timedelta(hours=1))
+    made = desk.json("plan", "--hours", "2", "--max-slots", "2")
+    assert (made["enough"], made["items"], made["options"][0]["misses"]) == (1, 30, [])
+    assert f"the deadline of run {run_id} is past already: not counted, its items are" in made["advice"]
+
+
 def test_a_workflow_without_a_past_run_is_named_and_can_be_assumed(desk: PlanDesk) -> None:
     desk.schedule("invoices", "0 10 * * *")
     assert desk.json("plan")["left_out"] == ["invoices: no past run; name --items invoices=N"]
