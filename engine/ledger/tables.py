@@ -151,6 +151,7 @@ attempts = sa.Table(
     metadata,
     _id(),
     _ref("item_id", "items.id"),
+    sa.Column("workflow", sa.Text, nullable=False, server_default=sa.text("''")),
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("worker", sa.Text, nullable=False),
     _at("started_at"),
@@ -163,6 +164,8 @@ attempts = sa.Table(
     sa.Column("read_back", sa.JSON),
     sa.UniqueConstraint("item_id", "fence"),
 )
+sa.Index("ix_attempts_workflow_id", attempts.c.workflow, attempts.c.id)
+"""The newest attempts of a workflow, however many the others have made: what its service times are measured from."""
 
 intents = sa.Table(
     "intents",

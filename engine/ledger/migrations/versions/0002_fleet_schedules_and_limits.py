@@ -63,6 +63,10 @@ def upgrade() -> None:
     _partial('ix_items_review', 'items', ['closed_at', 'id'], REVIEW)
     _partial('ix_items_erased', 'items', ['workflow'], ERASED)
 
+    op.add_column('attempts', sa.Column('workflow', sa.Text(), server_default=sa.text("''"), nullable=False))
+    op.execute("UPDATE attempts SET workflow = (SELECT workflow FROM items WHERE items.id = attempts.item_id)")
+    op.create_index('ix_attempts_workflow_id', 'attempts', ['workflow', 'id'])
+
     op.create_table(
         'workers',
         sa.Column('name', sa.Text(), nullable=False),
@@ -137,6 +141,9 @@ def downgrade() -> None:
         op.drop_table(table)
     for name in ('ix_items_open', 'ix_items_open_run', 'ix_items_held', 'ix_items_review', 'ix_items_erased'):
         op.drop_index(name, table_name='items')
+    op.drop_index('ix_attempts_workflow_id', table_name='attempts')
+    with op.batch_alter_table('attempts', schema=None) as batch_op:
+        batch_op.drop_column('workflow')
     with op.batch_alter_table('items', schema=None) as batch_op:
         for column in ('due_at', 'find_first', 'erased_at'):
             batch_op.drop_column(column)
