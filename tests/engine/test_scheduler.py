@@ -1,4 +1,4 @@
-"""The process around the timetable: a real clock, a database that goes away, and an orderly end."""
+"""The process around the timetable: a real clock, a ledger that fails for a while, and an orderly end."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from engine.clock import SystemClock
 from engine.ledger import schedules, workers
 from engine.ledger.database import Database
 from engine.ledger.slots import slot_rows
+from engine.schedule import Schedule
 from engine.scheduler import Scheduler
-from engine.static_schedules import Schedule
 from tests.engine.test_timetable import APP, WORKFLOW
 from tests.engine.toy_registry import toy_registry
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 async def until(true: Callable[[], bool]) -> None:
     """Wait for something that another task does."""
     async with asyncio.timeout(60):
-        while not true():
+        while not true():  # noqa: ASYNC110 - what is waited for is a row in a database
             await asyncio.sleep(0.02)
 
 
@@ -59,7 +59,9 @@ async def test_the_clock_wakes_it_at_the_slot_and_not_at_the_next_look(
     assert (row.role, row.state, row.name) == ("scheduler", "stopped", scheduler.name)
 
 
-async def test_it_goes_on_when_the_database_is_back(open_ledger: Callable[..., Database], folder: Path) -> None:
+async def test_it_goes_on_when_the_ledger_does_not_answer_for_a_while(
+    open_ledger: Callable[..., Database], folder: Path
+) -> None:
     database = open_ledger(SystemClock())
     scheduler = Scheduler(database, folder, toy_registry(), pulse=timedelta(milliseconds=20))
     with database.write() as connection:
