@@ -23,8 +23,9 @@ from bots.dry_run import rehearse
 from bots.office import BotOffice
 from bots.profile import AppExtras
 from bots.registry import step_kinds
+from console.db import build_db
 from console.definitions import add_definition_verbs, show_requests
-from console.desk import as_data
+from console.desk import as_data, pairs
 from console.html_report import write_run_report
 from console.items import build_items
 from console.report import build_report
@@ -36,7 +37,7 @@ from engine.definition import Workflow, parse_duration
 from engine.errors import ItemException, UserError
 from engine.evidence import EvidenceStore
 from engine.intake import new_items
-from engine.ledger import models, retention, runs
+from engine.ledger import models, retention, runs, schema
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
 from engine.logs import FILE_NAME as LOG_FILE
@@ -81,11 +82,15 @@ class Office:
         return Registry(steps=step_kinds(), checks=check_kinds(), app_extras=AppExtras)
 
     @cached_property
+    def ledger(self) -> Database:
+        """The ledger as it is."""
+        return Database(os.environ.get("COUNTERSIGN_DATABASE_URL", str(self.home / "ledger.db")), SystemClock())
+
+    @cached_property
     def database(self) -> Database:
-        """The ledger, brought up to date."""
-        database = Database(os.environ.get("COUNTERSIGN_DATABASE_URL", str(self.home / "ledger.db")), SystemClock())
-        database.upgrade()
-        return database
+        """The ledger, with this version's schema."""
+        schema.prepare(self.ledger)
+        return self.ledger
 
     @cached_property
     def evidence(self) -> EvidenceStore:
@@ -194,7 +199,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Start a workflow: enqueue its records and work them to the end."""
-    workflow = office.load(path, base_url=base_url, params=_pairs(param))
+    workflow = office.load(path, base_url=base_url, params=pairs(param))
     items, rejected = new_items(workflow, source)
     if not enqueue_only:
         office.secrets.require((*workflow.app.login, *workflow.steps))
@@ -298,16 +303,6 @@ def _report(run_id: int, workflow: Workflow, truth: Truth | None, *, quiet: bool
     return report
 
 
-def _pairs(given: list[str] | None) -> dict[str, str]:
-    pairs = {}
-    for text in given or []:
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise UserError(f"--param {text}: write it as name=value")
-        pairs[name] = value
-    return pairs
-
-
 def _show_brink(workflow: Workflow, items: list[runs.NewItem], *, as_json: bool) -> None:
     item = next((one for one in items if not one.problems), None)
     if item is None:
@@ -338,6 +333,7 @@ def main() -> None:
 
 
 add_definition_verbs(app, lambda: office)
+app.add_typer(build_db(lambda: office), name="db")
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
 app.add_typer(build_report(lambda: office), name="report")

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from engine.definition import Workflow
+from engine.errors import UserError
 from engine.evidence import EvidenceStore
 from engine.ledger.database import Database
 from engine.values import encode
@@ -74,6 +76,21 @@ def plain(value: object, style: str = "") -> Text:
     return Text(_UNSAFE.sub("\N{REPLACEMENT CHARACTER}", re.sub(r"\s+", " ", str(value))), style=style)
 
 
+def pairs(given: list[str] | None) -> dict[str, str]:
+    """Return `--param name=value`, given any number of times, as a mapping.
+
+    Raises:
+        UserError: one has no name or no `=`.
+    """
+    found = {}
+    for text in given or []:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise UserError(f"--param {text}: write it as name=value")
+        found[name] = value
+    return found
+
+
 def print_json(data: Any) -> None:
     """Print one JSON document in UTF-8, whatever the terminal's own encoding."""
     text = json.dumps(as_data(data), ensure_ascii=False, indent=2)
@@ -90,4 +107,4 @@ def as_data(value: Any) -> Any:
         return {str(key): as_data(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [as_data(part) for part in value]
-    return encode(value)
+    return str(value) if isinstance(value, Path) else encode(value)

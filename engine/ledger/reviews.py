@@ -14,6 +14,7 @@ from engine.errors import UserError
 from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
 from engine.ledger.runs import NewItem, close_corrected, open_run_within, reopen_run
+from engine.ledger.trust import is_distrusted
 from engine.values import Record, decode, encode
 
 Decision = Literal["accept", "correct", "reject"]
@@ -163,6 +164,7 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
                 closed_at=None,
                 owner=None,
                 lease_until=None,
+                **({} if is_distrusted(connection) else {"find_first": False}),
             )
         )
         reopen_run(connection, item.run_id)

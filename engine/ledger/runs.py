@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from engine.definition import Snapshot, Workflow
 from engine.ledger import tables as t
 from engine.ledger.database import Database, insert_new, one_at_a_time, record_event
+from engine.ledger.trust import is_distrusted
 from engine.values import Record, encode
 
 _CHUNK = 500
@@ -147,7 +148,11 @@ def open_run_within(
         return OpenedRun(connection.execute(known).scalar_one(), created=False)
     run_id = int(opened[0].id)
     draws = random.Random(seed)  # noqa: S311 - a logged, repeatable draw is the point
-    common = {"priority": workflow.priority if priority is None else priority, "due_at": run["due_at"] or t.NEVER}
+    common = {
+        "priority": workflow.priority if priority is None else priority,
+        "due_at": run["due_at"] or t.NEVER,
+        "find_first": is_distrusted(connection),
+    }
     rows = [_item_row(item, workflow, run_id, now, draws.random()) | common for item in items]
     report = _insert_items(connection, database, workflow, run_id, items, rows, rejected=len(rejected))
     for row in rejected:
