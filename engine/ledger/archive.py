@@ -33,6 +33,8 @@ LEFT_OUT = frozenset({"workers"})
 TABLES = tuple(table for table in t.metadata.sorted_tables if table.name not in LEFT_OUT)
 EVIDENCE, MODELS = "evidence.tar", "models.tar"
 _MANIFEST = "manifest.json"
+OF_A_HOST = t.meta.c.key == "clock"
+"""What `meta` holds of the host alone."""
 _PIECE = 1 << 20
 
 

@@ -69,6 +69,8 @@ def backup(
 
 def _rows(connection: Connection, table: sa.Table) -> Iterator[sa.RowMapping]:
     query = sa.select(table).order_by(*table.primary_key.columns)
+    if table is t.meta:
+        query = query.where(~archive.OF_A_HOST)
     with connection.execution_options(yield_per=_PAGE).execute(query) as result:
         yield from result.mappings()
 

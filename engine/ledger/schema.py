@@ -37,7 +37,7 @@ def version(database: Database) -> str | None:
     Raises:
         UserError: the database cannot be reached, or holds the tables of something else.
     """
-    with database.opened(), database.read() as connection:
+    with database.opened(), database.transaction(write=False) as connection:
         there = sa.inspect(connection)
         if there.has_table(_VERSION.name):
             found = connection.execute(sa.select(_VERSION.c.version_num)).scalar_one_or_none()
