@@ -26,6 +26,7 @@ from bots.registry import step_kinds
 from console.db import build_db
 from console.definitions import add_definition_verbs, show_requests
 from console.desk import as_data, pairs
+from console.erase import add_erase
 from console.html_report import write_run_report
 from console.items import build_items
 from console.report import build_report
@@ -334,6 +335,7 @@ def main() -> None:
 
 add_definition_verbs(app, lambda: office)
 app.add_typer(build_db(lambda: office), name="db")
+add_erase(app, lambda: office)
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
 app.add_typer(build_report(lambda: office), name="report")

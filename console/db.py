@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from console.desk import NEEDS_PERSON, As, AsJson, Desk, plain, print_json
-from engine.ledger import backup as backups
-from engine.ledger import restore as restores
+from console.backups import add_backup_verbs
+from console.desk import NEEDS_PERSON, AsJson, Keeper, OpenKeeper, bytes_text, plain, print_json
 from engine.ledger import schema
-from engine.ledger.archive import EVIDENCE
 from engine.ledger.check import Report, check
-from engine.ledger.database import Database
-from engine.ledger.trust import trust
-
-BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="The backup, a .zip file.")]
+from engine.ledger.vacuum import rewrite
 
 
-class Keeper(Desk, Protocol):
-    """A desk that also reaches the ledger whose schema is not this version's, and the files beside it."""
-
-    @property
-    def ledger(self) -> Database:
-        """The ledger as it is, opened without a look at its schema."""
-        ...
-
-    @property
-    def home(self) -> Path:
-        """The folder of logs and reports."""
-        ...
-
-    @property
-    def models_dir(self) -> Path:
-        """Where model artifacts lie."""
-        ...
-
-
-def build_db(desk: Callable[[], Keeper]) -> typer.Typer:
+def build_db(desk: OpenKeeper) -> typer.Typer:
     """Build the `db` verbs for whoever sits at the desk."""
     app = typer.Typer(name="db", help="Upgrade, check, back up and restore the ledger.", no_args_is_help=True)
 
@@ -72,57 +45,14 @@ def build_db(desk: Callable[[], Keeper]) -> typer.Typer:
             raise typer.Exit(NEEDS_PERSON)
 
     @app.command()
-    def backup(
-        path: BackupFile,
-        no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Leave the evidence files out.")] = False,
-        as_json: AsJson = False,
-    ) -> None:
-        """Write the ledger, its evidence and the models to one file, while workers go on."""
+    def vacuum() -> None:
+        """Write the ledger's files anew without what was deleted; everybody else waits meanwhile."""
         here = desk()
-        store = None if no_evidence else here.evidence
-        made = backups.backup(here.ledger, path, store=store, models=here.models_dir)
-        size = path.stat().st_size
-        if as_json:
-            print_json({"file": path, "bytes": size, **asdict(made)})
-        else:
-            items, files = (made.members.get(name) for name in ("tables/items.jsonl", EVIDENCE))
-            counted = f"{items.entries if items else 0} item(s), {files.entries if files else 'no'} evidence file(s)"
-            said = f"{path}: {counted}, as of {made.ledger_time:%Y-%m-%d %H:%M:%S} UTC; {_size(size)}"
-            here.console.print(plain(said))
+        rewrite(here.database)
+        here.console.print(plain(f"{here.ledger.name}: written anew"))
 
-    @app.command()
-    def restore(path: BackupFile, who: As = None, as_json: AsJson = False) -> None:
-        """Fill an empty ledger from a backup; until `db trust`, nothing is entered before the application was asked."""
-        here = desk()
-        done = restores.restore(here.ledger, path, who or here.user, store=here.evidence, models=here.models_dir)
-        if as_json:
-            print_json(done)
-        else:
-            _tell(here, done)
-
-    @app.command("trust")
-    def believe(who: As = None, as_json: AsJson = False) -> None:
-        """Say that a restored ledger is complete again: new items are entered without asking first."""
-        here = desk()
-        known = trust(here.database, who or here.user)
-        if as_json:
-            print_json(known)
-        else:
-            here.console.print(plain(f"{known.trusted_by} trusts the ledger restored at {known.at:%Y-%m-%d %H:%M} UTC"))
-
+    add_backup_verbs(app, desk)
     return app
-
-
-def _tell(here: Keeper, done: restores.Restoration) -> None:
-    when = f"{done.backup_of:%Y-%m-%d %H:%M:%S} UTC"
-    here.console.print(plain(f"{here.ledger.name}: restored as of {when}, {done.rows['items']} item(s)"))
-    said = (
-        f"what was committed since is not in it: {done.open_items} open item(s), and every new one, are asked for in "
-        "the application before they are entered, until `runner.py db trust`"
-    )
-    here.console.print(plain(said))
-    if done.evidence_files is None:
-        here.console.print(plain(f"the backup holds no evidence: put the evidence folder at {here.evidence.root}"))
 
 
 def _show(here: Keeper, report: Report) -> None:
@@ -133,10 +63,13 @@ def _show(here: Keeper, report: Report) -> None:
         rows = ", ".join(f"{n} {name}" for name, n in report.rows.items() if n and name != "items")
         table.add_row("rows", plain(rows or "none"))
         table.add_row(
-            "disk", plain(f"ledger {_size(report.ledger_bytes)}, {_size(report.free_bytes)} free beside the evidence")
+            "disk",
+            plain(
+                f"ledger {bytes_text(report.ledger_bytes)}, {bytes_text(report.free_bytes)} free beside the evidence"
+            ),
         )
         read = "read and compared" if report.evidence_read else "sizes compared; --deep reads them"
-        kept = f"{report.evidence_files} file(s), {_size(report.evidence_bytes)}, {read}"
+        kept = f"{report.evidence_files} file(s), {bytes_text(report.evidence_bytes)}, {read}"
         table.add_row("evidence", plain(kept))
     here.console.print(table)
     for note in report.notes:
@@ -147,11 +80,3 @@ def _show(here: Keeper, report: Report) -> None:
         here.console.print(plain(f"       {wrong.count} in all; {wrong.mend}"))
     if not report.wrong:
         here.console.print(plain("nothing is wrong", style="green"))
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:  # noqa: PLR2004
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

@@ -68,7 +68,27 @@ class Desk(Protocol):
         ...
 
 
+class Keeper(Desk, Protocol):
+    """A desk that also reaches the ledger whose schema is not this version's, and the files beside it."""
+
+    @property
+    def ledger(self) -> Database:
+        """The ledger as it is, opened without a look at its schema."""
+        ...
+
+    @property
+    def home(self) -> Path:
+        """The folder of logs and reports."""
+        ...
+
+    @property
+    def models_dir(self) -> Path:
+        """Where model artifacts lie."""
+        ...
+
+
 OpenDesk = Callable[[], Desk]
+OpenKeeper = Callable[[], Keeper]
 
 
 def plain(value: object, style: str = "") -> Text:
@@ -108,3 +128,12 @@ def as_data(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [as_data(part) for part in value]
     return str(value) if isinstance(value, Path) else encode(value)
+
+
+def bytes_text(count: float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:  # noqa: PLR2004
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

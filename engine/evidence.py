@@ -120,6 +120,15 @@ class EvidenceStore:
             raise ValueError("before needs a time zone")
         return sum(_prune(self.root / _run_folder(run_id), before.timestamp()) for run_id in run_ids)
 
+    def forget(self, run_id: int, item_id: int) -> int:
+        """Delete everything that was kept of an item, sealed or not; return how many files.
+
+        Raises:
+            SystemException: a file could not be deleted.
+        """
+        folder = self.root / _run_folder(run_id) / f"item-{item_id:06d}"
+        return _delete(sorted((folder, *folder.rglob("*")), reverse=True) if folder.exists() else [])
+
     def _relative(self, path: Path) -> Path:
         root = self.root.resolve()
         resolved = path.resolve()
@@ -200,12 +209,17 @@ def _written(path: Path) -> Iterator[None]:
 
 
 def _prune(folder: Path, before: float) -> int:
-    removed = 0
     with _written(folder):
         # Seen before anything is deleted, which makes folders young; deepest first, so that emptied ones can go.
         paths = sorted((folder, *folder.rglob("*")), reverse=True) if folder.exists() else []
         old = [path for path in paths if path.lstat().st_mtime < before]
-    for path in old:
+    return _delete(old)
+
+
+def _delete(paths: Iterable[Path]) -> int:
+    """Delete files, and folders that are empty by then; deepest first."""
+    removed = 0
+    for path in paths:
         with _written(path):
             if path.is_dir() and not path.is_symlink():
                 _remove_if_empty(path)

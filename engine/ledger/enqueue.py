@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from engine.definition import Workflow
 from engine.ledger import tables as t
 from engine.ledger.database import Database, insert_new, record_event
+from engine.ledger.pseudonym import erased_among
 from engine.values import Record, encode
 
 _CHUNK = 500
@@ -42,6 +43,7 @@ class RejectedInput:
     origin: str
     problems: tuple[str, ...]
     raw: Mapping[str, Any]
+    reference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,12 @@ def insert_items(
     first: dict[str, int] = {}
     for index, row in enumerate(rows):
         first.setdefault(row["reference"], index)
-    unique = [rows[index] for index in first.values()]
+    gone = erased_among(connection, workflow.name, first)
+    unique = [rows[index] for reference, index in first.items() if reference not in gone]
     inserted = insert_new(connection, t.items, unique, t.items.c.id, t.items.c.reference)
     added = {row.reference: int(row.id) for row in inserted}
     known = [row for n, row in enumerate(rows) if row["reference"] not in added or first[row["reference"]] != n]
-    conflicts = _conflicts(connection, database, run_id, known)
+    conflicts = _conflicts(connection, database, run_id, [row for row in known if row["reference"] not in gone])
     invalid = [items[n] for reference, n in first.items() if reference in added and items[n].problems]
     for item in invalid:
         findings = [_source_finding(text, workflow) for text in item.problems]
@@ -141,6 +144,23 @@ def insert_items(
         already_known=tuple(row["reference"] for row in known),
         conflicts=tuple(conflicts),
     )
+
+
+def keep_rejected(
+    connection: Connection,
+    database: Database,
+    workflow: Workflow,
+    run_id: int,
+    rejected: Sequence[RejectedInput],
+    who: str,
+) -> None:
+    """Keep the rows that no item could be made of as events; of an erased reference only that it came."""
+    gone = erased_among(connection, workflow.name, [row.reference for row in rejected if row.reference])
+    for row in rejected:
+        data = encode(asdict(row))
+        if row.reference in gone:
+            data = {"reference": gone[row.reference]}
+        record_event(connection, database.clock, "source.rejected", who, run_id=run_id, **data)
 
 
 def _source_finding(problem: str, workflow: Workflow) -> dict[str, Any]:

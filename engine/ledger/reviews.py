@@ -149,6 +149,8 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
             raise UserError(f"there is no item {item_id}; `runner.py items list` shows what there is")
         if item.state not in {"review", "cancelled"}:
             raise UserError(f"item {item_id} is {item.state}: only items in review or cancelled can be tried again")
+        if item.erased_at or item.pruned_at:
+            raise UserError(f"the data of item {item_id} were erased: there is nothing left to work with")
         if item.reason == "invalid_input":
             raise UserError(
                 f"item {item_id} has invalid data: `runner.py review correct {item_id} field=value` mends it"

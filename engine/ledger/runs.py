@@ -14,10 +14,18 @@ from sqlalchemy.engine import Connection
 from engine.definition import Snapshot, Workflow
 from engine.ledger import tables as t
 from engine.ledger.apps import remember_limits
-from engine.ledger.database import Database, insert_new, one_at_a_time, record_event
-from engine.ledger.enqueue import NewItem, OpenedRun, RejectedInput, counts, insert_items, item_row, payload_hash
+from engine.ledger.database import Database, insert_new, one_at_a_time
+from engine.ledger.enqueue import (
+    NewItem,
+    OpenedRun,
+    RejectedInput,
+    counts,
+    insert_items,
+    item_row,
+    keep_rejected,
+    payload_hash,
+)
 from engine.ledger.trust import is_distrusted
-from engine.values import encode
 
 __all__ = ["NewItem", "OpenedRun", "RejectedInput", "payload_hash"]
 
@@ -110,8 +118,7 @@ def open_run_within(
     }
     rows = [item_row(item, workflow, run_id, now, draws.random()) | common for item in items]
     report = insert_items(connection, database, workflow, run_id, items, rows, rejected=len(rejected))
-    for row in rejected:
-        record_event(connection, database.clock, "source.rejected", trigger, run_id=run_id, **encode(asdict(row)))
+    keep_rejected(connection, database, workflow, run_id, rejected, trigger)
     connection.execute(sa.update(t.runs).where(t.runs.c.id == run_id).values(counts=counts(report)))
     remember_limits(connection, workflow.app, now)
     if report.enqueued == 0:
