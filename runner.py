@@ -139,7 +139,7 @@ class Office:
 
     def work(self, run_ids: list[int] | None) -> None:
         """Work the given runs to their end and audit them; without runs, whatever is open, until stopped."""
-        retention.prune(self.database, self.evidence, self.workflow)
+        retention.prune_some(self.database, self.evidence, self.workflow)
         asyncio.run(self._work(run_ids))
 
     async def _work(self, run_ids: list[int] | None) -> None:

@@ -11,6 +11,7 @@ from console.backups import add_backup_verbs
 from console.desk import NEEDS_PERSON, AsJson, Keeper, OpenKeeper, bytes_text, plain, print_json
 from engine.ledger import schema
 from engine.ledger.check import Report, check
+from engine.ledger.retention import prune
 from engine.ledger.vacuum import rewrite
 
 
@@ -43,6 +44,17 @@ def build_db(desk: OpenKeeper) -> typer.Typer:
             _show(here, report)
         if report.wrong:
             raise typer.Exit(NEEDS_PERSON)
+
+    @app.command("prune")
+    def let_go(as_json: AsJson = False) -> None:
+        """Let go of all files, payloads and rows that are older than their definitions keep them."""
+        here = desk()
+        done = prune(here.database, here.evidence, here.workflow)
+        if as_json:
+            print_json(done)
+        else:
+            said = f"{done.files} file(s) deleted, {done.payloads} payload(s) forgotten, {done.rows} old row(s) dropped"
+            here.console.print(plain(said))
 
     @app.command()
     def vacuum() -> None:

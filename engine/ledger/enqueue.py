@@ -157,7 +157,7 @@ def keep_rejected(
     """Keep the rows that no item could be made of as events; of an erased reference only that it came."""
     gone = erased_among(connection, workflow.name, [row.reference for row in rejected if row.reference])
     for row in rejected:
-        data = encode(asdict(row))
+        data = {key: value for key, value in encode(asdict(row)).items() if value is not None}
         if row.reference in gone:
             data = {"reference": gone[row.reference]}
         record_event(connection, database.clock, "source.rejected", who, run_id=run_id, **data)

@@ -166,7 +166,15 @@ def reopen_run(connection: Connection, run_id: int) -> None:
     connection.execute(
         sa.update(t.runs)
         .where(t.runs.c.id == run_id)
-        .values(state="open", finished_at=None, audit_at=None, audit_owner=None, audit_lease_until=None)
+        .values(
+            state="open",
+            finished_at=None,
+            audit_at=None,
+            audit_owner=None,
+            audit_lease_until=None,
+            prune_at=t.UNKNOWN,
+            prune_from=0,
+        )
     )
 
 

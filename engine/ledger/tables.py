@@ -12,6 +12,8 @@ from sqlalchemy.types import TypeDecorator
 OPEN = ("ready", "working", "submitting", "submitted")
 """States of an item that a worker still has to bring to an end."""
 IN_REVIEW = ("review",)
+UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
+"""When retention has to look at a run that it has not looked at yet."""
 NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 """The deadline of what has none; a real value, because databases disagree on where NULL sorts."""
 CLOSED = ("passed", "review", "accepted", "correcting", "corrected", "rejected", "cancelled")

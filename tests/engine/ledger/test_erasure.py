@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from engine.errors import UserError
 from engine.evidence import EvidenceStore
-from engine.ledger import reviews
+from engine.ledger import reviews, vacuum
 from engine.ledger import tables as t
-from engine.ledger import vacuum
 from engine.ledger.check import check
 from engine.ledger.database import Database
 from engine.ledger.erasure import Erased, erase, look
