@@ -65,7 +65,7 @@ def _bend_the_wall_clock() -> None:
     for name, function in replaced.items():
         setattr(time, name, function)
     if hasattr(engine.clock, "datetime"):
-        engine.clock.datetime = _WrongDatetime  # type: ignore[misc]
+        engine.clock.datetime = _WrongDatetime
 
 
 def _name_the_sender() -> None:
