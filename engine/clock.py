@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -28,8 +29,48 @@ class SystemClock:
         return datetime.now(UTC)  # noqa: TID251 - the one place that may ask the host
 
     def monotonic(self) -> float:
-        """Return the host's monotonic seconds."""
-        return time.monotonic()
+        """Return the host's seconds since boot, those of a suspended machine included.
+
+        While a machine sleeps its leases run out elsewhere; a clock that stood still meanwhile would not know.
+        """
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class SharedClock:
+    """The time that every process of one ledger agrees on: asked once of an authority, then counted on by ourselves.
+
+    A step of this host's wall clock changes nothing here: between two questions only the seconds since boot are used.
+    """
+
+    def __init__(self, ask: Callable[[], datetime]) -> None:
+        """Prepare; `ask` returns the authority's present instant and is called at the first `now`."""
+        self._ask = ask
+        self._host = SystemClock()
+        self._told: tuple[datetime, float] | None = None
+
+    def now(self) -> datetime:
+        """Return the authority's present instant in UTC, as of the last question and the seconds since."""
+        if self._told is None:
+            self.synchronise()
+        if self._told is None:
+            raise RuntimeError("the clock's authority did not answer")
+        instant, at = self._told
+        return instant + timedelta(seconds=self.monotonic() - at)
+
+    def monotonic(self) -> float:
+        """Return the host's seconds since boot."""
+        return self._host.monotonic()
+
+    def synchronise(self) -> timedelta:
+        """Ask the authority again; return by how much it has moved against our own counting."""
+        asked = self.monotonic()
+        instant = self._ask()
+        answered = self.monotonic()
+        before = self._told
+        self._told = instant, (asked + answered) / 2
+        if before is None:
+            return timedelta()
+        return instant - (before[0] + timedelta(seconds=self._told[1] - before[1]))
 
 
 @dataclass

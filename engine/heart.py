@@ -72,10 +72,11 @@ class Heart:
         return held is not None and held.leased_until > self._database.clock.monotonic() + span.total_seconds()
 
     def beat(self) -> None:
-        """Extend every held lease once."""
+        """Say that the worker lives, and extend every held lease once."""
         started = self._database.clock.monotonic()
         with self._lock:
             pairs = [(item_id, held.fence) for item_id, held in self._held.items() if held.give_up_at > started]
+        self._database.synchronise()
         lost = queue.extend(self._database, self._worker, pairs, self._lease)
         with self._lock:
             for item_id, fence in pairs:

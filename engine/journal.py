@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from engine.definition import Commits
 from engine.ledger import protocol
 from engine.ledger.database import Database
 from engine.ledger.queue import Claim, Intent
+from engine.patience import patiently
 
 
 class Journal:
-    """Fenced writes about one item; each returns only when its transaction is durable."""
+    """Fenced writes about one item; each returns when it is durable, and waits for a ledger that is away."""
 
     def __init__(self, database: Database, claimed: Claim) -> None:
         """Bind the journal to a claim."""
@@ -21,7 +20,7 @@ class Journal:
 
     async def gate(self, segment: int, commits: Commits) -> Intent:
         """Write the intent to commit a segment; see `protocol.gate`."""
-        intent = await asyncio.to_thread(protocol.gate, self._database, self._claimed, segment, commits)
+        intent = await patiently(protocol.gate, self._database, self._claimed, segment, commits)
         self.intents.append(intent)
         return intent
 
@@ -29,7 +28,7 @@ class Journal:
         self, intent: Intent, outcome: protocol.IntentOutcome, *, url: str | None = None, app_id: str | None = None
     ) -> Intent:
         """Write what became of an intent; see `protocol.decide`."""
-        decided = await asyncio.to_thread(
+        decided = await patiently(
             protocol.decide, self._database, self._claimed, intent, outcome, url=url, app_id=app_id
         )
         self.intents = [decided if known.id == intent.id else known for known in self.intents]

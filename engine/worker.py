@@ -10,23 +10,29 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from loguru import logger
+from sqlalchemy.exc import DBAPIError
 
-from engine.attempt import Attempt, refused
-from engine.definition import BreakerPolicy, Commits, Workflow
-from engine.errors import BusinessException, ItemException, Stale, SystemException, UserError
+from engine.attempt import Attempt
+from engine.definition import Workflow
+from engine.errors import ItemException, Stale, SystemException, UserError
 from engine.evidence import EvidenceStore
 from engine.heart import Heart
-from engine.ledger import protocol, queue, run_audit
+from engine.ledger import protocol, queue, run_audit, workers
 from engine.ledger.database import Database
 from engine.logs import bound
+from engine.patience import passes, patiently
 from engine.ports import Inspector, ItemView, Office
 from engine.retry import next_try
 from engine.values import decode
 
 POLL = timedelta(seconds=1)
+"""How often an idle worker asks for work, at most; one question a process, however many slots it has."""
+FIRST_POLL = timedelta(milliseconds=20)
+WATCH = timedelta(seconds=30)
+"""How often the watchers are called."""
 AUDIT_LEASE = timedelta(minutes=10)
 AUDIT_RETRY = timedelta(seconds=10)
 T = TypeVar("T")
@@ -42,13 +48,19 @@ async def contained(work: Awaitable[T]) -> T | ItemException:
 
     Raises:
         Stale: the item or run is another worker's.
+        UserError: a definition cannot be loaded here.
     """
     try:
         return await work
     except ItemException as error:
         return error
-    except Stale:
+    except (Stale, UserError):
         raise
+    except DBAPIError as error:
+        if passes(error):
+            return SystemException(protocol.LEDGER_AWAY, f"the ledger did not answer: {error.orig}")
+        logger.exception("unexpected error")
+        return SystemException("unexpected", f"{type(error).__name__}: {error.orig}")
     except Exception as error:  # noqa: BLE001 - the settle boundary
         logger.exception("unexpected error")
         return SystemException("unexpected", f"{type(error).__name__}: {error}")
@@ -82,65 +94,124 @@ class Worker:
     name: str = field(default_factory=worker_name)
     on_settled: Callable[[queue.Claim, protocol.Settlement], None] | None = None
     """Called after each settlement, for progress bars."""
+    watchers: Sequence[Callable[[], object]] = ()
+    """Called now and then, off the event loop: whatever one of all workers has to see to."""
 
     def __post_init__(self) -> None:
         """Prepare the signals between slots."""
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
+        self._asking = asyncio.Lock()
+        self._empty = 0
+        self._refused: set[str] = set()
+        self._known: set[str] = set()
 
     def stop(self) -> None:
         """Take no more items; let those in work end within the grace time."""
         self._stopping.set()
         self._changed.set()
 
-    async def run(self, run_ids: Sequence[int] | None = None) -> None:
-        """Work until stopped; with `run_ids`, only on these runs and only until they are done and audited."""
-        with Heart(self.database, self.name, self.settings.lease) as heart:
-            slots = [asyncio.create_task(self._slot(n, heart, run_ids)) for n in range(self.settings.slots)]
+    async def run(self, run_ids: Sequence[int] | None = None, *, drain: bool = False) -> None:
+        """Work until stopped.
+
+        Args:
+            run_ids: only these runs, and only until they are done and audited.
+            drain: stop when nothing is left to do, of whatever run.
+        """
+        settings = self.settings
+        await patiently(
+            workers.register, self.database, self.name, "worker", slots=settings.slots, lease=settings.lease
+        )
+        with Heart(self.database, self.name, settings.lease) as heart:
+            until_done = drain or run_ids is not None
+            slots = [asyncio.create_task(self._slot(n, heart, run_ids, until_done)) for n in range(settings.slots)]
+            watching = asyncio.create_task(self._watch())
             stop = asyncio.create_task(self._stopping.wait())
             await asyncio.wait({stop, asyncio.create_task(_all(slots))}, return_when=asyncio.FIRST_COMPLETED)
             if self._stopping.is_set():
-                await asyncio.wait(slots, timeout=self.settings.grace.total_seconds())
-            stop.cancel()
-            for slot in slots:
-                slot.cancel()
+                await self._leave("stopping")
+                await asyncio.wait(slots, timeout=settings.grace.total_seconds())
+            for task in (stop, watching, *slots):
+                task.cancel()
             ends = await asyncio.gather(*slots, return_exceptions=True)
+        await self._leave("stopped")
         for end in ends:
             if isinstance(end, Exception):
                 raise end
 
-    async def _slot(self, slot: int, heart: Heart, run_ids: Sequence[int] | None) -> None:
-        while not self._stopping.is_set():
-            self._changed.clear()
-            asked_at = self.database.clock.monotonic()
-            claimed = await asyncio.to_thread(
-                queue.claim, self.database, self.name, self.settings.lease, run_ids=run_ids
-            )
-            if claimed is not None:
-                await self._work(slot, heart, claimed, asked_at)
-                self._changed.set()
-            elif not await self._audit(slot, run_ids) and not await self._wait(run_ids):
-                return
+    async def _leave(self, state: Literal["stopping", "stopped"]) -> None:
+        with contextlib.suppress(DBAPIError):  # it will be seen that we do not beat any more
+            await asyncio.to_thread(workers.leave, self.database, self.name, state)
 
-    async def _wait(self, run_ids: Sequence[int] | None) -> bool:
-        """Wait for the next item or audit to come due; False if there will be none."""
-        wake = await asyncio.to_thread(queue.next_wake, self.database, run_ids)
-        if wake is None and run_ids is not None:
+    async def _watch(self) -> None:
+        while True:
+            for watcher in self.watchers:
+                problem = await contained(asyncio.to_thread(watcher))
+                if isinstance(problem, ItemException):
+                    logger.bind(event="watcher.failed").warning("{}: {}", watcher, problem.message)
+            await asyncio.sleep(WATCH.total_seconds())
+
+    async def _slot(self, slot: int, heart: Heart, run_ids: Sequence[int] | None, until_done: bool) -> None:
+        while (task := await self._take(run_ids, until_done)) is not None:
+            match task:
+                case run_audit.DueAudit():
+                    await self._audit(slot, task)
+                case claimed, asked_at:
+                    await self._work(slot, heart, claimed, asked_at)
             self._changed.set()
-            return False
-        pause = POLL
-        if wake is not None:
-            pause = max(timedelta(milliseconds=20), min(POLL, wake - self.database.clock.now()))
+
+    async def _take(
+        self, run_ids: Sequence[int] | None, until_done: bool
+    ) -> tuple[queue.Claim, float] | run_audit.DueAudit | None:
+        """Wait for an item or a run to audit; None when there is nothing left, or to be taken, any more."""
+        async with self._asking:  # idle slots ask through the first of them
+            while not self._stopping.is_set():
+                self._changed.clear()
+                asked_at = self.database.clock.monotonic()
+                claimed = await patiently(
+                    queue.claim,
+                    self.database,
+                    self.name,
+                    self.settings.lease,
+                    run_ids=run_ids,
+                    refused=tuple(self._refused),
+                )
+                if claimed is not None:
+                    self._empty = 0
+                    return claimed, asked_at
+                due = await patiently(
+                    run_audit.claim_audit,
+                    self.database,
+                    self.name,
+                    AUDIT_LEASE,
+                    run_ids=run_ids,
+                    refused=tuple(self._refused),
+                )
+                if due is not None:
+                    return due
+                if until_done and not await patiently(queue.is_work_left, self.database, run_ids, tuple(self._refused)):
+                    return None
+                await self._wait(run_ids)
+        return None
+
+    async def _wait(self, run_ids: Sequence[int] | None) -> None:
+        """Wait until the next item or audit comes due, or something changed; longer each time that nothing did."""
+        wake = await patiently(queue.next_wake, self.database, run_ids)
+        now = self.database.clock.now()
+        pause = min(POLL, FIRST_POLL * 2 ** min(self._empty, 10))
+        self._empty += 1
+        if wake is not None and wake > now:
+            pause = max(FIRST_POLL, min(POLL, wake - now))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), pause.total_seconds())
-        return True
 
     async def _work(self, slot: int, heart: Heart, claimed: queue.Claim, asked_at: float) -> None:
         """Work one claimed item and settle it."""
         with bound(run=claimed.run_id, item=claimed.item_id, reference=claimed.reference, attempt=claimed.fence):
-            workflow = await contained(self._definition(claimed.definition_hash))
-            if isinstance(workflow, ItemException):
-                await self._settle_apart(claimed, workflow)
+            try:
+                workflow = await self._definition(claimed.definition_hash)
+            except UserError as error:
+                await self._refuse(claimed, error)
                 return
             attempt = Attempt(self.database, workflow, claimed, self.evidence, self.inspector)
             heart.hold(claimed.item_id, claimed.fence, asked_at, workflow.time.limit)
@@ -155,17 +226,27 @@ class Worker:
                 logger.bind(event="item.stale").warning("{}; stopped, touched nothing", error)
                 return
             except asyncio.CancelledError:
-                await self._settle(workflow, claimed, attempt.released())
+                await self._settle(claimed, attempt.released(), workflow)
                 raise
             finally:
                 heart.drop(claimed.item_id)
-            await self._settle(workflow, claimed, end)
+            await self._settle(claimed, end, workflow)
 
     async def _definition(self, definition_hash: str) -> Workflow:
-        try:
-            return await asyncio.to_thread(self.definitions, definition_hash)
-        except UserError as error:
-            raise BusinessException("definition_broken", f"the pinned definition cannot be loaded: {error}") from error
+        workflow = await patiently(self.definitions, definition_hash)
+        if definition_hash not in self._known:
+            self._known.add(definition_hash)
+            await patiently(workers.accept, self.database, definition_hash)
+        return workflow
+
+    async def _refuse(self, claimed: queue.Claim, error: UserError) -> None:
+        """Leave the items of a definition that this worker cannot load to others: another version may know it."""
+        self._refused.add(claimed.definition_hash)
+        logger.bind(event="definition.refused", definition=claimed.definition_hash).error(
+            "{}: this worker leaves its items to others: {}", claimed.workflow, error
+        )
+        await patiently(workers.refuse, self.database, self.name, claimed.workflow, claimed.definition_hash, str(error))
+        await self._settle(claimed, protocol.Settlement("released", reason="definition_refused"), None)
 
     async def _attempt(self, slot: int, heart: Heart, workflow: Workflow, attempt: Attempt) -> protocol.Settlement:
         span = workflow.app.commits.submit_timeout
@@ -179,34 +260,10 @@ class Worker:
         wait = next_try(workflow.retry, claimed.failures + 1, error, draw=draw)
         return attempt.after(error, wait)
 
-    async def _settle_apart(self, claimed: queue.Claim, error: ItemException) -> None:
-        """Give an item to a person whose definition, and so whose application, is not to be had."""
-        logger.bind(event="item.refused").error("{}: {}", claimed.reference, error.message)
-        end = refused(error)
-        with contextlib.suppress(Stale):
-            await asyncio.to_thread(
-                protocol.settle,
-                self.database,
-                claimed,
-                end,
-                app=claimed.app,
-                breaker=BreakerPolicy(),
-                settle_time=Commits().settle_time,
-            )
-            if self.on_settled is not None:
-                self.on_settled(claimed, end)
-
-    async def _settle(self, workflow: Workflow, claimed: queue.Claim, end: protocol.Settlement) -> None:
-        app = workflow.app
+    async def _settle(self, claimed: queue.Claim, end: protocol.Settlement, workflow: Workflow | None) -> None:
         try:
-            opened = await asyncio.to_thread(
-                protocol.settle,
-                self.database,
-                claimed,
-                end,
-                app=app.name,
-                breaker=app.breaker,
-                settle_time=app.commits.settle_time,
+            opened = await patiently(
+                protocol.settle, self.database, claimed, end, app=workflow.app if workflow else None
             )
         except Stale as error:
             logger.bind(event="item.stale").warning("{}; the other worker decides", error)
@@ -215,35 +272,38 @@ class Worker:
         logger.bind(event="item.settled", outcome=end.outcome, reason=end.reason).log(
             level, "{} {}{}", claimed.reference, end.outcome, f" ({end.reason}: {end.message})" if end.reason else ""
         )
-        if opened:
-            logger.bind(event="breaker.opened", app=app.name).error(
+        if opened and workflow is not None:
+            breaker = workflow.app.breaker
+            logger.bind(event="breaker.opened", app=claimed.app).error(
                 "{}: {} consecutive system exceptions; nothing is started for {:g} s",
-                app.name,
-                app.breaker.failures,
-                app.breaker.pause.total_seconds(),
+                claimed.app,
+                breaker.failures,
+                breaker.pause.total_seconds(),
             )
         if self.on_settled is not None:
             self.on_settled(claimed, end)
 
-    async def _audit(self, slot: int, run_ids: Sequence[int] | None) -> bool:
-        """Audit one finished run, if one is due; False if none was."""
-        due = await asyncio.to_thread(run_audit.claim_audit, self.database, self.name, AUDIT_LEASE, run_ids=run_ids)
-        if due is None:
-            return False
+    async def _audit(self, slot: int, due: run_audit.DueAudit) -> None:
+        """Audit one finished run."""
         try:
             counts = await contained(self._read_list(slot, due)) if due.items else {}
         except asyncio.CancelledError:
             await asyncio.to_thread(run_audit.give_back, self.database, due, timedelta())
             raise
+        except UserError as error:
+            self._refused.add(due.definition_hash)
+            await patiently(run_audit.give_back, self.database, due, timedelta())
+            logger.bind(event="definition.refused", run=due.run_id).error("run audit left to others: {}", error)
+            return
         if isinstance(counts, ItemException):
             logger.bind(event="run.audit_failed", run=due.run_id).warning("the run audit failed: {}", counts.message)
-            await asyncio.to_thread(run_audit.give_back, self.database, due, AUDIT_RETRY)
-            return True
+            await patiently(run_audit.give_back, self.database, due, AUDIT_RETRY)
+            return
         try:
-            result = await asyncio.to_thread(run_audit.close_audit, self.database, self.name, due, counts)
+            result = await patiently(run_audit.close_audit, self.database, self.name, due, counts)
         except Stale as error:
             logger.bind(event="run.audit_stale", run=due.run_id).warning("{}", error)
-            return True
+            return
         logger.bind(event="run.audited", run=due.run_id).log(
             "ERROR" if result.unforeseen else "INFO" if result.as_expected == result.keys else "WARNING",
             "run audit: {} of {} keys as expected, {} missing, {} duplicate",
@@ -252,7 +312,6 @@ class Worker:
             len(result.missing),
             len(result.duplicates),
         )
-        return True
 
     async def _read_list(self, slot: int, due: run_audit.DueAudit) -> dict[int, int]:
         workflow = await self._definition(due.definition_hash)

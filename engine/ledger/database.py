@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
+from loguru import logger
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from engine.clock import Clock, SystemClock
+from engine.clock import Clock, SharedClock
 from engine.errors import UserError
-from engine.ledger import tables
+from engine.ledger import ledger_time, tables
 
 BUSY_SECONDS = 30
+_STEP = timedelta(seconds=1)
 _ADDRESSES = "write a file's path, or postgresql://user:password@host/database"
 
 
@@ -33,11 +36,14 @@ class Database:
 
         Args:
             url: SQLAlchemy URL; a plain path means an SQLite file.
-            clock: where every timestamp in the ledger comes from.
+            clock: where every timestamp in the ledger comes from; by default the time that all its processes share.
+
+        Raises:
+            UserError: the URL is none, or of a database that cannot hold a ledger.
         """
         self.url = url if "://" in url else f"sqlite:///{url}"
-        self.clock = clock or SystemClock()
         self.engine = _engine(self.url)
+        self.clock: Clock = clock or SharedClock(partial(ledger_time.ask, self))
 
     @property
     def is_sqlite(self) -> bool:
@@ -59,7 +65,7 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         try:
-            with self.write() as connection:
+            with self.transaction(write=True) as connection:
                 one_at_a_time(connection, "upgrade")
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
@@ -72,15 +78,34 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One writing transaction; on SQLite it takes the write lock at once and so never has to give way."""
-        with self.engine.connect().execution_options(write=True) as connection, connection.begin():
+        self.clock.now()  # a shared clock may have to be asked for in a transaction of its own, which must not be inside
+        with self.transaction(write=True) as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One reading transaction: everything in it is seen as of one instant."""
-        one_instant = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with self.engine.connect().execution_options(**one_instant) as connection, connection.begin():
+        self.clock.now()
+        with self.transaction(write=False) as connection:
             yield connection
+
+    @contextmanager
+    def transaction(self, *, write: bool) -> Iterator[Connection]:
+        """One transaction that may begin before the time is known: for the schema, and for asking the time."""
+        options: dict[str, Any] = {"write": write}
+        if not write and not self.is_sqlite:
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
+    def synchronise(self) -> None:
+        """Ask for the time anew, where it is shared: a beat does so, for two clocks never run quite alike."""
+        if isinstance(self.clock, SharedClock):
+            moved = self.clock.synchronise()
+            if abs(moved) > _STEP:
+                logger.bind(event="clock.moved").warning(
+                    "the ledger's clock moved by {:g} s; see to the clock of its host", moved.total_seconds()
+                )
 
     def close(self) -> None:
         """Close every connection."""

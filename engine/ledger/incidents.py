@@ -43,16 +43,21 @@ def open_incident(
         return True
     again = (
         sa.update(t.incidents)
-        .where(*_same(kind, subject), t.incidents.c.key == key, t.incidents.c.closed_at.is_not(None))
+        .where(t.incidents.c.kind == kind, t.incidents.c.subject == subject, t.incidents.c.key == key)
+        .where(t.incidents.c.closed_at.is_not(None))
         .values(message=message, data=data, opened_at=now, closed_at=None)
         .returning(t.incidents.c.id)
     )
     return connection.execute(again).first() is not None
 
 
-def close_incidents(connection: Connection, database: Database, kind: str, subject: str, key: str | None = None) -> int:
-    """Close what stands open of a kind about a subject; return how many there were."""
-    query = sa.update(t.incidents).where(*_same(kind, subject), t.incidents.c.closed_at.is_(None))
+def close_incidents(
+    connection: Connection, database: Database, kind: str, subject: str | None = None, key: str | None = None
+) -> int:
+    """Close what stands open of a kind, about this subject and of this key if given; return how many there were."""
+    query = sa.update(t.incidents).where(t.incidents.c.kind == kind, t.incidents.c.closed_at.is_(None))
+    if subject is not None:
+        query = query.where(t.incidents.c.subject == subject)
     if key is not None:
         query = query.where(t.incidents.c.key == key)
     closed = query.values(closed_at=database.clock.now()).returning(t.incidents.c.id)
@@ -67,7 +72,3 @@ def incidents(database: Database, *, only_open: bool = True, limit: int = 100) -
         query = query.where(t.incidents.c.closed_at.is_(None))
     with database.read() as connection:
         return [Incident(**row._asdict()) for row in connection.execute(query)]
-
-
-def _same(kind: str, subject: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return t.incidents.c.kind == kind, t.incidents.c.subject == subject

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.breaker import after_failure
-from engine.definition import BreakerPolicy, Commits
+from engine.definition import Application, BreakerPolicy, Commits
 from engine.errors import NotSent
 from engine.evidence import EvidenceFile
 from engine.ledger import tables as t
@@ -21,6 +21,8 @@ from engine.ledger.runs import close_corrected, finish_run_if_done
 from engine.ports import Verdict
 from engine.values import encode
 
+LEDGER_AWAY = "ledger_away"
+"""The reason of an attempt that failed for want of the ledger: nobody's fault but ours."""
 IntentOutcome = Literal["sent", "absent", "not_clicked", "rejected"]
 
 
@@ -39,21 +41,26 @@ def gate(database: Database, claimed: Claim, segment: int, commits: Commits) -> 
             raise NotSent(
                 "lease_too_short", "the lease would not outlive the commit; raise the lease or lower the limits"
             )
-        earlier = sa.select(sa.func.count()).where(
+        columns = [t.intents.c[name] for name in Intent.__dataclass_fields__]
+        ours = sa.and_(
             t.intents.c.item_id == claimed.item_id, t.intents.c.segment == segment, t.intents.c.fence == claimed.fence
         )
-        row = {
-            "item_id": claimed.item_id,
-            "segment": segment,
-            "fence": claimed.fence,
-            "gate": connection.execute(earlier).scalar_one(),
-            "at": now,
-            "lands_until": now + commits.click_window + commits.submit_timeout + commits.settle_time,
-            "payload_hash": claimed.payload_hash,
-        }
-        columns = [t.intents.c[name] for name in Intent.__dataclass_fields__]
-        inserted = connection.execute(sa.insert(t.intents).values(**row).returning(*columns)).one()
-        return Intent(**inserted._asdict())
+        when = {"at": now, "lands_until": now + commits.click_window + commits.submit_timeout + commits.settle_time}
+        # written before, but the answer was lost with the database's connection: nothing was sent on it
+        again = sa.update(t.intents).where(ours, t.intents.c.outcome.is_(None)).values(**when).returning(*columns)
+        intent = connection.execute(again).first()
+        if intent is None:
+            earlier = connection.execute(sa.select(sa.func.count()).where(ours)).scalar_one()
+            row = {
+                "item_id": claimed.item_id,
+                "segment": segment,
+                "fence": claimed.fence,
+                "gate": earlier,
+                "payload_hash": claimed.payload_hash,
+                **when,
+            }
+            intent = connection.execute(sa.insert(t.intents).values(**row).returning(*columns)).one()
+        return Intent(**intent._asdict())
 
 
 def decide(
@@ -107,10 +114,14 @@ class Settlement:
 _STATE = {"passed": "passed", "review": "review"}
 
 
-def settle(
-    database: Database, claimed: Claim, end: Settlement, *, app: str, breaker: BreakerPolicy, settle_time: timedelta
-) -> bool:
+def settle(database: Database, claimed: Claim, end: Settlement, *, app: Application | None) -> bool:
     """Close the attempt and place the item, with everything learned, in one transaction.
+
+    Args:
+        database: the ledger.
+        claimed: the claim whose attempt ends.
+        end: how it ended.
+        app: the application's profile; None where the definition could not be loaded, and nothing was tried.
 
     Returns:
         True if this opened the application's breaker.
@@ -137,8 +148,9 @@ def settle(
                 item_id=claimed.item_id,
                 **encode(data),
             )
-        opened = _count_towards_breaker(connection, database, app, end, breaker)
+        opened = app is not None and _count_towards_breaker(connection, database, app.name, end, app.breaker)
         if end.outcome in {"passed", "review"}:
+            settle_time = app.commits.settle_time if app else Commits().settle_time
             finish_run_if_done(connection, database, claimed.run_id, settle_time)
         return opened
 
@@ -200,7 +212,7 @@ def _count_towards_breaker(
     """Count consecutive system exceptions of an application; at the limit, pause it for every worker."""
     if end.error_kind is None and end.outcome not in {"passed", "review"}:
         return False
-    failed = end.error_kind == "system"
+    failed = end.error_kind == "system" and end.reason != LEDGER_AWAY
     now = database.clock.now()
     of_app = sa.select(t.apps.c.failures, t.apps.c.open_until).where(t.apps.c.app == app)
     if not failed and not connection.execute(of_app).one().failures:

@@ -10,11 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engine.definition import MaintenanceWindow
 from engine.errors import Stale
 from engine.ledger import tables as t
+from engine.ledger.apps import may_start
 from engine.ledger.database import Database
-from engine.windows import closed_until
+from engine.ledger.workers import beat_within
 
 _HINTS = 100
 
@@ -107,23 +107,11 @@ def _next_app(
 ) -> str | None:
     """Return the application of the first item in order, among those that may be worked in."""
     apps = connection.execute(sa.select(t.apps).where(t.apps.c.app.not_in(tried))).all()
-    free = [row.app for row in apps if _may_start(connection, row, now)]
+    free = [row.app for row in apps if may_start(connection, row, now)]
     first = _first_item(t.apps.c.app, now, run_ids, refused).correlate(t.apps).scalar_subquery()
     firsts = sa.select(first).where(t.apps.c.app.in_(free))
     query = sa.select(t.items.c.app).where(t.items.c.id.in_(firsts)).order_by(*t.ITEM_ORDER).limit(1)
     return connection.execute(query).scalar_one_or_none() if free else None
-
-
-def _may_start(connection: Connection, app: Any, now: datetime) -> bool:
-    """Say whether an item of the application may be started now, by any worker."""
-    if any(at is not None and at > now for at in (app.open_until, app.next_start_at)):
-        return False
-    if closed_until([MaintenanceWindow(**window) for window in app.maintenance], now) is not None:
-        return False
-    held = sa.select(sa.func.count()).where(
-        t.items.c.app == app.app, t.items.c.owner.is_not(None), t.items.c.lease_until >= now
-    )
-    return bool(connection.execute(held).scalar_one() < app.max_sessions)
 
 
 def _first_item(app: Any, now: datetime, run_ids: Sequence[int] | None, refused: Collection[str]) -> sa.Select[Any]:
@@ -157,7 +145,7 @@ def _claim_of_app(
 ) -> Claim | None:
     limits = connection.execute(sa.select(t.apps).where(t.apps.c.app == app).with_for_update(key_share=True)).one()
     now = database.clock.now()  # after the lock, for which we may have waited
-    if not _may_start(connection, limits, now):
+    if not may_start(connection, limits, now):
         return None
     item_id = _first_item(app, now, run_ids, refused).with_for_update(skip_locked=True, key_share=True)
     row = connection.execute(
@@ -228,18 +216,18 @@ def _intents(connection: Connection, item_id: int) -> tuple[Intent, ...]:
 
 
 def extend(database: Database, worker: str, held: Sequence[tuple[int, int]], lease: timedelta) -> set[int]:
-    """Extend the leases of the held (item, fence) pairs; return the items that are no longer this worker's."""
-    if not held:
-        return set()
+    """Beat: extend the leases of the held (item, fence) pairs; return the items that are no longer this worker's."""
+    mine: set[int] = set()
     with database.write() as connection:
-        until = database.clock.now() + lease
-        extended = connection.execute(
-            sa.update(t.items)
-            .where(t.items.c.owner == worker, sa.tuple_(t.items.c.id, t.items.c.fence).in_(list(held)))
-            .values(lease_until=until)
-            .returning(t.items.c.id)
-        )
-        mine = {row.id for row in extended}
+        beat_within(connection, database, worker)
+        if held:
+            extended = connection.execute(
+                sa.update(t.items)
+                .where(t.items.c.owner == worker, sa.tuple_(t.items.c.id, t.items.c.fence).in_(list(held)))
+                .values(lease_until=database.clock.now() + lease)
+                .returning(t.items.c.id)
+            )
+            mine = {row.id for row in extended}
     return {item_id for item_id, _ in held} - mine
 
 

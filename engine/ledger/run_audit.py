@@ -5,7 +5,7 @@ It is the only thing that sees a commit that landed after its item was verified 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -56,19 +56,29 @@ class AuditResult:
 
 
 def claim_audit(
-    database: Database, worker: str, lease: timedelta, *, run_ids: Sequence[int] | None = None
+    database: Database,
+    worker: str,
+    lease: timedelta,
+    *,
+    run_ids: Sequence[int] | None = None,
+    refused: Collection[str] = (),
 ) -> DueAudit | None:
-    """Take a run whose audit is due and that no other worker audits."""
+    """Take a run whose audit is due, that no other worker audits, and whose definition is not refused."""
+    now = database.clock.now()
+    due = sa.select(t.runs.c.id).where(
+        t.runs.c.state == "auditing",
+        t.runs.c.audit_at <= now,
+        sa.or_(t.runs.c.audit_lease_until.is_(None), t.runs.c.audit_lease_until < now),
+        t.runs.c.definition_hash.not_in(refused),
+    )
+    if run_ids is not None:
+        due = due.where(t.runs.c.id.in_(run_ids))
+    due = due.order_by(t.runs.c.id).limit(1)
+    with database.read() as connection:  # mostly there is none, and no lock is wanted to learn it
+        if connection.execute(due).first() is None:
+            return None
+    due = due.with_for_update(skip_locked=True, key_share=True)
     with database.write() as connection:
-        now = database.clock.now()
-        due = sa.select(t.runs.c.id).where(
-            t.runs.c.state == "auditing",
-            t.runs.c.audit_at <= now,
-            sa.or_(t.runs.c.audit_lease_until.is_(None), t.runs.c.audit_lease_until < now),
-        )
-        if run_ids is not None:
-            due = due.where(t.runs.c.id.in_(run_ids))
-        due = due.order_by(t.runs.c.id).limit(1).with_for_update(skip_locked=True, key_share=True)
         row = connection.execute(
             sa.update(t.runs)
             .where(t.runs.c.id == due.scalar_subquery())

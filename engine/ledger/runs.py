@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from engine.definition import Snapshot, Workflow
 from engine.ledger import tables as t
+from engine.ledger.apps import remember_limits
 from engine.ledger.database import Database, insert_new, one_at_a_time, record_event
 from engine.values import Record, encode
 
@@ -153,25 +154,10 @@ def open_run_within(
     for row in rejected:
         record_event(connection, database.clock, "source.rejected", trigger, run_id=run_id, **encode(asdict(row)))
     connection.execute(sa.update(t.runs).where(t.runs.c.id == run_id).values(counts=_counts(report)))
-    _remember_limits(connection, workflow, now)
+    remember_limits(connection, workflow.app, now)
     if report.enqueued == 0:
         finish_run_if_done(connection, database, run_id)
     return report
-
-
-def _remember_limits(connection: Connection, workflow: Workflow, now: datetime) -> None:
-    """Keep what every worker must heed of the application; the newest run's profile decides."""
-    app = workflow.app
-    limits = {
-        "max_sessions": app.max_sessions,
-        "pace_seconds": app.rate.pace.total_seconds() if app.rate else None,
-        "maintenance": [window.model_dump(mode="json") for window in app.maintenance],
-    }
-    known = connection.execute(sa.select(t.apps).where(t.apps.c.app == app.name)).mappings().first()
-    if known is None:
-        insert_new(connection, t.apps, [{"app": app.name, "failures": 0, "changed_at": now, **limits}], t.apps.c.app)
-    elif any(known[name] != value for name, value in limits.items()):
-        connection.execute(sa.update(t.apps).where(t.apps.c.app == app.name).values(**limits, changed_at=now))
 
 
 def _definition_row(workflow: Workflow, now: datetime) -> dict[str, Any]:

@@ -188,9 +188,7 @@ class Story:
 
     def settle(self, claimed: queue.Claim, end: Settlement) -> bool:
         """Settle as a worker does."""
-        app = self.workflow.app
-        settle_time = app.commits.settle_time
-        return protocol.settle(self.database, claimed, end, app=app.name, breaker=app.breaker, settle_time=settle_time)
+        return protocol.settle(self.database, claimed, end, app=self.workflow.app)
 
     def passes(
         self, *, seconds: float = 12, probability: float | None = 0.01, claimed: queue.Claim | None = None

@@ -160,9 +160,7 @@ class Bench:
     def settle(self, claimed: Claim, end: Settlement, *, workflow: Workflow | None = None) -> bool:
         """Settle as a worker does."""
         app = (workflow or self.workflow).app
-        return settle(
-            self.database, claimed, end, app=app.name, breaker=app.breaker, settle_time=app.commits.settle_time
-        )
+        return settle(self.database, claimed, end, app=app)
 
     def rows(self, table: sa.Table, *where: sa.ColumnElement[bool]) -> list[Any]:
         """Return a table's rows by id."""

@@ -18,11 +18,13 @@ from engine.definition import BreakerPolicy, Commits, Retry, Time, Workflow
 from engine.errors import UserError
 from engine.evidence import EvidenceStore
 from engine.ledger import tables as t
+from engine.ledger import workers
 from engine.ledger.database import Database
-from engine.ledger.protocol import Settlement
+from engine.ledger.incidents import incidents
 from engine.ledger.queue import Claim
 from engine.ledger.runs import NewItem, OpenedRun, open_run
 from engine.worker import Settings, Worker
+from fixtures.postgres import PostgresServer
 from tests.engine.conftest import Bench, invoice, make_workflow
 from tests.engine.simulated_app import Application, Comparing, SimulatedHands, SimulatedOffice
 
@@ -111,6 +113,9 @@ async def test_two_workers_share_the_work_and_double_nothing(place: Place) -> No
 
 
 async def test_every_kind_of_trouble_ends_well(place: Place) -> None:
+    place.workflow = make_workflow(  # one item may meet all of it: an item that comes back goes before younger ones
+        commits=QUICK, retry=Retry(attempts=9, wait=timedelta(milliseconds=10), jitter=False)
+    )
     place.app.will("send", "cut_before_commit", "error_after_commit", "not_sent", "crash_after_commit")
     place.app.will("fill", "ok", "error", "session_lost", "crash")
     run = place.enqueue(*range(1, 7))
@@ -208,30 +213,61 @@ async def test_the_breaker_pauses_the_application_and_says_so(place: Place, log:
     assert sum("breaker.opened" in line for line in log) == 1
 
 
-async def test_an_item_whose_definition_is_broken_goes_to_a_person_and_the_others_go_on(place: Place) -> None:
-    broken = make_workflow(name="broken")
+async def test_a_worker_that_lacks_a_definition_leaves_its_items_to_one_that_has_it_and_says_so(
+    place: Place, log: list[str]
+) -> None:
+    newer = make_workflow(name="newer")
 
-    def definitions(definition_hash: str) -> Workflow:
-        if definition_hash == broken.hash:
-            raise UserError("broken.yaml:3:1: unknown step 'flil'")
+    def of_the_old_version(definition_hash: str) -> Workflow:
+        if definition_hash == newer.hash:
+            raise UserError("newer.yaml:3:1: unknown step 'flil'")
         return place.workflow
 
-    place.enqueue(1, workflow=broken)
+    place.enqueue(1, workflow=newer)
     place.enqueue(2)
-    worker = place.worker(definitions=definitions)
-    ends: list[str] = []
+    await place.worker("old", definitions=of_the_old_version).run(drain=True)
+    assert place.states == ["ready", "passed"]
+    (refused,) = incidents(place.database)
+    assert (refused.kind, refused.subject) == ("definition.refused", "newer")
+    assert "worker old cannot load" in refused.message
+    (row,) = workers.listing(place.database)
+    assert (row.state, row.refuses) == ("stopped", {newer.hash: "newer.yaml:3:1: unknown step 'flil'"})
+    assert any("leaves its items to others" in line for line in log)
 
-    def stop_after_two(claimed: Claim, end: Settlement) -> None:
-        ends.append(f"{claimed.workflow} {end.outcome}")
-        if len(ends) == 2:
-            worker.stop()
+    await place.worker("new").run(drain=True)
+    assert place.states == ["passed", "passed"]
+    assert incidents(place.database) == []
+    assert place.outcomes == ["released", "passed", "passed"]
 
-    worker.on_settled = stop_after_two
-    await worker.run()
-    assert ends == ["broken review", "invoice-entry passed"]
-    assert place.states == ["review", "passed"]
-    assert place.rows(t.items)[0].reason == "definition_broken"
-    assert "flil" in place.rows(t.verdicts)[0].findings[0]["message"]
+
+async def test_a_worker_outlives_a_restart_of_the_database(
+    place: Place, backend: str, postgres: PostgresServer
+) -> None:
+    if backend == "sqlite":
+        pytest.skip("a file has no server")
+    run = place.enqueue(*range(1, 41))
+    working = asyncio.create_task(place.worker(slots=3).run([run.run_id]))
+    for _ in range(2):
+        await asyncio.sleep(0.15)
+        await asyncio.to_thread(postgres.stop, "immediate")
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(postgres.start)
+    await working
+    assert Counter(place.states) == {"passed": 40}
+    assert len({record.key for record in place.app.records}) == len(place.app.records) == 40
+
+
+async def test_watchers_are_called_and_one_that_fails_stops_nobody(place: Place, log: list[str]) -> None:
+    called: list[str] = []
+
+    def broken() -> None:
+        raise RuntimeError("no disk")
+
+    run = place.enqueue(1)
+    await place.worker(watchers=[broken, lambda: called.append("watched")]).run([run.run_id])
+    assert place.states == ["passed"]
+    assert called == ["watched"]
+    assert any("no disk" in line for line in log)
 
 
 async def test_the_run_audit_sees_a_late_duplicate_and_a_missing_record(place: Place) -> None:

@@ -225,14 +225,7 @@ def claim_all(path: str, worker: str, start: Barrier) -> None:
         if first:  # neither may finish before the other has begun: SQLite's lock is not fair
             start.wait(60)
             first = False
-        settle(
-            database,
-            claimed,
-            Settlement("passed", message=worker),
-            app="erp",
-            breaker=workflow.app.breaker,
-            settle_time=timedelta(),
-        )
+        settle(database, claimed, Settlement("passed", message=worker), app=workflow.app)
     database.close()
 
 
