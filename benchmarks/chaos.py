@@ -1,10 +1,10 @@
 """Everything that can befall a fleet, at random instants of its work: `python -m benchmarks.chaos [--quick] [--json]`.
 
 Real `runner.py worker` processes with real browsers enter invoices into the portal, which itself answers 500 after it
-saved, cuts connections, answers late and ends sessions. Meanwhile worker process groups are killed with SIGKILL (a
-stranger takes over, never the same identity) or frozen with SIGSTOP for longer than a lease and woken; the PostgreSQL
-server is killed and started again; the evidence disk is full for seconds (needs root on Linux); the wall clock of a
-worker jumps by minutes, both ways. The portal's own records decide:
+saved, cuts connections, answers late and ends sessions. Meanwhile workers are killed with SIGKILL, with their browsers
+or without (a stranger takes over, never the same identity), or frozen with SIGSTOP for longer than a lease and woken;
+the PostgreSQL server is killed and started again; the evidence disk is full for seconds (needs root on Linux); the wall
+clock of a worker jumps by minutes, both ways. The portal's own records decide:
 
     lost         the ledger calls it entered and the portal does not hold it, or it is still open at the end
     duplicates   keys that the portal holds more than once, whether anybody noticed or not
@@ -36,7 +36,8 @@ SLOTS = {1: 4, 2: 3, 4: 2}
 def main() -> None:
     """Torment, count and print."""
     arguments = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)  # even in the background, where shells have it ignored
     outcomes = []
     for plan in _plans(arguments):
         outcome = _one(plan, arguments.keep)

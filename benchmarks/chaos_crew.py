@@ -1,8 +1,7 @@
-"""Worker processes for `benchmarks.chaos`: started ahead, killed, frozen and woken by group, never left over."""
+"""Worker processes for `benchmarks.chaos`: started ahead, killed, frozen and woken with their browsers, never left."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,13 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from benchmarks.process_tree import Process, send, tree
+
 ROOT = Path(__file__).resolve().parents[1]
 _SPARES = 2
 
 
 @dataclass(eq=False)
 class Stranger:
-    """One process of its own session, browser included; its identity is never used again."""
+    """One worker process; its identity is never used again."""
 
     process: subprocess.Popen[bytes]
     clock: Path
@@ -26,10 +27,12 @@ class Stranger:
     asleep: bool = False
     leaving: bool = False
     """Woken, and about to be asked to stop; a stranger has its place."""
+    family: list[Process] = field(default_factory=list)
+    """Worker, driver and browser, as they were when last looked for."""
 
     @property
     def pid(self) -> int:
-        """Return the process id, which is the group's as well."""
+        """Return the worker's process id."""
         return self.process.pid
 
     @property
@@ -37,14 +40,30 @@ class Stranger:
         """Say whether the process still runs."""
         return self.process.poll() is None
 
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group; one that is gone is no error."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, number)
+    def stop(self) -> None:
+        """Ask the worker to end in good order."""
+        if self.alive:
+            self.process.terminate()
 
-    def kill(self) -> None:
-        """Send SIGKILL to worker, driver and browser, and wait until the worker is gone."""
-        self.send(signal.SIGKILL)
+    def freeze(self) -> None:
+        """Stop worker, driver and browser, as a machine does that is suspended."""
+        self.family = tree(self.pid)
+        send(self.family, signal.SIGSTOP)
+        self.asleep = True
+
+    def wake(self) -> None:
+        """Let all of them go on."""
+        send(self.family, signal.SIGCONT)
+        self.asleep = False
+
+    def kill(self, *, alone: bool = False) -> None:
+        """Send SIGKILL to worker, driver and browser, and wait until the worker is gone.
+
+        `alone` kills the worker only: what its driver had in hand may still leave, until driver and browser notice.
+        """
+        family = tree(self.pid)
+        self.family = family or self.family  # a worker that ended by itself may have left some
+        send(self.family[:1] if alone else self.family, signal.SIGKILL)
         self.process.wait()
         if self.process.stdin:
             self.process.stdin.close()
@@ -70,6 +89,7 @@ class Crew:
     """Exit codes of workers that ended by themselves while there was work."""
     ended: list[Stranger] = field(default_factory=list)
     """Workers that ended by themselves with nothing left to do."""
+    dead: list[Stranger] = field(default_factory=list)
     _started: int = 0
 
     def __enter__(self) -> Self:
@@ -81,12 +101,14 @@ class Crew:
         """Kill whatever is left, by id."""
         for stranger in (*self.working, *self.spare):
             stranger.kill()
+        for stranger in self.dead:
+            send(stranger.family, signal.SIGKILL)
 
     def fill(self) -> None:
         """See that as many work as shall, and that others stand by."""
         for stranger in [one for one in self.working if not one.alive]:
             self.working.remove(stranger)
-            stranger.kill()  # its browser may be left
+            stranger.kill()
             code = stranger.process.returncode
             self.ended.append(stranger) if code in {0, 1} else self.died.append(code)
         while sum(not (one.asleep or one.leaving) for one in self.working) < self.size:
@@ -104,10 +126,11 @@ class Crew:
         self.working.append(stranger)
         return stranger
 
-    def kill(self, stranger: Stranger) -> None:
-        """Kill one that works."""
+    def kill(self, stranger: Stranger, *, alone: bool) -> None:
+        """Kill one that works, with its browser or alone."""
         self.working.remove(stranger)
-        stranger.kill()
+        self.dead.append(stranger)
+        stranger.kill(alone=alone)
 
     def _start(self) -> Stranger:
         self._started += 1

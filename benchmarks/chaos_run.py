@@ -6,7 +6,6 @@ import os
 import random
 import re
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -31,6 +30,8 @@ from fixtures.portal.server import PortalServer
 from fixtures.postgres import PostgresServer
 
 LEASE = 7.0
+_ALONE = 0.3
+"""Share of kills that hit the worker and spare its driver and browser, which may still send what they have in hand."""
 PATIENCE = 240.0
 """Seconds without any item coming to its end after which the rest is given up as lost."""
 HURRY = """
@@ -137,7 +138,7 @@ class _Chaos:
         if victim is None:
             return False
         self.hit[victim.pid] = self.ledger.clock.now()
-        self.crew.kill(victim)
+        self.crew.kill(victim, alone=self.draw.random() < _ALONE)
         return True
 
     def _stop(self) -> bool:
@@ -145,15 +146,14 @@ class _Chaos:
         if victim is None or victim.leaving:
             return False
         self.hit[victim.pid] = self.ledger.clock.now()
-        victim.send(signal.SIGSTOP)
-        victim.asleep = True
+        victim.freeze()
         self.later(LEASE * self.draw.uniform(1.3, 2.5), partial(self._wake, victim))
         return True
 
     def _wake(self, victim: Stranger) -> None:
-        victim.asleep, victim.leaving = False, True
-        victim.send(signal.SIGCONT)
-        self.later(self.draw.uniform(3.0, 8.0), partial(victim.send, signal.SIGTERM))
+        victim.leaving = True
+        victim.wake()
+        self.later(self.draw.uniform(3.0, 8.0), victim.stop)
 
     def _restart(self) -> bool:
         if self.server is None:
