@@ -1,4 +1,4 @@
-"""A process with everything it started, found in /proc: browsers have sessions of their own and miss a group's signals."""
+"""A process and all it started, found in /proc: browsers have sessions of their own, which no group signal hits."""
 
 from __future__ import annotations
 
