@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated
@@ -30,25 +30,24 @@ from console.items import build_items
 from console.report import build_report
 from console.review import build_review
 from console.summary import Progress, summary_table
+from console.workers import build_workers
 from engine import loader
-from engine.clock import SystemClock
 from engine.definition import Workflow, parse_duration
 from engine.errors import ItemException, UserError
 from engine.evidence import EvidenceStore
 from engine.intake import new_items
-from engine.ledger import models, retention, runs
+from engine.ledger import models, retention, runs, workers
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
 from engine.logs import FILE_NAME as LOG_FILE
 from engine.logs import configure
-from engine.metrics import RunReport, read_truth, run_report
+from engine.metrics import RunReport, run_report
 from engine.ports import Registry
 from engine.quality import Truth
 from engine.redact import Redactor
 from engine.secrets import SecretStore
 from engine.worker import Settings, Worker
-from fixtures import demo as scenarios
-from fixtures.portal.server import PortalServer
+from fixtures.cli import add_fixture_verbs
 from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import build_model, read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
@@ -59,7 +58,6 @@ EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
 
 WORKFLOWS = Path(__file__).parent / "workflows"
-PORTAL_PORT = 8765
 
 
 @dataclass
@@ -83,7 +81,7 @@ class Office:
     @cached_property
     def database(self) -> Database:
         """The ledger, brought up to date."""
-        database = Database(os.environ.get("COUNTERSIGN_DATABASE_URL", str(self.home / "ledger.db")), SystemClock())
+        database = Database(os.environ.get("COUNTERSIGN_DATABASE_URL", str(self.home / "ledger.db")))
         database.upgrade()
         return database
 
@@ -131,12 +129,21 @@ class Office:
             self._definitions[definition_hash] = loader.load_snapshot(snapshot, self.registry)
         return self._definitions[definition_hash]
 
-    def work(self, run_ids: list[int] | None) -> None:
-        """Work the given runs to their end and audit them; without runs, whatever is open, until stopped."""
-        retention.prune(self.database, self.evidence, self.workflow)
-        asyncio.run(self._work(run_ids))
+    def report(self, run_id: int, workflow: Workflow, truth: Truth | None = None, *, quiet: bool = False) -> RunReport:
+        """Write a run's report and, unless quiet, show its summary."""
+        report = run_report(facts(self.database, run_id=run_id), workflow, truth)
+        path = self.home / "reports" / f"run-{run_id:06d}.html"
+        write_run_report(self.database, self.evidence, workflow, run_id, path, truth)
+        if not quiet:
+            self.console.print(summary_table(report, path))
+        return report
 
-    async def _work(self, run_ids: list[int] | None) -> None:
+    def work(self, run_ids: list[int] | None, *, drain: bool = False) -> None:
+        """Work the given runs to their end and audit them; without runs, whatever is open, until stopped or drained."""
+        retention.prune(self.database, self.evidence, self.workflow)
+        asyncio.run(self._work(run_ids, drain=drain))
+
+    async def _work(self, run_ids: list[int] | None, *, drain: bool) -> None:
         with Progress(self, run_ids) as progress:
             async with BotOffice(headless=self.headless, redactor=self.redactor, secrets=self.secrets) as bots:
                 worker = Worker(
@@ -147,10 +154,11 @@ class Office:
                     evidence=self.evidence,
                     settings=self.settings,
                     on_settled=progress.settled,
+                    watchers=[partial(workers.report_lost, self.database)],
                 )
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, worker.stop)
-                await worker.run(run_ids)
+                await worker.run(run_ids, drain=drain)
 
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -220,19 +228,7 @@ def worker(
 ) -> None:
     """Work whatever is open in the ledger, until stopped (SIGTERM lets items in work end)."""
     office.settings = Settings(slots=slots, lease=parse_duration(lease))
-    office.work(runs.unfinished(office.database) if drain else None)
-
-
-@app.command()
-def portal(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8765,
-    db: Annotated[Path | None, typer.Option(help="SQLite file; default: under --home.")] = None,
-) -> None:
-    """Serve the ERP portal that the examples drive (user and password: fixtures/portal/README.md)."""
-    path = db or office.home / "portal.db"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "fixtures.portal", "--port", str(port), "--db", str(path)]
-    os.execv(sys.executable, command)  # noqa: S606 - no shell is wanted
+    office.work(None, drain=drain)
 
 
 @app.command()
@@ -250,52 +246,12 @@ def doctor(as_json: AsJson = False) -> None:
     raise typer.Exit(EXIT_DONE if all(line.ok for line in lines) else EXIT_USER)
 
 
-@app.command()
-def demo(
-    items: Annotated[int, typer.Option(min=1, help="Invoices to key in.")] = 60,
-    seed: Annotated[int, typer.Option(help="Same seed, same invoices and faults.")] = 20,
-    slots: Slots = 4,
-    as_json: AsJson = False,
-) -> None:
-    """Key invoices into a hostile ERP, exactly once, inspect each, and let the ERP's own count judge."""
-    office.home /= "demo"
-    scenarios.set_aside(office.home)
-    office.settings = Settings(slots=slots)
-    scenario = scenarios.prepare(office.home / "source", items, seed)
-    port = scenarios.free_port(PORTAL_PORT)
-    with PortalServer(office.home / "portal.db", faults=list(scenario.plan), port=port) as server:
-        os.environ["COUNTERSIGN_SECRET_ERP_PASSWORD"] = server.password
-        workflow = office.load(WORKFLOWS / "invoice-entry.yaml", base_url=server.url)
-        office.ensure_model(workflow, scenarios.history(office.home / "history.jsonl"))
-        office.say(f"keying {items} invoices into {server.url}, which answers with faults")
-        found, rejected = new_items(workflow, scenario.folder)
-        opened = runs.open_run(office.database, workflow, found, trigger="demo", rejected=rejected)
-        office.work([opened.run_id])
-        states = {one.item.reference: one.item.state for one in facts(office.database, run_id=opened.run_id).items}
-        judged = scenarios.judge(server, scenario, states)
-    report = _report(opened.run_id, workflow, read_truth(scenario.folder / "truth.json"))
-    if as_json:
-        typer.echo(json.dumps({"run": as_data(report), "portal": asdict(judged)}, ensure_ascii=False))
-    else:
-        office.console.print(scenarios.verdict(judged))
-    raise typer.Exit(EXIT_DONE if judged.good else EXIT_PERSON)
-
-
 def _finish(run_id: int, workflow: Workflow, *, as_json: bool) -> None:
-    report = _report(run_id, workflow, None, quiet=as_json)
+    report = office.report(run_id, workflow, quiet=as_json)
     if as_json:
         typer.echo(json.dumps(as_data(report), ensure_ascii=False))
     done = report.run.state == "done" and not report.figures.in_review
     raise typer.Exit(EXIT_DONE if done else EXIT_PERSON)
-
-
-def _report(run_id: int, workflow: Workflow, truth: Truth | None, *, quiet: bool = False) -> RunReport:
-    report = run_report(facts(office.database, run_id=run_id), workflow, truth)
-    path = office.home / "reports" / f"run-{run_id:06d}.html"
-    write_run_report(office.database, office.evidence, workflow, run_id, path, truth)
-    if not quiet:
-        office.console.print(summary_table(report, path))
-    return report
 
 
 def _pairs(given: list[str] | None) -> dict[str, str]:
@@ -338,9 +294,11 @@ def main() -> None:
 
 
 add_definition_verbs(app, lambda: office)
+add_fixture_verbs(app, lambda: office, WORKFLOWS)
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
 app.add_typer(build_report(lambda: office), name="report")
+app.add_typer(build_workers(lambda: office), name="workers")
 app.add_typer(build_model(lambda: office), name="model")
 
 if __name__ == "__main__":

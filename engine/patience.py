@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 from loguru import logger
 from sqlalchemy.exc import DBAPIError
 
-_FIRST, _LONGEST = 0.1, 5.0
+_FIRST, _LONGEST = 0.1, 2.0
 """Seconds before the second question, and between later ones."""
 _PASSING = ("08", "40", "53", "57P", "55P03")
 """SQLSTATEs that pass by themselves: connection, rollback, resources, shutdown, lock (PostgreSQL, appendix A)."""

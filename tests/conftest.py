@@ -16,7 +16,7 @@ from fixtures.postgres import PostgresServer, server_binaries
 def postgres() -> Iterator[PostgresServer]:
     """A throw-away cluster of this test process, with a migrated ledger in its database `migrated`."""
     if server_binaries() is None:
-        pytest.skip("no PostgreSQL server binaries here; `make setup` as root installs them")
+        pytest.skip("no PostgreSQL server binaries on this machine")
     with PostgresServer() as server:
         _administer(server, "create database migrated")
         database = Database(_address(server, "migrated"))

@@ -135,7 +135,7 @@ def table_of_readme() -> dict[str, set[str]]:
     named: dict[str, set[str]] = {}
     for code in (code for row in rows for code in re.findall(r"`([^`]+)`", row)):
         verb, *rest = code.replace("\\|", "|").split()
-        named[verb] = set(rest[0].split("|")) if rest and "|" in rest[0] else set()
+        named[verb] = set(rest[0].split("|")) if rest and re.fullmatch(r"[a-z|-]+", rest[0]) else set()
     return named
 
 

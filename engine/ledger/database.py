@@ -78,7 +78,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One writing transaction; on SQLite it takes the write lock at once and so never has to give way."""
-        self.clock.now()  # a shared clock may have to be asked for in a transaction of its own, which must not be inside
+        self.clock.now()  # the first time it is asked for in a transaction of its own, which cannot be inside this one
         with self.transaction(write=True) as connection:
             yield connection
 

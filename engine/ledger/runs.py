@@ -303,13 +303,6 @@ def finish_run_if_done(
     return done is not None
 
 
-def unfinished(database: Database) -> list[int]:
-    """Return the runs that still have items to work or an audit to make, oldest first."""
-    with database.read() as connection:
-        query = sa.select(t.runs.c.id).where(t.runs.c.state != "done").order_by(t.runs.c.id)
-        return list(connection.execute(query).scalars())
-
-
 def reopen_run(connection: Connection, run_id: int) -> None:
     """Take a run up again because one of its items was re-opened; its audit will be made anew."""
     connection.execute(
