@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 from collections import Counter, defaultdict
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -116,6 +118,16 @@ def judge(
         "states": dict(Counter(row.state for row in rows)),
         "reasons": dict(Counter(row.reason for row in rows if row.reason)),
     }
+
+
+def write_down(database: Database, arrivals: Iterable[Mapping[str, Any]], path: Path) -> None:
+    """Keep what decided, for whoever has to find out why: a PostgreSQL ledger is gone with its cluster."""
+    with database.read() as connection, path.open("w", encoding="utf-8") as out:
+        for table in (items, attempts, intents):
+            for row in connection.execute(sa.select(table).order_by(table.c.id)).mappings():
+                out.write(json.dumps({"table": table.name, **row}, default=str, ensure_ascii=False) + "\n")
+        for arrival in arrivals:
+            out.write(json.dumps({"table": "arrivals", **arrival}, ensure_ascii=False) + "\n")
 
 
 def process_of(worker: str) -> int:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from benchmarks.chaos_crew import ROOT, Crew, Stranger
 from benchmarks.chaos_disk import SmallDisk
-from benchmarks.chaos_outcome import Done, Outcome, judge, process_of
+from benchmarks.chaos_outcome import Done, Outcome, judge, process_of, write_down
 from engine.ledger.database import Database
 from engine.ledger.tables import IS_OPEN, items, runs
 from fixtures.generate.writer import write_invoices
@@ -205,6 +205,7 @@ def torment(plan: Plan, folder: Path, server: PostgresServer | None) -> Outcome:
             seconds = time.monotonic() - started
         with _ledger(url) as ledger:
             left = judge(ledger, portal.records(), portal.arrivals(), chaos.hit, LEASE)
+            write_down(ledger, portal.arrivals(), folder / "ledger.jsonl")
         done = Done(**{str(kind): count for kind, count in chaos.done.items()}, died=len(crew.died))
     return Outcome(plan.database, plan.workers, done=done, seconds=seconds, **left)
 
