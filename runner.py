@@ -8,8 +8,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated
@@ -27,14 +28,17 @@ from console.definitions import add_definition_verbs, show_requests
 from console.desk import as_data
 from console.html_report import write_run_report
 from console.items import build_items
+from console.plan import add_plan_verbs
 from console.report import build_report
 from console.review import build_review
+from console.scheduler import add_scheduler_verbs
 from console.summary import Progress, summary_table
 from console.workers import build_workers
 from engine import loader
 from engine.definition import Workflow, parse_duration
 from engine.errors import ItemException, UserError
 from engine.evidence import EvidenceStore
+from engine.forecast import watch_deadlines
 from engine.intake import new_items
 from engine.ledger import models, retention, runs, workers
 from engine.ledger.database import Database
@@ -58,6 +62,8 @@ EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
 
 WORKFLOWS = Path(__file__).parent / "workflows"
+WATCHERS: tuple[Callable[[Database], object], ...] = (workers.report_lost, watch_deadlines)
+"""What every worker and scheduler sees to now and then."""
 
 
 @dataclass
@@ -154,7 +160,7 @@ class Office:
                     evidence=self.evidence,
                     settings=self.settings,
                     on_settled=progress.settled,
-                    watchers=[partial(workers.report_lost, self.database)],
+                    watchers=WATCHERS,
                 )
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, worker.stop)
@@ -197,6 +203,7 @@ def run(
     slots: Slots = 2,
     lease: Lease = "60s",
     limit: Annotated[int | None, typer.Option(help="Enqueue at most this many new records.")] = None,
+    priority: Annotated[int | None, typer.Option(help="Larger is worked first; default: the workflow's own.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Go to the brink of the first record's commit.")] = False,
     enqueue_only: Annotated[bool, typer.Option("--enqueue-only", help="Leave the work to `worker`.")] = False,
     as_json: AsJson = False,
@@ -209,7 +216,9 @@ def run(
     if dry_run:
         _show_brink(workflow, items, as_json=as_json)
         return
-    opened = runs.open_run(office.database, workflow, items[:limit], trigger=office.user, rejected=rejected)
+    opened = runs.open_run(
+        office.database, workflow, items[:limit], trigger=office.user, rejected=rejected, priority=priority
+    )
     office.say(
         f"run {opened.run_id}: {opened.enqueued} enqueued, {opened.invalid} invalid, {opened.rejected} rows rejected, "
         f"{len(opened.already_known)} already known, {len(opened.conflicts)} in conflict"
@@ -295,6 +304,8 @@ def main() -> None:
 
 add_definition_verbs(app, lambda: office)
 add_fixture_verbs(app, lambda: office, WORKFLOWS)
+add_plan_verbs(app, lambda: office)
+add_scheduler_verbs(app, lambda: office, watchers=WATCHERS)
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
 app.add_typer(build_report(lambda: office), name="report")

@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from engine.values import FieldSpec, Formats
+
+if TYPE_CHECKING:
+    from engine.schedule import Schedule  # it is built of what stands here
 
 CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -51,15 +54,6 @@ class Frozen(BaseModel):
 
     shorthand: ClassVar[str | None] = None
     """The parameter that a bare scalar stands for: `- open: /x` means `- open: {url: /x}`."""
-
-
-class Schedule(Frozen):
-    """When the workflow starts by itself."""
-
-    cron: str = Field(description="Five fields: minute hour day month weekday; weekdays by name only (mon-fri).")
-    timezone: str = Field("UTC", description="IANA time zone in which the cron fields are read.")
-    calendar: str | None = Field(None, description="Business calendar whose holidays are skipped.")
-    catch_up: Literal["none", "latest", "all"] = Field("latest", description="What to do with slots missed while down.")
 
 
 class TableSource(Frozen):

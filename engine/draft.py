@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -160,6 +161,8 @@ class WorkflowDraft:
     correction: tuple[Step, ...]
     checks: tuple[CheckSpec, ...]
     app: AppDraft | None
+    folder: Path | None = None
+    """Where calendars are looked for; None for the text that a run pinned, which needs none."""
 
     @property
     def document(self) -> Document:

@@ -19,11 +19,11 @@ from engine.definition import (
     RateSpec,
     Retry,
     Review,
-    Schedule,
     Source,
     Target,
     Time,
 )
+from engine.schedule import Schedule
 from engine.values import FieldSpec
 
 NAME = r"^[a-z0-9][a-z0-9_-]*$"

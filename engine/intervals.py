@@ -1,11 +1,15 @@
-"""Proportions that say how sure they are: exact binomial intervals after Clopper and Pearson (1934).
+"""Proportions that say how sure they are: exact binomial intervals after Clopper and Pearson (1934); means by Student.
 
 C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
 Biometrika 26 (1934), 404-413. The interval never covers less than it promises, for any n and any true share.
+Student, "The probable error of a mean", Biometrika 6 (1908), 1-25, for means of independent replications.
 """
 
 from __future__ import annotations
 
+import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
@@ -55,3 +59,24 @@ def proportion(k: int, n: int, confidence: float = CONFIDENCE) -> Proportion:
 def share(hits: list[bool]) -> Proportion:
     """Return the share of true answers."""
     return proportion(sum(hits), len(hits))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A share's mean over n independent replications, with its 95 % interval; the bounds are None while n is 1."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def mean_share(shares: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
+    """Return the mean of shares of 1 with its two-sided interval, cut to [0, 1]; `shares` must not be empty."""
+    n, mean = len(shares), statistics.fmean(shares)
+    if n == 1:
+        return Estimate(mean, None, None, n)
+    from scipy.special import stdtrit  # noqa: PLC0415 - as above
+
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * statistics.stdev(shares) / math.sqrt(n)
+    return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half), n)

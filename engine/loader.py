@@ -113,9 +113,8 @@ class _Pass:
         file: WorkflowFile = draft.frame(WorkflowFile, _with_texts(document))
         app_path = path.parent / _FOLDER_OF_APPS / f"{file.app}.yaml"
         app, app_text, _ = (None, "", []) if "app" in draft.bad else self._app(draft, app_path)
-        whole = WorkflowDraft(
-            draft, file, draft.steps(("steps",)), draft.steps(("correction",)), draft.checks(("checks",)), app
-        )
+        steps, correction, checks = draft.steps(("steps",)), draft.steps(("correction",)), draft.checks(("checks",))
+        whole = WorkflowDraft(draft, file, steps, correction, checks, app, None if self.texts.pinned else path.parent)
         check_workflow(whole, path)
         params = self._params(draft, file)
         application = self._application(app) if app and not self._apps[app_path][2] else None

@@ -19,7 +19,7 @@ from engine.static_commits import (
     check_time_for_commit,
 )
 from engine.static_fields import check_checks, check_contract, check_reads, check_review
-from engine.static_places import check_addresses, check_app_addresses, check_base_url, check_schedule, check_source
+from engine.static_places import check_addresses, check_app_addresses, check_base_url, check_source
 from engine.static_references import (
     check_app_references,
     check_app_secrets,
@@ -27,6 +27,7 @@ from engine.static_references import (
     check_secrets,
     check_source_reference,
 )
+from engine.static_schedules import check_schedule
 from engine.yaml_source import Problem
 
 WORKFLOW_RULES: tuple[Callable[[WorkflowDraft], Iterator[Problem]], ...] = (

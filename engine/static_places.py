@@ -1,19 +1,14 @@
-"""Rules about where and when: addresses stay inside the application, schedules mean what they say, sources exist."""
+"""Rules about where: addresses stay inside the application, sources exist."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
-
-from apscheduler.triggers.cron import CronTrigger
 
 from engine.draft import AppDraft, WorkflowDraft
 from engine.yaml_nodes import Keys
-from engine.yaml_source import Document, Problem, suggest, unknown
-
-_CRON_FIELDS = 5
+from engine.yaml_source import Document, Problem, unknown
 
 
 def check_addresses(workflow: WorkflowDraft) -> Iterator[Problem]:
@@ -79,36 +74,6 @@ def _address(document: Document, path: Keys, hosts: set[str]) -> Iterator[Proble
         yield document.problem(path, message, "host")
     elif not text.startswith("/") or "\\" in text:
         yield document.problem(path, "an address begins with / and holds no \\, like /invoices/new", "host")
-
-
-def check_schedule(workflow: WorkflowDraft) -> Iterator[Problem]:
-    """`cron`, `timezone`: a schedule that can be read, with week days by name (numbers mean different days)."""
-    schedule = workflow.file.schedule
-    if schedule is None:
-        return
-    document = workflow.document
-    parts = schedule.cron.split()
-    if len(parts) != _CRON_FIELDS:
-        message = "a cron expression has five fields: minute hour day month weekday"
-        yield document.problem(("schedule", "cron"), message, "cron")
-    elif re.search(r"(?<![*/\d])\d+(?!\d)", re.sub(r"/\d+", "", parts[4])):
-        message = f'write week days by name, like mon-fri: "{parts[4]}" means other days elsewhere'
-        yield document.problem(("schedule", "cron"), message, "cron")
-    else:
-        try:
-            CronTrigger.from_crontab(schedule.cron, timezone="UTC")
-        except ValueError as error:
-            yield document.problem(("schedule", "cron"), f"not a cron expression: {error}", "cron")
-    yield from _timezone(document, schedule.timezone)
-
-
-def _timezone(document: Document, name: str) -> Iterator[Problem]:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
-        close = suggest(name, available_timezones())
-        hint = f', did you mean "{close}"?' if close else "; write it like Europe/Berlin"
-        yield document.problem(("schedule", "timezone"), f'unknown time zone "{name}"{hint}', "timezone")
 
 
 def check_source(workflow: WorkflowDraft) -> Iterator[Problem]:

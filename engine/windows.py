@@ -28,6 +28,25 @@ def closed_until(windows: Iterable[MaintenanceWindow], now: datetime) -> datetim
     return end
 
 
+def closed_spans(
+    windows: Iterable[MaintenanceWindow], since: datetime, until: datetime
+) -> list[tuple[datetime, datetime]]:
+    """Return when the windows are closed between two instants: in order, apart, cut to [since, until]; UTC."""
+    windows = tuple(windows)
+    spans: list[tuple[datetime, datetime]] = []
+    days = range((until - since).days + 3)  # one more at each end: local days begin elsewhere
+    found = {span for window in windows for day in days for span in _spans(window, since + timedelta(days=day))}
+    for start, end in sorted(found):
+        start, end = max(start, since), min(end, until)  # noqa: PLW2901 - the span, cut
+        if start >= end:
+            continue
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((start, end))
+    return spans
+
+
 def _end_of_one(windows: Iterable[MaintenanceWindow], now: datetime) -> datetime | None:
     ends = [end for window in windows for start, end in _spans(window, now) if start <= now < end]
     return max(ends, default=None)

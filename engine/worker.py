@@ -94,7 +94,7 @@ class Worker:
     name: str = field(default_factory=worker_name)
     on_settled: Callable[[queue.Claim, protocol.Settlement], None] | None = None
     """Called after each settlement, for progress bars."""
-    watchers: Sequence[Callable[[], object]] = ()
+    watchers: Sequence[Callable[[Database], object]] = ()
     """Called now and then, off the event loop: whatever one of all workers has to see to."""
 
     def __post_init__(self) -> None:
@@ -146,7 +146,7 @@ class Worker:
     async def _watch(self) -> None:
         while True:
             for watcher in self.watchers:
-                problem = await contained(asyncio.to_thread(watcher))
+                problem = await contained(asyncio.to_thread(watcher, self.database))
                 if isinstance(problem, ItemException):
                     logger.bind(event="watcher.failed").warning("{}: {}", watcher, problem.message)
             await asyncio.sleep(WATCH.total_seconds())

@@ -13,8 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engine.errors import UserError
 from engine.ledger import tables as t
-from engine.ledger.database import Database, insert_new
+from engine.ledger.database import Database, insert_new, record_event
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,24 @@ def close_incidents(
         query = query.where(t.incidents.c.key == key)
     closed = query.values(closed_at=database.clock.now()).returning(t.incidents.c.id)
     return len(connection.execute(closed).all())
+
+
+def close_by_hand(database: Database, incident_id: int, who: str) -> None:
+    """Close one incident because a person has looked after it.
+
+    Raises:
+        UserError: there is none of that number that stands open.
+    """
+    with database.write() as connection:
+        closed = connection.execute(
+            sa.update(t.incidents)
+            .where(t.incidents.c.id == incident_id, t.incidents.c.closed_at.is_(None))
+            .values(closed_at=database.clock.now())
+            .returning(t.incidents.c.kind, t.incidents.c.subject, t.incidents.c.key)
+        ).first()
+        if closed is None:
+            raise UserError(f"no incident {incident_id} stands open; `runner.py incidents list` shows those that do")
+        record_event(connection, database.clock, "incident.closed", who, incident=incident_id, what=list(closed))
 
 
 def incidents(database: Database, *, only_open: bool = True, limit: int = 100) -> list[Incident]:

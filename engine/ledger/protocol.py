@@ -16,6 +16,7 @@ from engine.errors import NotSent
 from engine.evidence import EvidenceFile
 from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
+from engine.ledger.incidents import close_incidents, open_incident
 from engine.ledger.queue import Claim, Intent, guarded
 from engine.ledger.runs import close_corrected, finish_run_if_done
 from engine.ports import Verdict
@@ -232,4 +233,8 @@ def _count_towards_breaker(
         record_event(
             connection, database.clock, "breaker.opened", "worker", app=app, failures=failures, reason=end.reason
         )
+        message = f"{app}: {failures} consecutive system exceptions ({end.reason}); it is left alone for a while"
+        open_incident(connection, database, "breaker.opened", app, app, message, failures=failures, reason=end.reason)
+    elif not failed:
+        close_incidents(connection, database, "breaker.opened", app)
     return opens

@@ -165,8 +165,8 @@ def _claim_of_app(
         next_start = now + timedelta(seconds=limits.pace_seconds)
         connection.execute(sa.update(t.apps).where(t.apps.c.app == app).values(next_start_at=next_start))
     _orphan_earlier_attempts(connection, row.id, now)
-    attempt = sa.insert(t.attempts).values(item_id=row.id, fence=row.fence, worker=worker, started_at=now)
-    attempt_id = connection.execute(attempt.returning(t.attempts.c.id)).scalar_one()
+    attempt = {"item_id": row.id, "workflow": row.workflow, "fence": row.fence, "worker": worker, "started_at": now}
+    attempt_id = connection.execute(sa.insert(t.attempts).values(attempt).returning(t.attempts.c.id)).scalar_one()
     return _claim(connection, row, attempt_id)
 
 

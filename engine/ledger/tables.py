@@ -151,6 +151,7 @@ attempts = sa.Table(
     metadata,
     _id(),
     _ref("item_id", "items.id"),
+    sa.Column("workflow", sa.Text, nullable=False, server_default=sa.text("''")),
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("worker", sa.Text, nullable=False),
     _at("started_at"),
@@ -163,6 +164,8 @@ attempts = sa.Table(
     sa.Column("read_back", sa.JSON),
     sa.UniqueConstraint("item_id", "fence"),
 )
+sa.Index("ix_attempts_workflow_id", attempts.c.workflow, attempts.c.id)
+"""The newest attempts of a workflow, however many the others have made: what its service times are measured from."""
 
 intents = sa.Table(
     "intents",
@@ -288,13 +291,14 @@ schedules = sa.Table(
     sa.Column("workflow", sa.Text, primary_key=True),
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("written", sa.JSON, nullable=False),
-    sa.Column("changed", sa.JSON),
+    sa.Column("changed", sa.JSON(none_as_null=True)),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("skip_next", sa.Boolean, nullable=False, default=False),
+    sa.Column("pauses", sa.JSON, nullable=False),
+    _at("skip_after", nullable=True),
     _at("since"),
     _at("walked_to"),
     sa.Column("changed_by", sa.Text),
-    _at("changed_at"),
+    _at("changed_at", nullable=True),
 )
 
 slots = sa.Table(

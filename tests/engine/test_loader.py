@@ -163,6 +163,7 @@ def test_a_broken_part_does_not_hide_the_rest(folder: Path, registry: Registry) 
         folder,
         "entry",
         WORKFLOW.replace("commit: {click: {button: Save}", "commit: {clck: {button: Save}")
+        + "source: {csv: invoices.csv, reference: '${invoice_no}'}\n"
         + "schedule: {cron: '0 6 * * *', catch_up: never, timezone: Mars}\n"
         + "review: {audit_sample: 5, four_eyes_over: {totl: 1}}\n",
     )

@@ -24,6 +24,7 @@ COMMIT = (
 )
 DOUBT = "  - commit: {click: {button: Save}, confirm: {text: Saved}, in_doubt: review}\n"
 READ = "  - read: {total: {field: Total}}\n"
+SOURCE = 'source: {csv: invoices.csv, reference: "${invoice_no}"}\n'
 CHECKS = "checks:\n  - read_back: all\n"
 
 
@@ -109,7 +110,7 @@ def test_an_address_is_a_path_of_the_application(tmp_path: Path, address: str, e
     ],
 )
 def test_a_schedule_means_the_same_to_everyone(tmp_path: Path, cron: str, expected: list[str]) -> None:
-    assert rules(tmp_path, steps("open: /") + f'schedule: {{cron: "{cron}"}}\n') == expected
+    assert rules(tmp_path, steps("open: /") + SOURCE + f'schedule: {{cron: "{cron}"}}\n') == expected
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,10 @@ def test_a_schedule_means_the_same_to_everyone(tmp_path: Path, cron: str, expect
     [("Europe/Berlin", []), ("UTC", []), ("Mars", ["timezone"]), ("../../etc", ["timezone"]), ("/etc", ["timezone"])],
 )
 def test_a_time_zone_exists(tmp_path: Path, zone: str, expected: list[str]) -> None:
-    assert rules(tmp_path, steps("open: /") + f'schedule: {{cron: "0 6 * * *", timezone: "{zone}"}}\n') == expected
+    assert (
+        rules(tmp_path, steps("open: /") + SOURCE + f'schedule: {{cron: "0 6 * * *", timezone: "{zone}"}}\n')
+        == expected
+    )
 
 
 @pytest.mark.parametrize(

@@ -260,11 +260,11 @@ async def test_a_worker_outlives_a_restart_of_the_database(
 async def test_watchers_are_called_and_one_that_fails_stops_nobody(place: Place, log: list[str]) -> None:
     called: list[str] = []
 
-    def broken() -> None:
+    def broken(_: Database) -> None:
         raise RuntimeError("no disk")
 
     run = place.enqueue(1)
-    await place.worker(watchers=[broken, lambda: called.append("watched")]).run([run.run_id])
+    await place.worker(watchers=[broken, lambda _: called.append("watched")]).run([run.run_id])
     assert place.states == ["passed"]
     assert called == ["watched"]
     assert any("no disk" in line for line in log)

@@ -10,6 +10,7 @@ from engine.definition import BreakerPolicy, Commits
 from engine.errors import NotSent
 from engine.evidence import EvidenceFile
 from engine.ledger import tables as t
+from engine.ledger.incidents import incidents
 from engine.ledger.protocol import Settlement, decide, gate
 from engine.ports import Finding, Score, Verdict
 from tests.engine.conftest import Bench, make_workflow
@@ -204,6 +205,7 @@ def test_the_breaker_opens_at_the_nth_consecutive_failure_and_pauses_the_claim(f
     assert breaker.reason == "http_500"
     event = fragile.one(t.events, t.events.c.kind == "breaker.opened")
     assert event.data == {"app": "erp", "failures": 3, "reason": "http_500"}
+    assert [(one.kind, one.subject) for one in incidents(fragile.database)] == [("breaker.opened", "erp")]
     assert fragile.nothing_to_claim()
     fragile.enqueue(50, workflow=make_workflow(name="other", app="bank"))
     assert fragile.claim().workflow == "other", "other applications go on"
@@ -245,6 +247,7 @@ def test_after_the_pause_one_more_failure_pauses_again_and_a_success_closes(frag
     fail(fragile, Settlement("passed"))
     breaker = fragile.one(t.apps)
     assert (breaker.failures, breaker.open_until) == (0, None)
+    assert incidents(fragile.database) == []
     assert [fail(fragile), fail(fragile), fail(fragile)] == [False, False, True]
 
 
@@ -252,3 +255,22 @@ def test_failures_of_items_that_were_under_way_open_the_breaker_once(fragile: Be
     claims = [fragile.claim() for _ in range(5)]
     assert [fragile.settle(claimed, FAILED) for claimed in claims] == [False, False, True, False, False]
     assert len(fragile.rows(t.events, t.events.c.kind == "breaker.opened")) == 1
+
+
+def test_a_gate_whose_answer_was_lost_is_taken_again_and_stays_one_intent(bench: Bench) -> None:
+    bench.enqueue(1)
+    claimed = bench.claim()
+    commits = Commits(find_authoritative=True)
+    first = gate(bench.database, claimed, 0, commits)
+    bench.later(seconds=5)
+    again = gate(bench.database, claimed, 0, commits)
+    assert (again.id, again.gate) == (first.id, 0)
+    assert again.lands_until == first.lands_until + timedelta(seconds=5)
+    decide(bench.database, claimed, again, "not_clicked")
+    assert gate(bench.database, claimed, 0, commits).gate == 1
+
+
+def test_an_attempt_that_failed_for_want_of_the_ledger_is_not_held_against_the_application(fragile: Bench) -> None:
+    away = Settlement("retry", error_kind="system", reason="ledger_away")
+    assert [fail(fragile, away) for _ in range(3)] == [False, False, False]
+    assert fragile.one(t.apps).failures == 0

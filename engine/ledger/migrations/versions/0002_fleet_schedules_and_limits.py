@@ -63,6 +63,10 @@ def upgrade() -> None:
     _partial('ix_items_review', 'items', ['closed_at', 'id'], REVIEW)
     _partial('ix_items_erased', 'items', ['workflow'], ERASED)
 
+    op.add_column('attempts', sa.Column('workflow', sa.Text(), server_default=sa.text("''"), nullable=False))
+    op.execute("UPDATE attempts SET workflow = (SELECT workflow FROM items WHERE items.id = attempts.item_id)")
+    op.create_index('ix_attempts_workflow_id', 'attempts', ['workflow', 'id'])
+
     op.create_table(
         'workers',
         sa.Column('name', sa.Text(), nullable=False),
@@ -85,11 +89,12 @@ def upgrade() -> None:
         sa.Column('written', sa.JSON(), nullable=False),
         sa.Column('changed', sa.JSON(), nullable=True),
         sa.Column('state', sa.String(length=16), nullable=False),
-        sa.Column('skip_next', sa.Boolean(), nullable=False),
+        sa.Column('pauses', sa.JSON(), nullable=False),
+        _at('skip_after', nullable=True),
         _at('since'),
         _at('walked_to'),
         sa.Column('changed_by', sa.Text(), nullable=True),
-        _at('changed_at'),
+        _at('changed_at', nullable=True),
         sa.PrimaryKeyConstraint('workflow', name=op.f('pk_schedules')),
     )
     op.create_table(
@@ -136,6 +141,9 @@ def downgrade() -> None:
         op.drop_table(table)
     for name in ('ix_items_open', 'ix_items_open_run', 'ix_items_held', 'ix_items_review', 'ix_items_erased'):
         op.drop_index(name, table_name='items')
+    op.drop_index('ix_attempts_workflow_id', table_name='attempts')
+    with op.batch_alter_table('attempts', schema=None) as batch_op:
+        batch_op.drop_column('workflow')
     with op.batch_alter_table('items', schema=None) as batch_op:
         for column in ('due_at', 'find_first', 'erased_at'):
             batch_op.drop_column(column)

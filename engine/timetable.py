@@ -1,0 +1,220 @@
+"""A folder of definitions and its schedules: reads it when it changes, walks the slots that are due, starts their runs.
+
+Everything here may happen in any number of processes at once: the ledger decides each slot once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from loguru import logger
+
+from engine import loader
+from engine.calendars import Calendar, open_calendar
+from engine.definition import Workflow
+from engine.errors import UserError
+from engine.intake import new_items
+from engine.ledger import schedules, slots
+from engine.ledger.database import Database
+from engine.ledger.incidents import close_incidents, open_incident
+from engine.ledger.schedules import ScheduleRow, Written, dumped
+from engine.ledger.slots import Opening, SlotRow
+from engine.ports import Registry
+from engine.slot_policy import Decision, decide
+from engine.slots import Slot, cut_off
+from engine.slots import slots as planned
+from engine.yaml_source import Problem
+
+_WATCHED = ("*.yaml", "apps/*.yaml", "calendars/*.yaml")
+
+
+def calendar_of(row: ScheduleRow) -> Calendar | None:
+    """Open the calendar of what holds now; None if it has none.
+
+    Raises:
+        UserError: there is none of that name any more, or its file is broken.
+    """
+    calendar = row.schedule.calendar
+    return None if calendar is None else open_calendar(calendar, Path(row.path).parent)
+
+
+@dataclass
+class Timetable:
+    """The schedules of one folder, as one process sees them."""
+
+    database: Database
+    folder: Path
+    registry: Registry
+    name: str
+    """Who decides, for the ledger."""
+    workflows: dict[str, Workflow] = field(default_factory=dict)
+    """The definitions that load, by name."""
+    _seen: tuple[tuple[str, int, int], ...] | None = None
+
+    def tick_all(self) -> list[ScheduleRow]:
+        """Take up changed definitions, decide every slot that is due, and return the schedules that can be walked."""
+        self.reload()
+        rows = [row for row in schedules.schedules(self.database) if row.state != "retired"]
+        for row in rows:
+            self.tick(row.workflow)
+        return [row for row in rows if row.workflow in self.workflows]
+
+    def reload(self) -> None:
+        """Read the folder if anything in it has changed since the last time, and tell the ledger."""
+        seen = tuple(sorted(self._files()))
+        if seen == self._seen:
+            return
+        loaded, problems = loader.load([self.folder], self.registry)
+        self.workflows = {workflow.name: workflow for workflow in loaded}
+        found = {one.name: Written(self._path(one.name), one.schedule) for one in loaded if one.schedule is not None}
+        broken = {path.stem for path in self.folder.glob("*.yaml")} - self.workflows.keys()
+        self._tell_broken(broken, problems)
+        # what held before decides the slots up to now; only then does the new text hold
+        walked_to = {
+            row.workflow: self.tick(row.workflow)
+            for row in schedules.schedules(self.database)
+            if row.workflow in found and row.written != dumped(found[row.workflow].schedule)
+        }
+        told = schedules.sync(
+            self.database,
+            found,
+            self.folder.resolve(),
+            {self._path(name) for name in broken},
+            walked_to,
+            self.name,
+        )
+        for line in told:
+            logger.bind(event="schedule.synced").info("schedule {}", line)
+        self._seen = seen
+
+    def tick(self, name: str) -> datetime:
+        """Decide every slot of a schedule up to now, and return that now; a broken definition leaves them undecided."""
+        workflow = self.workflows.get(name)
+        source = _Source(workflow) if workflow else None
+        while True:
+            row, now = schedules.schedule(self.database, name), self.database.clock.now()
+            if source is None or row.state == "retired":
+                return now
+            try:
+                calendar = calendar_of(row)
+            except UserError as error:
+                self._fail(name, "calendar", str(error))
+                return now
+            if self._waiting(row, calendar, source, now) and self._due(row, calendar, source, now):
+                return now
+
+    def _due(self, row: ScheduleRow, calendar: Calendar | None, source: _Source, now: datetime) -> bool:
+        """Decide what is due; False if someone else was faster: look again."""
+        due = list(planned(row.schedule, calendar, row.walked_to, now))
+        decisions = decide(row.schedule, due, now, row.quiet(), row.skip_after)
+        seen: ScheduleRow | None = row
+        for together in _batches(decisions):
+            if seen is None:
+                return False
+            seen = self._decide(seen, together, source)
+        return seen is not None
+
+    def _decide(self, seen: ScheduleRow, decisions: Sequence[Decision], source: _Source) -> ScheduleRow | None:
+        first = decisions[0]
+        told = logger.bind(event="slot.decided", schedule=seen.workflow, slot=first.slot.key)
+        if first.status != "start":
+            after = slots.leave_out(self.database, seen, decisions, self.name)
+            if after is not None:
+                told.warning("{}: {} slot(s) {}: {}", seen.workflow, len(decisions), first.status, first.reason)
+            return after
+        opening = source.read()
+        if isinstance(opening, str):
+            told.error("{}: the slot {} waits: {}", seen.workflow, first.slot.key, opening)
+            return slots.wait(self.database, seen, first, opening, self.name)
+        after, run_id = slots.start(self.database, seen, first, opening, self.name)
+        if run_id is not None:
+            told.info("{}: the slot {} is run {}", seen.workflow, first.slot.key, run_id)
+        return after
+
+    def _waiting(self, row: ScheduleRow, calendar: Calendar | None, source: _Source, now: datetime) -> bool:
+        """Try slots again whose source could not be read; False if someone else was faster: look again."""
+        for waiting in slots.slot_rows(self.database, row.workflow, status="waiting"):
+            slot = _slot_of(waiting, row)
+            limit = cut_off(row.schedule, slot)
+            if row.state == "paused":
+                slots.give_up_waiting(self.database, row, slot, self.name, status="skipped", reason="paused")
+            elif next(planned(row.schedule, calendar, slot.fire_at, now), None) is not None:
+                slots.give_up_waiting(self.database, row, slot, self.name)
+            elif limit is not None and now >= limit:
+                slots.give_up_waiting(self.database, row, slot, self.name, reason="cut_off")
+            elif isinstance(opening := source.read(), str):
+                continue
+            elif (run_id := slots.start_waiting(self.database, row, slot, opening, self.name)) is None:
+                return False
+            else:
+                told = logger.bind(event="slot.decided", schedule=row.workflow, slot=slot.key)
+                told.info("{}: the slot {} has waited and is run {}", row.workflow, slot.key, run_id)
+        return True
+
+    def _tell_broken(self, broken: set[str], problems: Sequence[Problem]) -> None:
+        known = {row.workflow for row in schedules.schedules(self.database)}
+        with self.database.write() as connection:
+            for name in known & self.workflows.keys():
+                for key in ("definition", "calendar"):
+                    close_incidents(connection, self.database, "schedule.failed", name, key)
+        for name in sorted(broken):
+            path = (self.folder / f"{name}.yaml").as_posix()
+            mine = [str(one) for one in problems if one.path == path] or [str(one) for one in problems]
+            logger.bind(event="definition.broken").error("{}", "\n".join(mine))
+            if name in known:
+                self._fail(name, "definition", "\n".join(mine))
+
+    def _fail(self, name: str, key: str, message: str) -> None:
+        with self.database.write() as connection:
+            if open_incident(connection, self.database, "schedule.failed", name, key, message):
+                logger.bind(event="schedule.failed").error("{}: {}", name, message)
+
+    def _path(self, name: str) -> str:
+        return (self.folder.resolve() / f"{name}.yaml").as_posix()
+
+    def _files(self) -> Iterator[tuple[str, int, int]]:
+        for pattern in _WATCHED:
+            for path in self.folder.glob(pattern):
+                state = path.stat()
+                yield path.as_posix(), state.st_mtime_ns, state.st_size
+
+
+@dataclass
+class _Source:
+    """A workflow's source, read when first needed, and once."""
+
+    workflow: Workflow
+    _read: Opening | str | None = None
+
+    def read(self) -> Opening | str:
+        """Return what a run begins with, or why the source cannot be read."""
+        if self._read is None:
+            try:
+                self._read = Opening(self.workflow, *new_items(self.workflow, None))
+            except (UserError, OSError) as error:
+                self._read = str(error)
+        return self._read
+
+
+def _batches(decisions: Sequence[Decision]) -> Iterator[list[Decision]]:
+    """Cut decisions so that each start is alone, and what is left out together stays together."""
+    batch: list[Decision] = []
+    for one in decisions:
+        if batch and (one.status == "start" or (one.status, one.reason) != (batch[0].status, batch[0].reason)):
+            yield batch
+            batch = []
+        batch.append(one)
+        if one.status == "start":
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _slot_of(waiting: SlotRow, row: ScheduleRow) -> Slot:
+    local = waiting.fire_at.astimezone(ZoneInfo(row.schedule.timezone)).replace(tzinfo=None)
+    return Slot(waiting.slot, waiting.fire_at, local)
