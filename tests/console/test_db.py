@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from console.db import build_db
 from console.erase import add_erase
 from engine.errors import UserError
-from engine.ledger import reads, schema
+from engine.ledger import reads, reviews, schema
 from engine.ledger.database import Database
 from tests.console.conftest import StoryDesk
 from tests.console.story import Story, flag, invoice
@@ -64,8 +64,6 @@ def reference(desk: Keeping) -> str:
 
 def accept(desk: Keeping) -> None:
     """Let a person accept what waits."""
-    from engine.ledger import reviews  # noqa: PLC0415 - one word of the story
-
     reviews.decide(desk.database, 1, "accept", "ana", workflow=desk.story.workflow)
 
 
