@@ -8,24 +8,36 @@ from pathlib import Path
 
 from bots.bot import Bot
 from bots.trouble import PageMoved
+from engine.errors import SystemException
 
 _QUALITY = 70
 
 
-async def take_picture(bot: Bot, path: Path) -> bool:
-    """Write a JPEG of what the page shows; False and no file if a known secret stands in a text or an input."""
+async def take_picture(bot: Bot) -> bytes | None:
+    """Return a JPEG of what the page shows; None if a known secret stands in a text or an input."""
     try:
         text = await _text(bot)
     except PageMoved:
         await bot.arrive()
         text = await _text(bot)
     if bot.redactor.contains(text):
-        return False
+        return None
     shot = await bot.cdp.send(
         "Page.captureScreenshot", {"format": "jpeg", "quality": _QUALITY, "optimizeForSpeed": True}
     )
-    await asyncio.to_thread(_write, path, base64.b64decode(shot["data"]))
-    return True
+    return base64.b64decode(shot["data"])
+
+
+async def keep_picture(path: Path, picture: bytes) -> None:
+    """Write a picture.
+
+    Raises:
+        SystemException: `evidence_not_written`: the disk is full, or refuses.
+    """
+    try:
+        await asyncio.to_thread(_write, path, picture)
+    except OSError as error:
+        raise SystemException("evidence_not_written", f"{path.name}: {error.strerror}") from error
 
 
 async def _text(bot: Bot) -> str:

@@ -15,7 +15,7 @@ from playwright.async_api import Error as PlaywrightError
 from bots import commit as committing
 from bots import finding
 from bots.bot import Bot
-from bots.capture import take_picture
+from bots.capture import keep_picture, take_picture
 from bots.guard import SingleSendGuard
 from bots.registry import STEPS
 from bots.session import SessionPool
@@ -148,15 +148,23 @@ class BrowserHands:
         return counts
 
     async def capture(self, path: Path) -> bool:
-        """Take a picture of the page; False and no file if a secret is visible, or there is no page to picture."""
+        """Take a picture of the page; False and no file if a secret is visible, or there is no page to picture.
+
+        Raises:
+            SystemException: `evidence_not_written`: the disk is full, or refuses.
+        """
         if self._bot is None:
             return False
         try:
             async with asyncio.timeout(_GRACE):
                 self._bot.allow(_GRACE)
-                return await take_picture(self._bot, path)
+                picture = await take_picture(self._bot)
         except (PlaywrightError, PageMoved, TimeoutError, ItemException):
             return False
+        if picture is None:
+            return False
+        await keep_picture(path, picture)
+        return True
 
     async def end(self, trace: Path | None) -> None:
         """Let go of the item; keep its trace at `trace`, free of secrets, or drop it."""

@@ -11,7 +11,7 @@ from playwright.async_api import Download as PlaywrightDownload
 from pydantic import Field
 
 from bots.bot import Bot
-from bots.capture import take_picture
+from bots.capture import keep_picture, take_picture
 from bots.locators import Locator
 from engine.definition import Frozen
 from engine.errors import SystemException
@@ -58,4 +58,6 @@ def _file_name(name: str, suggested: str) -> str:
 
 async def screenshot(bot: Bot, params: Screenshot) -> None:
     """Take a picture of the page; none is taken while a secret is visible."""
-    await take_picture(bot, bot.folder / f"{params.name}.jpg")
+    picture = await take_picture(bot)
+    if picture is not None:
+        await keep_picture(bot.folder / f"{params.name}.jpg", picture)

@@ -76,6 +76,10 @@ async def test_an_invoice_is_saved_found_and_read_back_typed(
     assert hands.record == item(FIELDS, tmp_path, invoice()).payload
     assert await hands.capture(tmp_path / "record.jpg")
     assert (tmp_path / "record.jpg").read_bytes().startswith(b"\xff\xd8")
+    (tmp_path / "full.jpg").symlink_to("/dev/full")
+    with pytest.raises(SystemException, match=r"full\.jpg: No space left") as full:
+        await hands.capture(tmp_path / "full.jpg")
+    assert full.value.code == "evidence_not_written"
     await hands.end(None)
     assert portal.counts() == {"records": 1, "duplicates": []}
 
