@@ -195,8 +195,7 @@ def torment(plan: Plan, folder: Path, server: PostgresServer | None) -> Outcome:
             "COUNTERSIGN_DATABASE_URL": url,
             "COUNTERSIGN_SECRET_ERP_PASSWORD": portal.password,
         }
-        source = str(folder / "invoices.csv")
-        _call(env, "run", str(path), "--source", source, "--base-url", portal.url, "--enqueue-only")
+        enqueue(env, path, folder / "invoices.csv", portal.url)
         command = ("worker", "--drain", "--slots", str(plan.slots), "--lease", f"{LEASE:g}s")
         started = time.monotonic()
         with _ledger(url) as ledger, Crew(folder / "crew", command, env, plan.workers) as crew:
@@ -233,7 +232,9 @@ def _ledger(url: str) -> Iterator[Database]:
         database.close()
 
 
-def _call(env: dict[str, str], *arguments: str) -> None:
+def enqueue(env: dict[str, str], path: Path, source: Path, base_url: str) -> None:
+    """Open a run with the command line and leave its work to others."""
+    arguments = ("run", str(path), "--source", str(source), "--base-url", base_url, "--enqueue-only")
     command = [sys.executable, "runner.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode not in {0, 1}:
