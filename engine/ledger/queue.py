@@ -263,8 +263,8 @@ def extend(database: Database, worker: str, held: Sequence[tuple[int, int]], lea
     return {item_id for item_id, _ in held} - mine
 
 
-def guarded(connection: Connection, claimed: Claim, **values: Any) -> None:
-    """Update an item under its fence.
+def guarded(connection: Connection, claimed: Claim, **values: Any) -> datetime | None:
+    """Update an item under its fence; return until when it is leased.
 
     Raises:
         Stale: another worker owns the item by now; touch nothing.
@@ -273,10 +273,11 @@ def guarded(connection: Connection, claimed: Claim, **values: Any) -> None:
         sa.update(t.items)
         .where(t.items.c.id == claimed.item_id, t.items.c.fence == claimed.fence, t.items.c.owner == claimed.worker)
         .values(**values)
-        .returning(t.items.c.id)
+        .returning(t.items.c.lease_until)
     ).first()
     if hit is None:
         raise Stale(f"item {claimed.item_id}: fence {claimed.fence} is no longer ours")
+    return hit.lease_until  # type: ignore[no-any-return]
 
 
 def is_work_left(database: Database, run_ids: Sequence[int] | None = None, refused: Collection[str] = ()) -> bool:
