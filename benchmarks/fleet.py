@@ -92,7 +92,7 @@ def measure(kind: str, processes: int, arguments: argparse.Namespace) -> Pace:
                 "COUNTERSIGN_DATABASE_URL": url,
                 "COUNTERSIGN_SECRET_ERP_PASSWORD": portal.password,
             }
-            enqueue(env, definition(folder), folder / "invoices.csv", portal.url)
+            enqueue(env, definition(folder, portal.url), folder / "invoices.csv", portal.url)
             command = ("worker", "--slots", str(arguments.slots))
             with Crew(folder / "crew", command, env, processes, spares=0) as crew:
                 return _watch(Database(url), crew, processes, arguments.seconds)
