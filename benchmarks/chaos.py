@@ -4,8 +4,8 @@ Real `runner.py worker` processes with real browsers enter invoices into the por
 saved, cuts connections, answers late and ends sessions. Meanwhile workers are killed with SIGKILL, with their browsers
 or without (a stranger takes over, never the same identity), or frozen with SIGSTOP for longer than a lease and woken;
 the PostgreSQL server is killed and started again; the evidence disk is full for seconds (needs root on Linux); the wall
-clock of a worker jumps by minutes, both ways. With `--schedulers 2` the run is opened by a schedule, whose schedulers are
-killed every few seconds. The portal's own records decide:
+clock of a worker jumps by minutes, both ways. With `--schedulers 2` the run is opened by a schedule, whose schedulers
+are killed every few seconds. The portal's own records decide:
 
     lost         the ledger calls it entered and the portal does not hold it, or it is still open at the end
     duplicates   keys that the portal holds more than once, whether anybody noticed or not
