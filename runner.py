@@ -24,8 +24,10 @@ from bots.dry_run import rehearse
 from bots.office import BotOffice
 from bots.profile import AppExtras
 from bots.registry import step_kinds
+from console.db import build_db
 from console.definitions import add_definition_verbs, show_requests
-from console.desk import as_data
+from console.desk import as_data, pairs
+from console.erase import add_erase
 from console.html_report import write_run_report
 from console.items import build_items
 from console.plan import add_plan_verbs
@@ -40,7 +42,7 @@ from engine.errors import ItemException, UserError
 from engine.evidence import EvidenceStore
 from engine.forecast import watch_deadlines
 from engine.intake import new_items
-from engine.ledger import models, retention, runs, workers
+from engine.ledger import models, retention, runs, schema, workers
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
 from engine.logs import FILE_NAME as LOG_FILE
@@ -85,11 +87,15 @@ class Office:
         return Registry(steps=step_kinds(), checks=check_kinds(), app_extras=AppExtras)
 
     @cached_property
+    def ledger(self) -> Database:
+        """The ledger as it is."""
+        return Database(os.environ.get("COUNTERSIGN_DATABASE_URL", str(self.home / "ledger.db")))
+
+    @cached_property
     def database(self) -> Database:
-        """The ledger, brought up to date."""
-        database = Database(os.environ.get("COUNTERSIGN_DATABASE_URL", str(self.home / "ledger.db")))
-        database.upgrade()
-        return database
+        """The ledger, with this version's schema."""
+        schema.prepare(self.ledger)
+        return self.ledger
 
     @cached_property
     def evidence(self) -> EvidenceStore:
@@ -146,7 +152,7 @@ class Office:
 
     def work(self, run_ids: list[int] | None, *, drain: bool = False) -> None:
         """Work the given runs to their end and audit them; without runs, whatever is open, until stopped or drained."""
-        retention.prune(self.database, self.evidence, self.workflow)
+        retention.prune_some(self.database, self.evidence, self.workflow)
         asyncio.run(self._work(run_ids, drain=drain))
 
     async def _work(self, run_ids: list[int] | None, *, drain: bool) -> None:
@@ -209,7 +215,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Start a workflow: enqueue its records and work them to the end."""
-    workflow = office.load(path, base_url=base_url, params=_pairs(param))
+    workflow = office.load(path, base_url=base_url, params=pairs(param))
     items, rejected = new_items(workflow, source)
     if not enqueue_only:
         office.secrets.require((*workflow.app.login, *workflow.steps))
@@ -263,16 +269,6 @@ def _finish(run_id: int, workflow: Workflow, *, as_json: bool) -> None:
     raise typer.Exit(EXIT_DONE if done else EXIT_PERSON)
 
 
-def _pairs(given: list[str] | None) -> dict[str, str]:
-    pairs = {}
-    for text in given or []:
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise UserError(f"--param {text}: write it as name=value")
-        pairs[name] = value
-    return pairs
-
-
 def _show_brink(workflow: Workflow, items: list[runs.NewItem], *, as_json: bool) -> None:
     item = next((one for one in items if not one.problems), None)
     if item is None:
@@ -303,6 +299,8 @@ def main() -> None:
 
 
 add_definition_verbs(app, lambda: office)
+app.add_typer(build_db(lambda: office), name="db")
+add_erase(app, lambda: office)
 add_fixture_verbs(app, lambda: office, WORKFLOWS)
 add_plan_verbs(app, lambda: office)
 add_scheduler_verbs(app, lambda: office, watchers=WATCHERS)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from engine.definition import Workflow
+from engine.errors import UserError
 from engine.evidence import EvidenceStore
 from engine.ledger.database import Database
 from engine.values import encode
@@ -66,12 +68,47 @@ class Desk(Protocol):
         ...
 
 
+class Keeper(Desk, Protocol):
+    """A desk that also reaches the ledger whose schema is not this version's, and the files beside it."""
+
+    @property
+    def ledger(self) -> Database:
+        """The ledger as it is, opened without a look at its schema."""
+        ...
+
+    @property
+    def home(self) -> Path:
+        """The folder of logs and reports."""
+        ...
+
+    @property
+    def models_dir(self) -> Path:
+        """Where model artifacts lie."""
+        ...
+
+
 OpenDesk = Callable[[], Desk]
+OpenKeeper = Callable[[], Keeper]
 
 
 def plain(value: object, style: str = "") -> Text:
     """Return data of another system as text that can neither style, move nor hide anything on a terminal."""
     return Text(_UNSAFE.sub("\N{REPLACEMENT CHARACTER}", re.sub(r"\s+", " ", str(value))), style=style)
+
+
+def pairs(given: list[str] | None) -> dict[str, str]:
+    """Return `--param name=value`, given any number of times, as a mapping.
+
+    Raises:
+        UserError: one has no name or no `=`.
+    """
+    found = {}
+    for text in given or []:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise UserError(f"--param {text}: write it as name=value")
+        found[name] = value
+    return found
 
 
 def print_json(data: Any) -> None:
@@ -90,4 +127,13 @@ def as_data(value: Any) -> Any:
         return {str(key): as_data(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [as_data(part) for part in value]
-    return encode(value)
+    return str(value) if isinstance(value, Path) else encode(value)
+
+
+def bytes_text(count: float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:  # noqa: PLR2004
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

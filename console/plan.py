@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Annotated, Any
@@ -53,7 +53,7 @@ def add_plan_verbs(app: typer.Typer, desk: Callable[[], ScheduleDesk]) -> None:
         start = _start(day, hours, here.database.clock.now())
         until = (_midnight(day) if day else start) + timedelta(hours=hours)
         coming = coming_runs(schedules(here.database), start, until, partial(loader.load_one, registry=here.registry))
-        assumed = _counts(items or [])
+        assumed = _counts(items or [], {run.workflow for run in coming.runs})
         found = outlook(here.database, start, until, coming.runs, assumed=assumed, profiles=coming.profiles)
         left_out = [*coming.left_out, *(f"{name}: no past run; name --items {name}=N" for name in found.unknown)]
         made = plan(found.day, [slots] if slots else range(1, max_slots + 1), seed=seed)
@@ -106,11 +106,14 @@ def _start(day: str | None, hours: float, now: datetime) -> datetime:
     return max(start, now)
 
 
-def _counts(given: Sequence[str]) -> dict[str, int]:
+def _counts(given: Sequence[str], there: Collection[str]) -> dict[str, int]:
     counts = {}
     for text in given:
         name, _, number = text.partition("=")
         if not name or not number.isdecimal():
             raise UserError(f"--items {text}: write it as NAME=N, with N items a run")
+        if name not in there:
+            known = f"there is: {', '.join(sorted(there))}" if there else "none does"
+            raise UserError(f"--items {name}: no schedule of that name starts in this time; {known}")
         counts[name] = int(number)
     return counts

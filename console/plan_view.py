@@ -90,6 +90,9 @@ def advice(made: Plan, found: Outlook) -> list[str]:
             )
         if not made.moves and len(made.options) > 1:
             said.append("none of these, an hour or two earlier or later, lets fewer slots meet every deadline")
+    if overdue := sorted(found.day.overdue):
+        runs = ", ".join(str(run_id) for run_id in overdue)
+        said.append(f"the deadline of run {runs} is past already: not counted, its items are")
     if not found.live_slots:
         said.append("no worker lives at present")
     return said

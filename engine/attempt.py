@@ -63,6 +63,8 @@ class Attempt:
         view = self._view()
         journal = Journal(self.database, self.claimed)
         executor = Executor(hands, journal, self.workflow, view, self._steps(), self.database.clock, holds_lease)
+        executor.restored_at = self.claimed.restored_at
+        executor.edits = self.claimed.kind == "correction"
         self._executor, self._hands = executor, hands
         try:
             async with asyncio.timeout(self.workflow.time.limit.total_seconds()) as limit:

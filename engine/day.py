@@ -44,6 +44,11 @@ class Day:
     """Items of past runs by workflow; one is drawn for each planned run."""
     apps: Mapping[str, AppState]
 
+    @property
+    def overdue(self) -> frozenset[int]:
+        """Return the open runs whose deadline is past at the start."""
+        return frozenset(run.run_id for run in self.open_runs if run.deadline and run.deadline <= self.start)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -54,6 +59,7 @@ class Job:
     run_id: int | None
     run: PlannedRun | None
     due_at: datetime | None
+    """None also if the deadline was past at the start of the day: no number of slots meets it."""
 
 
 class Demand:
@@ -81,9 +87,9 @@ class Demand:
 
 def _draw(day: Day, draws: Random, most: int) -> list[Job]:
     times = {workflow: one.resampled(draws) for workflow, one in day.times.items()}
-    runs = {run.run_id: run for run in day.open_runs}
+    runs, overdue = {run.run_id: run for run in day.open_runs}, day.overdue
     jobs = [
-        Job(batch, runs[run_id].workflow, run_id, None, runs[run_id].deadline)
+        Job(batch, runs[run_id].workflow, run_id, None, None if run_id in overdue else runs[run_id].deadline)
         for run_id, batch in open_batches(day.start, day.open_runs, times, draws, most)
     ]
     for number, run in enumerate(sorted(day.planned, key=lambda run: run.fire_at)):

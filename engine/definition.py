@@ -114,6 +114,9 @@ class Evidence(Frozen):
     screenshot: Literal["always", "doubt"] = Field("always", description="Whether clean passes keep a screenshot.")
     trace: Literal["doubt", "never"] = Field("doubt", description="Whether anything but a clean pass keeps its trace.")
     keep: Duration = Field(timedelta(days=90), description="How long evidence files are kept.")
+    keep_payload: Duration | None = Field(
+        None, description="How long payloads, read-backs and words of closed items are kept; default: for ever."
+    )
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import shutil
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -45,7 +45,7 @@ class FieldDiff:
 
 
 class EvidenceStore:
-    """Writes, seals, verifies and prunes the evidence files under one root.
+    """Writes, seals, verifies and forgets the evidence files under one root.
 
     Every method that writes raises `SystemException("evidence_not_written")` if the disk is full or refuses.
     """
@@ -109,16 +109,22 @@ class EvidenceStore:
         except (OSError, ValueError):
             return False
 
-    def prune(self, before: datetime, run_ids: Iterable[int]) -> int:
-        """Delete the files of these runs that were last written before an instant (UTC); return how many.
+    def forget(self, run_id: int, item_id: int) -> int:
+        """Delete everything that was kept of an item, sealed or not; return how many files.
 
         Raises:
-            ValueError: `before` has no time zone.
             SystemException: a file could not be deleted.
         """
-        if before.tzinfo is None:
-            raise ValueError("before needs a time zone")
-        return sum(_prune(self.root / _run_folder(run_id), before.timestamp()) for run_id in run_ids)
+        run = self.root / _run_folder(run_id)
+        folder = run / f"item-{item_id:06d}"
+        if not folder.exists():
+            return 0
+        with _written(folder):
+            count = sum(1 for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+            shutil.rmtree(folder)
+        with suppress(OSError):  # other items still have files
+            run.rmdir()
+        return count
 
     def _relative(self, path: Path) -> Path:
         root = self.root.resolve()
@@ -197,24 +203,3 @@ def _written(path: Path) -> Iterator[None]:
     except OSError as error:
         why = "the disk is full" if error.errno in _FULL else error.strerror or type(error).__name__
         raise SystemException("evidence_not_written", f"{path.name}: {why}") from error
-
-
-def _prune(folder: Path, before: float) -> int:
-    removed = 0
-    with _written(folder):
-        # Seen before anything is deleted, which makes folders young; deepest first, so that emptied ones can go.
-        paths = sorted((folder, *folder.rglob("*")), reverse=True) if folder.exists() else []
-        old = [path for path in paths if path.lstat().st_mtime < before]
-    for path in old:
-        with _written(path):
-            if path.is_dir() and not path.is_symlink():
-                _remove_if_empty(path)
-            else:
-                path.unlink(missing_ok=True)
-                removed += 1
-    return removed
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):  # still holds something younger, or is gone already
-        folder.rmdir()

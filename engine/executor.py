@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from loguru import logger
@@ -17,12 +17,14 @@ from loguru import logger
 from engine.clock import Clock
 from engine.definition import Segment, Step, Workflow, segments
 from engine.errors import BusinessException, ItemException, NotSent, Rejected, SessionLost, SystemException
+from engine.evidence import field_diff
 from engine.journal import Journal
 from engine.ledger.queue import Intent
 from engine.ports import Found, Hands, ItemView, Receipt
 
 T = TypeVar("T")
 
+_RESTORED = "the ledger was restored from a backup, after which this item may have been entered"
 MAX_GATES = 3
 """How often a gate is taken again because the click window closed before the send."""
 MAX_LOGINS = 2
@@ -52,6 +54,10 @@ class Executor:
     timings: list[dict[str, Any]] = field(default_factory=list)
     record_url: str | None = None
     logins: int = 0
+    restored_at: datetime | None = None
+    """When the ledger was restored, if the item may have been committed after the backup was made."""
+    edits: bool = False
+    """Whether the item corrects a record that is there already, so that finding it says nothing."""
 
     async def run(self) -> None:
         """Bring every segment to its end.
@@ -74,6 +80,8 @@ class Executor:
         intent = intents[-1] if intents else None
         if intent is not None and intent.outcome is None:
             intent = await self._recover(commit, intent)
+        elif self.restored_at is not None and (intent is None or intent.outcome != "sent"):
+            intent = await self._ask_first(segment, commit, self.restored_at)
         if intent is None or intent.outcome != "sent":
             self._refuse_endless_sending(segment)
             await self._fill(segment)
@@ -89,8 +97,9 @@ class Executor:
 
     async def _recover(self, commit: Step, intent: Intent) -> Intent:
         """Find out what became of a commit that nobody confirmed; nothing is typed before this is known."""
-        if self.clock.now() < intent.lands_until:
-            raise NotYet("in_doubt", "a commit may still land; asking again when it no longer can", intent.lands_until)
+        self._wait_out(intent.lands_until)
+        if self.restored_at is not None:
+            self._wait_out(self.restored_at + self._span)
         if commit.params.find is None:
             raise BusinessException("in_doubt", "a commit was sent and never confirmed; the definition has no `find`")
         found = await self._in_session(lambda: self._timed(commit, "find", self.hands.find(commit)))
@@ -106,6 +115,59 @@ class Executor:
                 "in_doubt", "a commit was sent and never confirmed, and its record is not to be seen"
             )
         return await self.journal.decide(intent, "absent")
+
+    async def _ask_first(self, segment: Segment, commit: Step, restored_at: datetime) -> Intent | None:
+        """Ask whether the record was committed after the backup from which the ledger was restored.
+
+        A record that is found is taken through gate and decision like one of ours, so that it is read back, inspected
+        and audited. A correction is done if the record reads as it should; if it does not, it may be undone or
+        overtaken by a later one, which only a person can tell.
+
+        Returns:
+            The intent as sent, or None: the record is provably not there, and may be entered.
+        """
+        self._wait_out(restored_at + self._span)
+        if commit.params.find is None:
+            raise BusinessException("in_doubt", f"{_RESTORED}, and the definition has no `find`")
+
+        async def look() -> tuple[Found, bool]:
+            found = await self._timed(commit, "find", self.hands.find(commit))
+            return found, found.count == 1 and (not self.edits or await self._reads_as_it_should(segment))
+
+        found, done = await self._in_session(look)
+        logger.bind(event="asked_first", found=found.count).info(
+            "the ledger was restored: the application shows {} record(s)", found.count
+        )
+        if found.count > 1:
+            raise BusinessException("duplicate", f"{found.count} records carry this business key")
+        if done:
+            intent = await self.journal.gate(segment.index, self.workflow.app.commits)
+            return await self.journal.decide(intent, "sent", url=found.url)
+        if self.edits:
+            raise BusinessException("in_doubt", f"{_RESTORED}; whether its correction was made is not to be seen")
+        if found.alike or not self.workflow.app.commits.find_authoritative:
+            raise BusinessException("in_doubt", f"{_RESTORED}, and its record is not to be seen")
+        return None
+
+    async def _reads_as_it_should(self, segment: Segment) -> bool:
+        """Read the record that is open and compare it with what this segment is to make of it."""
+        before = dict(self.hands.record)
+        self.hands.record.clear()
+        for step in segment.reads:
+            await self._perform(step)
+        diff = field_diff(self.view.payload, self.hands.record, self.view.fields)
+        self.hands.record.update({**before, **self.hands.record})
+        return bool(diff) and all(line.equal for line in diff)
+
+    def _wait_out(self, until: datetime) -> None:
+        if self.clock.now() < until:
+            raise NotYet("in_doubt", "a commit may still land; asking again when it no longer can", until)
+
+    @property
+    def _span(self) -> timedelta:
+        """Return how long after a gate its commit may still land."""
+        commits = self.workflow.app.commits
+        return commits.click_window + commits.submit_timeout + commits.settle_time
 
     async def _fill(self, segment: Segment) -> None:
         """Do the steps before the commit; a session lost on the way is entered again and the segment starts over."""

@@ -15,6 +15,6 @@ def new_items(workflow: Workflow, source: Path | None) -> tuple[list[NewItem], l
     items = [NewItem(item.reference, item.payload, item.origin) for item in batch.items]
     invalid = [row for row in batch.rejected if row.reference is not None and not row.conflict]
     items += [NewItem(row.reference or "", row.raw, row.origin, row.problems) for row in invalid]
-    rejected = [RejectedInput(r.origin, r.problems, r.raw) for r in batch.rejected if r not in invalid]
-    again = [RejectedInput(r.origin, (f"comes twice: first in {r.first}",), {}) for r in batch.repeated]
+    rejected = [RejectedInput(r.origin, r.problems, r.raw, r.reference) for r in batch.rejected if r not in invalid]
+    again = [RejectedInput(r.origin, (f"comes twice: first in {r.first}",), {}, r.reference) for r in batch.repeated]
     return items, rejected + again

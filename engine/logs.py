@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from loguru import Message, Record
 
 FILE_NAME = "countersign.jsonl"
+KEPT = "90 days"
+"""How long a full log file is kept: log lines name references, which may be personal data."""
 CONTEXT = ("run", "item", "reference", "attempt", "worker", "event")
 """The extras that every JSON line has, null where unknown; all others follow them."""
 
@@ -50,7 +52,7 @@ def configure(
     """Send the log of this process, the standard library's included, where it belongs; replaces an earlier set-up.
 
     Args:
-        log_dir: folder of `countersign.jsonl` (a new file each 10 MB), or None for no file.
+        log_dir: folder of `countersign.jsonl` (a new file each 10 MB, kept 90 days), or None for no file.
         level: the lowest level that is written, e.g. `INFO`.
         console_level: the lowest level that the terminal shows, if it is another.
         redactor: what every line passes through.
@@ -67,7 +69,14 @@ def configure(
     _add(_terminal(console or Console(stderr=True), as_json=json_console), shown)
     if log_dir is not None:
         try:
-            _add(log_dir / FILE_NAME, number, rotation="10 MB", encoding="utf-8", errors="backslashreplace")
+            _add(
+                log_dir / FILE_NAME,
+                number,
+                rotation="10 MB",
+                retention=KEPT,
+                encoding="utf-8",
+                errors="backslashreplace",
+            )
         except OSError as error:
             raise UserError(f"cannot write the log to {log_dir}: {error.strerror}") from error
     _route_standard_logging(number)

@@ -88,8 +88,12 @@ class Plan:
 
     @property
     def best(self) -> SlotPlan | None:
-        """Return the option that meets all deadlines with the highest utilisation; None if none does."""
-        meeting = [one for one in self.options if one.all_met.k == one.all_met.n]
+        """Return the option that meets all deadlines with the highest utilisation; None if none does.
+
+        Only those that were simulated often are compared.
+        """
+        most = max(one.replications for one in self.options)
+        meeting = [one for one in self.options if one.all_met.k == one.all_met.n == most]
         return max(meeting, key=lambda one: (one.utilisation.value, -one.slots), default=None)
 
 

@@ -22,7 +22,7 @@ from loguru import logger
 from sqlalchemy.exc import DBAPIError
 
 from engine.calendars import Calendar
-from engine.errors import UserError
+from engine.errors import ItemException, SystemException, UserError
 from engine.ledger import workers
 from engine.ledger.database import Database
 from engine.ledger.schedules import ScheduleRow
@@ -31,7 +31,7 @@ from engine.ports import Registry
 from engine.schedule import Schedule
 from engine.slots import slots
 from engine.timetable import Timetable, calendar_of
-from engine.worker import worker_name
+from engine.worker import contained, worker_name
 
 PULSE = timedelta(seconds=30)
 LEASE = timedelta(seconds=60)
@@ -43,13 +43,16 @@ class SlotTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
     """Tells APScheduler's clock when the next slot is."""
 
     def __init__(self, schedule: Schedule, calendar: Calendar | None) -> None:
-        self.schedule = schedule
-        self._calendar = calendar
+        self.means = schedule, calendar
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
         """Return the first slot after the one before it, and after now."""
-        found = next(slots(self.schedule, self._calendar, max(previous or now, now)), None)
+        found = next(slots(*self.means, max(previous or now, now)), None)
         return found.fire_at if found else None
+
+
+def _trigger(row: ScheduleRow) -> SlotTrigger:
+    return SlotTrigger(row.schedule, calendar_of(row))
 
 
 @dataclass
@@ -84,9 +87,7 @@ class Scheduler:
         clock.start()
         try:
             while not self._stopping.is_set():
-                rows = await self._safely(self.timetable.tick_all)
-                if rows is not None:
-                    self._wind(clock, rows)
+                await self._walk(clock)
                 for watch in self.watchers:
                     await self._safely(partial(watch, self.database))
                 with contextlib.suppress(TimeoutError):
@@ -106,26 +107,32 @@ class Scheduler:
                 await asyncio.to_thread(workers.beat, self.database, self.name)
                 await asyncio.to_thread(self.database.synchronise)
 
-    def _wind(self, clock: AsyncIOScheduler, rows: Sequence[ScheduleRow]) -> None:
-        """Set the clock to what holds now."""
+    async def _walk(self, clock: AsyncIOScheduler) -> None:
+        """Decide what is due of every schedule, each for itself, and set the clock to what holds now."""
+        rows = await self._safely(self.timetable.look)
+        if rows is None:
+            return
         for job in clock.get_jobs():
             if job.id not in {row.workflow for row in rows}:
                 job.remove()
         for row in rows:
+            await self._tick(row.workflow)
+            trigger = await self._safely(partial(_trigger, row))
             job = clock.get_job(row.workflow)
-            if job is None or job.trigger.schedule != row.schedule:
-                with contextlib.suppress(UserError):  # a calendar that is gone; the tick has told
-                    trigger = SlotTrigger(row.schedule, calendar_of(row))
-                    clock.add_job(self._tick, trigger, args=[row.workflow], id=row.workflow, replace_existing=True)
+            if trigger is not None and (job is None or job.trigger.means != trigger.means):
+                clock.add_job(self._tick, trigger, args=[row.workflow], id=row.workflow, replace_existing=True)
 
     async def _tick(self, name: str) -> None:
         await self._safely(partial(self.timetable.tick, name))
 
     async def _safely(self, work: Callable[[], T]) -> T | None:
-        """Do work beside the event loop; a database that is away is waited for, until the next pulse."""
+        """Do work beside the event loop; whatever fails is told, and tried again at the next pulse."""
         async with self._one:
             try:
-                return await asyncio.to_thread(work)
-            except DBAPIError as error:
-                logger.bind(event="scheduler.waits").warning("the ledger is away, will try again: {}", error.orig)
-                return None
+                done = await contained(asyncio.to_thread(work))
+            except UserError as error:
+                done = SystemException("refused", str(error))
+        if isinstance(done, ItemException):
+            logger.bind(event="scheduler.failed").warning("will be tried again: {}", done.message)
+            return None
+        return done

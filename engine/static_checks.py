@@ -18,7 +18,7 @@ from engine.static_commits import (
     check_segments,
     check_time_for_commit,
 )
-from engine.static_fields import check_checks, check_contract, check_reads, check_review
+from engine.static_fields import check_checks, check_contract, check_evidence, check_reads, check_review
 from engine.static_places import check_addresses, check_app_addresses, check_base_url, check_source
 from engine.static_references import (
     check_app_references,
@@ -43,6 +43,7 @@ WORKFLOW_RULES: tuple[Callable[[WorkflowDraft], Iterator[Problem]], ...] = (
     check_reads,
     check_checks,
     check_review,
+    check_evidence,
     check_schedule,
     check_source,
     check_addresses,

@@ -137,6 +137,17 @@ def check_review(workflow: WorkflowDraft) -> Iterator[Problem]:
             yield workflow.document.problem(path, f'"{name}" is a {spec.type} field, not a number', "field", key=True)
 
 
+def check_evidence(workflow: WorkflowDraft) -> Iterator[Problem]:
+    """`evidence`: payloads are not to be forgotten before the files that hold them too."""
+    if "evidence" in workflow.draft.bad:
+        return
+    evidence = workflow.file.evidence
+    if evidence.keep_payload is not None and evidence.keep_payload < evidence.keep:
+        days = f"{evidence.keep.total_seconds() / 86400:g}d"
+        message = f"the evidence files hold the payload too and are kept {days}: keep it as long, or lower `keep`"
+        yield workflow.document.problem(("evidence", "keep_payload"), message, "evidence")
+
+
 def _names(workflow: WorkflowDraft) -> set[str]:
     written = workflow.document.at(("fields",))
     return set(written) if isinstance(written, dict) else set()

@@ -55,13 +55,16 @@ class Timetable:
     """The definitions that load, by name."""
     _seen: tuple[tuple[str, int, int], ...] | None = None
 
-    def tick_all(self) -> list[ScheduleRow]:
-        """Take up changed definitions, decide every slot that is due, and return the schedules that can be walked."""
+    def look(self) -> list[ScheduleRow]:
+        """Take up changed definitions, and return the schedules whose slots can be decided here."""
         self.reload()
-        rows = [row for row in schedules.schedules(self.database) if row.state != "retired"]
-        for row in rows:
+        rows = schedules.schedules(self.database)
+        return [row for row in rows if row.state != "retired" and row.workflow in self.workflows]
+
+    def tick_all(self) -> None:
+        """Take up changed definitions and decide every slot that is due."""
+        for row in self.look():
             self.tick(row.workflow)
-        return [row for row in rows if row.workflow in self.workflows]
 
     def reload(self) -> None:
         """Read the folder if anything in it has changed since the last time, and tell the ledger."""

@@ -127,10 +127,10 @@ def _held(connection: Connection, now: datetime) -> _HeldBy:
         sa.select(i.run_id, i.priority, i.due_at, i.owner, a.started_at)
         .join(t.attempts, sa.and_(a.item_id == i.id, a.fence == i.fence))
         .where(i.owner.is_not(None), i.lease_until >= now)
-        .order_by(i.id)
     )
     found: _HeldBy = {}
-    for row in connection.execute(query):
+    # sorted here: asked for an order by id, SQLite walks the whole table instead of the index of held items
+    for row in sorted(connection.execute(query), key=lambda row: (row.started_at, row.owner)):
         found.setdefault((row.run_id, row.priority, row.due_at), []).append(HeldItem(row.owner, row.started_at))
     return found
 

@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from loguru import logger
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
@@ -52,8 +49,8 @@ class Database:
 
     @property
     def name(self) -> str:
-        """Return the address without its password, for people."""
-        return self.engine.url.render_as_string(hide_password=True)
+        """Return the address without its password, for people; options after `?` may hold one too and are left out."""
+        return self.engine.url.set(query={}).render_as_string(hide_password=True)
 
     def upgrade(self) -> None:
         """Bring the schema to the newest version.
@@ -61,18 +58,36 @@ class Database:
         Raises:
             UserError: the file is not a ledger, or was written by a newer version.
         """
+        from alembic import command  # noqa: PLC0415 - a quarter of a second that only an upgrade should pay
+        from alembic.config import Config  # noqa: PLC0415
+        from alembic.util.exc import CommandError  # noqa: PLC0415
+
         logging.getLogger("alembic").setLevel(logging.WARNING)  # its notes on dialects are for nobody here
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         try:
-            with self.transaction(write=True) as connection:
+            with self.opened(), self.transaction(write=True) as connection:
                 one_at_a_time(connection, "upgrade")
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except CommandError as error:
             raise UserError(f"{self.name}: was written by a newer version ({error}); update Countersign") from error
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Turn what the database says when it cannot be opened into a sentence.
+
+        Raises:
+            UserError: the file is no database, or the server does not answer or refuses.
+        """
+        try:
+            yield
         except sa.exc.DatabaseError as error:
-            hint = "name another file" if self.is_sqlite else "see that the server runs and knows user and database"
+            hint = (
+                "name another file, or restore a backup"
+                if self.is_sqlite
+                else "see that the server runs and knows user and database"
+            )
             raise UserError(f"{self.name}: cannot be opened as a ledger ({error.orig}); {hint}") from error
 
     @contextmanager

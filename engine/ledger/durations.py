@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.engine import Connection
 
 from engine import yaml_source
@@ -109,7 +110,10 @@ def _declared(text: str) -> tuple[Time, Retry]:
     document, _ = yaml_source.parse("definition", text)
     if document is None:
         return Time(), Retry()
-    return Time(**document.at(("time",)) or {}), Retry(**document.at(("retry",)) or {})
+    try:
+        return Time(**document.at(("time",)) or {}), Retry(**document.at(("retry",)) or {})
+    except ValidationError:  # pinned by a version that knew other words
+        return Time(), Retry()
 
 
 def items_per_slot(connection: Connection, workflows: Iterable[str]) -> dict[str, ItemsPerSlot]:

@@ -15,6 +15,7 @@ from engine.errors import Stale
 from engine.ledger import tables as t
 from engine.ledger.apps import may_start
 from engine.ledger.database import Database
+from engine.ledger.trust import restored
 from engine.ledger.workers import beat_within
 
 _HINTS = 100
@@ -61,6 +62,8 @@ class Claim:
     record_url: str | None
     corrects: int | None
     intents: tuple[Intent, ...]
+    restored_at: datetime | None = None
+    """When the ledger was restored, where the item may have been committed after the backup: ask before entering it."""
 
 
 def claim(
@@ -218,6 +221,7 @@ def _claim(connection: Connection, row: Any, attempt_id: int) -> Claim:
     orphaned = sa.select(sa.func.count()).where(
         mine, t.attempts.c.outcome == "orphaned", t.attempts.c.fence > seen_fence
     )
+    last = restored(connection) if row.find_first else None
     return Claim(
         item_id=row.id,
         run_id=row.run_id,
@@ -238,6 +242,7 @@ def _claim(connection: Connection, row: Any, attempt_id: int) -> Claim:
         record_url=row.record_url,
         corrects=row.corrects_item_id,
         intents=_intents(connection, row.id) if row.fence > 1 else (),
+        restored_at=(last.at if last else row.created_at) if row.find_first else None,
     )
 
 

@@ -14,6 +14,7 @@ from engine.errors import UserError
 from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
 from engine.ledger.runs import NewItem, close_corrected, open_run_within, reopen_run
+from engine.ledger.trust import is_distrusted
 from engine.values import Record, decode, encode
 
 Decision = Literal["accept", "correct", "reject"]
@@ -148,6 +149,8 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
             raise UserError(f"there is no item {item_id}; `runner.py items list` shows what there is")
         if item.state not in {"review", "cancelled"}:
             raise UserError(f"item {item_id} is {item.state}: only items in review or cancelled can be tried again")
+        if item.erased_at or item.pruned_at:
+            raise UserError(f"the data of item {item_id} were erased: there is nothing left to work with")
         if item.reason == "invalid_input":
             raise UserError(
                 f"item {item_id} has invalid data: `runner.py review correct {item_id} field=value` mends it"
@@ -163,6 +166,7 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
                 closed_at=None,
                 owner=None,
                 lease_until=None,
+                **({} if is_distrusted(connection) else {"find_first": False}),
             )
         )
         reopen_run(connection, item.run_id)

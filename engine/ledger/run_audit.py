@@ -96,6 +96,7 @@ def _committed_items(connection: Connection, run_id: int) -> tuple[AuditedItem, 
         sa.select(*(t.items.c[name] for name in ("id", "reference", "state", "payload", "record_url")), sent)
         .join(t.intents, t.intents.c.item_id == t.items.c.id)
         .where(t.items.c.run_id == run_id, t.items.c.state.not_in(("correcting", "corrected")))
+        .where(t.items.c.erased_at.is_(None), t.items.c.pruned_at.is_(None))  # there is no key to look for any more
         .group_by(t.items.c.id)
         .order_by(t.items.c.id)
     )

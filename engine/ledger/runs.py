@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,55 +14,20 @@ from sqlalchemy.engine import Connection
 from engine.definition import Snapshot, Workflow
 from engine.ledger import tables as t
 from engine.ledger.apps import remember_limits
-from engine.ledger.database import Database, insert_new, one_at_a_time, record_event
-from engine.values import Record, encode
+from engine.ledger.database import Database, insert_new, one_at_a_time
+from engine.ledger.enqueue import (
+    NewItem,
+    OpenedRun,
+    RejectedInput,
+    counts,
+    insert_items,
+    item_row,
+    keep_rejected,
+    payload_hash,
+)
+from engine.ledger.trust import is_distrusted
 
-_CHUNK = 500
-"""References asked for in one statement; databases limit the parameters of one."""
-
-
-@dataclass(frozen=True)
-class NewItem:
-    """A work item to enqueue: its business key, its data, and where it was read."""
-
-    reference: str
-    payload: Record
-    origin: str
-    problems: tuple[str, ...] = ()
-    """Why the data is invalid; such an item goes straight to a person, no browser opens for it."""
-    corrects: int | None = None
-    """The item whose record in the application this one corrects."""
-    record_url: str | None = None
-
-
-@dataclass(frozen=True)
-class RejectedInput:
-    """A row of the source that no item could be made of; it is kept as an event, never dropped."""
-
-    origin: str
-    problems: tuple[str, ...]
-    raw: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class OpenedRun:
-    """What enqueuing did."""
-
-    run_id: int
-    created: bool
-    """False if the slot already had its run: nothing was added."""
-    enqueued: int = 0
-    invalid: int = 0
-    rejected: int = 0
-    already_known: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
-    """Known references that came again with other data; reported as events, the first data stand."""
-
-
-def payload_hash(payload: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the canonical JSON of an encoded payload."""
-    text = json.dumps(payload, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+__all__ = ["NewItem", "OpenedRun", "RejectedInput", "payload_hash"]
 
 
 def open_run(
@@ -148,12 +111,15 @@ def open_run_within(
         return OpenedRun(connection.execute(known).scalar_one(), created=False)
     run_id = int(opened[0].id)
     draws = random.Random(seed)  # noqa: S311 - a logged, repeatable draw is the point
-    common = {"priority": workflow.priority if priority is None else priority, "due_at": run["due_at"] or t.NEVER}
-    rows = [_item_row(item, workflow, run_id, now, draws.random()) | common for item in items]
-    report = _insert_items(connection, database, workflow, run_id, items, rows, rejected=len(rejected))
-    for row in rejected:
-        record_event(connection, database.clock, "source.rejected", trigger, run_id=run_id, **encode(asdict(row)))
-    connection.execute(sa.update(t.runs).where(t.runs.c.id == run_id).values(counts=_counts(report)))
+    common = {
+        "priority": workflow.priority if priority is None else priority,
+        "due_at": run["due_at"] or t.NEVER,
+        "find_first": is_distrusted(connection),
+    }
+    rows = [item_row(item, workflow, run_id, now, draws.random()) | common for item in items]
+    report = insert_items(connection, database, workflow, run_id, items, rows, rejected=len(rejected))
+    keep_rejected(connection, database, workflow, run_id, rejected, trigger)
+    connection.execute(sa.update(t.runs).where(t.runs.c.id == run_id).values(counts=counts(report)))
     remember_limits(connection, workflow.app, now)
     if report.enqueued == 0:
         finish_run_if_done(connection, database, run_id)
@@ -167,121 +133,6 @@ def _definition_row(workflow: Workflow, now: datetime) -> dict[str, Any]:
         "snapshot": asdict(workflow.snapshot),
         "created_at": now,
     }
-
-
-def _counts(report: OpenedRun) -> dict[str, int]:
-    return {
-        "enqueued": report.enqueued,
-        "invalid": report.invalid,
-        "rejected": report.rejected,
-        "already_known": len(report.already_known),
-        "conflicts": len(report.conflicts),
-    }
-
-
-def _item_row(item: NewItem, workflow: Workflow, run_id: int, now: datetime, draw: float) -> dict[str, Any]:
-    payload = encode(item.payload)
-    return {
-        "run_id": run_id,
-        "workflow": workflow.name,
-        "reference": item.reference,
-        "app": workflow.app.name,
-        "payload": payload,
-        "payload_hash": payload_hash(payload),
-        "origin": item.origin,
-        "state": "review" if item.problems else "ready",
-        "reason": "invalid_input" if item.problems else None,
-        "fence": 0,
-        "available_at": now,
-        "failures": 0,
-        "record_url": item.record_url,
-        "audit_draw": draw,
-        "audited": False,
-        "corrects_item_id": item.corrects,
-        "created_at": now,
-        "closed_at": now if item.problems else None,
-    }
-
-
-def _insert_items(
-    connection: Connection,
-    database: Database,
-    workflow: Workflow,
-    run_id: int,
-    items: Sequence[NewItem],
-    rows: Sequence[dict[str, Any]],
-    *,
-    rejected: int,
-) -> OpenedRun:
-    first: dict[str, int] = {}
-    for index, row in enumerate(rows):
-        first.setdefault(row["reference"], index)
-    unique = [rows[index] for index in first.values()]
-    inserted = insert_new(connection, t.items, unique, t.items.c.id, t.items.c.reference)
-    added = {row.reference: int(row.id) for row in inserted}
-    known = [row for n, row in enumerate(rows) if row["reference"] not in added or first[row["reference"]] != n]
-    conflicts = _conflicts(connection, database, run_id, known)
-    invalid = [items[n] for reference, n in first.items() if reference in added and items[n].problems]
-    for item in invalid:
-        findings = [_source_finding(text, workflow) for text in item.problems]
-        connection.execute(
-            sa.insert(t.verdicts).values(
-                item_id=added[item.reference],
-                decision="review",
-                findings=findings,
-                definition_hash=workflow.hash,
-                created_at=database.clock.now(),
-            )
-        )
-    return OpenedRun(
-        run_id,
-        created=True,
-        enqueued=len(added) - len(invalid),
-        invalid=len(invalid),
-        rejected=rejected,
-        already_known=tuple(row["reference"] for row in known),
-        conflicts=tuple(conflicts),
-    )
-
-
-def _source_finding(problem: str, workflow: Workflow) -> dict[str, Any]:
-    """Return what is wrong with a record's source as a finding, under its field if it names one."""
-    place, sign, _ = problem.partition(":")
-    name = place.partition("[")[0]
-    known = {"field": name} if sign and name in workflow.fields else {}
-    return {"check": "source", "code": "invalid_input", "message": problem, **known}
-
-
-def _conflicts(connection: Connection, database: Database, run_id: int, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    conflicts = []
-    stored = _stored(connection, rows)
-    for row in rows:
-        known = stored[row["reference"]]
-        if known.payload_hash != row["payload_hash"]:
-            conflicts.append(str(row["reference"]))
-            record_event(
-                connection,
-                database.clock,
-                "source.conflict",
-                "enqueue",
-                run_id=run_id,
-                item_id=known.id,
-                origin=row["origin"],
-                payload=row["payload"],
-            )
-    return conflicts
-
-
-def _stored(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    stored: dict[str, Any] = {}
-    for start in range(0, len(rows), _CHUNK):
-        chunk = rows[start : start + _CHUNK]
-        query = sa.select(t.items.c.id, t.items.c.reference, t.items.c.payload_hash).where(
-            t.items.c.workflow == chunk[0]["workflow"],
-            t.items.c.reference.in_([row["reference"] for row in chunk]),
-        )
-        stored.update({row.reference: row for row in connection.execute(query)})
-    return stored
 
 
 def finish_run_if_done(
@@ -308,7 +159,15 @@ def reopen_run(connection: Connection, run_id: int) -> None:
     connection.execute(
         sa.update(t.runs)
         .where(t.runs.c.id == run_id)
-        .values(state="open", finished_at=None, audit_at=None, audit_owner=None, audit_lease_until=None)
+        .values(
+            state="open",
+            finished_at=None,
+            audit_at=None,
+            audit_owner=None,
+            audit_lease_until=None,
+            prune_at=t.UNKNOWN,
+            prune_from=0,
+        )
     )
 
 

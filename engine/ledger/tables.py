@@ -12,6 +12,8 @@ from sqlalchemy.types import TypeDecorator
 OPEN = ("ready", "working", "submitting", "submitted")
 """States of an item that a worker still has to bring to an end."""
 IN_REVIEW = ("review",)
+UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
+"""When retention has to look at a run that it has not looked at yet."""
 NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 """The deadline of what has none; a real value, because databases disagree on where NULL sorts."""
 CLOSED = ("passed", "review", "accepted", "correcting", "corrected", "rejected", "cancelled")
@@ -90,6 +92,8 @@ runs = sa.Table(
     sa.Column("audit_owner", sa.Text),
     _at("audit_lease_until", nullable=True),
     sa.Column("audit", sa.JSON),
+    sa.Column("prune_at", UtcDateTime, nullable=False, server_default=sa.text("'1970-01-01 00:00:00.000000'")),
+    sa.Column("prune_from", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.UniqueConstraint("workflow", "slot"),
 )
 
@@ -121,6 +125,7 @@ items = sa.Table(
     sa.Column("find_first", sa.Boolean, nullable=False, server_default=sa.false()),
     _at("created_at"),
     _at("closed_at", nullable=True),
+    _at("pruned_at", nullable=True),
     _at("erased_at", nullable=True),
     sa.UniqueConstraint("workflow", "reference"),
 )
@@ -134,6 +139,7 @@ def _partial(name: str, *columns: Any, where: Any) -> None:
     sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
+_partial("ix_runs_prune", runs.c.prune_at, where=runs.c.state == sa.literal_column("'done'"))
 _partial("ix_items_open", items.c.app, *ITEM_ORDER, where=IS_OPEN)
 _partial("ix_items_open_run", items.c.run_id, items.c.app, *ITEM_ORDER, where=IS_OPEN)
 _partial("ix_items_held", items.c.app, items.c.owner, where=items.c.owner.is_not(None))

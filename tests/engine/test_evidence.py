@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -149,38 +149,17 @@ def test_a_root_that_is_a_file_is_a_system_exception(tmp_path: Path) -> None:
         EvidenceStore(tmp_path / "evidence", Redactor()).folder(1, 2, 1)
 
 
-def written(store: EvidenceStore, run: int, item: int, age: timedelta) -> Path:
-    """Write one file as it would have been written so long before now."""
-    path = store.write_json(store.folder(run, item, 1) / "payload.json", {})
-    stamp = (NOW - age).timestamp()
-    for part in (path, *path.relative_to(store.root).parents):
-        os.utime(store.root / part, (stamp, stamp))
-    return path
+def test_what_was_kept_of_an_item_is_forgotten_whole_and_nothing_else(store: EvidenceStore) -> None:
+    gone = [store.write_json(store.folder(1, 1, attempt) / "payload.json", {}) for attempt in (1, 2)]
+    (gone[0].parent / "not sealed.jpg").write_bytes(b"a picture")
+    other = store.write_json(store.folder(1, 11, 1) / "payload.json", {})
 
-
-def test_pruning_deletes_old_files_of_the_named_runs_and_nothing_else(store: EvidenceStore) -> None:
-    old = written(store, 1, 1, timedelta(days=100))
-    other = written(store, 2, 3, timedelta(days=100))
-    young = written(store, 1, 2, timedelta(days=10))
-
-    assert store.prune(NOW - timedelta(days=90), [1, 7]) == 1
-
-    assert not old.parent.parent.exists()
-    assert young.exists()
+    assert store.forget(1, 1) == 3
+    assert not gone[0].parent.parent.exists()
     assert other.exists()
-
-
-def test_pruning_everything_leaves_no_empty_folders_but_never_takes_one_in_use(store: EvidenceStore) -> None:
-    written(store, 1, 1, timedelta(days=100))
-    in_use = store.folder(2, 1, 2)
-    os.utime(in_use, ((NOW + timedelta(seconds=1)).timestamp(),) * 2)
-
-    assert store.prune(NOW, [1, 2]) == 1
-
-    assert [path.name for path in store.root.iterdir()] == ["run-000002"]
-    assert in_use.exists()
-    with pytest.raises(ValueError, match="time zone"):
-        store.prune(NOW.replace(tzinfo=None), [1])
+    assert store.forget(1, 1) == 0
+    assert store.forget(1, 11) == 1
+    assert list(store.root.iterdir()) == [], "no empty folder is left"
 
 
 def contract(**fields: object) -> dict[str, FieldSpec]:

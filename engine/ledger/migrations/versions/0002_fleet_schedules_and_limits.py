@@ -12,6 +12,7 @@ OPEN = sa.text("state IN ('ready', 'working', 'submitting', 'submitted')")
 REVIEW = sa.text("state = 'review' or (state = 'passed' and audited)")
 HELD = sa.text("owner IS NOT NULL")
 ERASED = sa.text("erased_at IS NOT NULL")
+DONE = sa.text("state = 'done'")
 UNCLOSED = sa.text("closed_at IS NULL")
 ORDER = [sa.literal_column("priority DESC"), "due_at", "id"]
 
@@ -46,11 +47,18 @@ def upgrade() -> None:
     )
     op.drop_table('breakers')
 
+    op.add_column(
+        'runs', sa.Column('prune_at', sa.DateTime(timezone=True), server_default=sa.text("'1970-01-01 00:00:00.000000'"), nullable=False)
+    )
+    op.add_column('runs', sa.Column('prune_from', sa.Integer(), server_default=sa.text("0"), nullable=False))
+    _partial('ix_runs_prune', 'runs', ['prune_at'], DONE)
+
     op.drop_index('ix_items_open', table_name='items')
     op.add_column(
         'items', sa.Column('due_at', sa.DateTime(timezone=True), server_default=sa.text("'9000-01-01 00:00:00.000000'"), nullable=False)
     )
     op.add_column('items', sa.Column('find_first', sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column('items', _at('pruned_at', nullable=True))
     op.add_column('items', _at('erased_at', nullable=True))
     op.execute(
         "UPDATE items SET due_at = (SELECT due_at FROM runs WHERE runs.id = items.run_id) "
@@ -145,7 +153,11 @@ def downgrade() -> None:
     with op.batch_alter_table('attempts', schema=None) as batch_op:
         batch_op.drop_column('workflow')
     with op.batch_alter_table('items', schema=None) as batch_op:
-        for column in ('due_at', 'find_first', 'erased_at'):
+        for column in ('due_at', 'find_first', 'pruned_at', 'erased_at'):
+            batch_op.drop_column(column)
+    op.drop_index('ix_runs_prune', table_name='runs')
+    with op.batch_alter_table('runs', schema=None) as batch_op:
+        for column in ('prune_at', 'prune_from'):
             batch_op.drop_column(column)
     _partial('ix_items_open', 'items', [sa.literal_column('priority DESC'), 'available_at', 'id'], OPEN)
     op.create_table(

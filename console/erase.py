@@ -1,0 +1,86 @@
+"""`erase`: take a person's data out by reference; what was erased is shown and asked about first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.desk import As, AsJson, Keeper, OpenKeeper, plain, print_json
+from console.items import Name, Why
+from console.tables import table
+from engine.errors import UserError
+from engine.ledger.erasure import Erasable, erase, look
+from engine.ledger.vacuum import wipe
+from engine.log_scrub import scrub_logs
+
+Reference = Annotated[str, typer.Argument(metavar="REFERENCE", help="The item's whole reference.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def add_erase(app: typer.Typer, desk: OpenKeeper) -> None:
+    """Add the `erase` verb for whoever sits at the desk."""
+
+    @app.command("erase")
+    def erase_one(
+        reference: Reference,
+        reason: Why,
+        workflow: Name = None,
+        who: As = None,
+        yes: Yes = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Erase the personal data of an item and its corrections; hashes, figures and times stay."""
+        here = desk()
+        found = look(here.database, reference, workflow)
+        if not as_json:
+            _show(here, found)
+        if not yes:
+            if as_json:
+                raise UserError("--json asks nothing: add --yes")
+            typer.confirm("Erase this for good?", abort=True, err=True)
+        done = erase(here.database, here.evidence, found, who or here.user, reason)
+        reports = _drop_reports(here.home / "reports", done.run_ids)
+        lines = scrub_logs(here.home / "logs", done.references, done.item_ids)
+        wiped = wipe(here.database)
+        if as_json:
+            told = {key: value for key, value in asdict(done).items() if key != "references"}
+            print_json({**told, "reports": reports, "log_lines": lines, "wiped": wiped})
+            return
+        items = ", ".join(str(item_id) for item_id in done.item_ids)
+        here.console.print(plain(f"erased item(s) {items}: {done.files} file(s), {len(reports)} report(s) deleted"))
+        here.console.print(plain(f"{lines} log line(s) of this computer blanked; other computers keep theirs 90 days"))
+        if not wiped:
+            here.console.print(plain(f"no query shows it any more; {_left(here)}"))
+
+
+def _show(here: Keeper, found: Erasable) -> None:
+    listed = table("item", "state")
+    for item_id, state in zip(found.item_ids, found.states, strict=True):
+        listed.add_row(str(item_id), plain(state))
+    here.console.print(plain(f"{found.workflow}, {found.reference}"))
+    here.console.print(listed)
+    rows = ", ".join(f"{count} {name}" for name, count in found.rows.items() if count)
+    here.console.print(plain(f"payload, read-backs, words and files of: {rows or 'nothing else'}"))
+
+
+def _left(here: Keeper) -> str:
+    if here.database.is_sqlite:
+        return (
+            "its bytes are still in the ledger's file, which is in use: run `runner.py db vacuum` when no worker runs"
+        )
+    return (
+        "its bytes stay in the server's free space until that is used again: `runner.py db vacuum` in a quiet hour "
+        "rewrites the tables; the server's write-ahead log and its backups have their own time"
+    )
+
+
+def _drop_reports(folder: Path, run_ids: Iterable[int]) -> list[str]:
+    """Delete the HTML reports of these runs; `report RUN --html FILE` writes one anew."""
+    found = [path for run_id in run_ids if (path := folder / f"run-{run_id:06d}.html").exists()]
+    for path in found:
+        path.unlink()
+    return [str(path) for path in found]
