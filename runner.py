@@ -152,8 +152,11 @@ class Office:
 
     def work(self, run_ids: list[int] | None, *, drain: bool = False) -> None:
         """Work the given runs to their end and audit them; without runs, whatever is open, until stopped or drained."""
-        retention.prune_some(self.database, self.evidence, self.workflow)
         asyncio.run(self._work(run_ids, drain=drain))
+
+    def prune(self, database: Database) -> None:
+        """Let go of some of what was kept long enough."""
+        retention.prune_some(database, self.evidence, self.workflow)
 
     async def _work(self, run_ids: list[int] | None, *, drain: bool) -> None:
         with Progress(self, run_ids) as progress:
@@ -166,7 +169,7 @@ class Office:
                     evidence=self.evidence,
                     settings=self.settings,
                     on_settled=progress.settled,
-                    watchers=WATCHERS,
+                    watchers=(*WATCHERS, self.prune),
                 )
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, worker.stop)

@@ -4,7 +4,8 @@ Real `runner.py worker` processes with real browsers enter invoices into the por
 saved, cuts connections, answers late and ends sessions. Meanwhile workers are killed with SIGKILL, with their browsers
 or without (a stranger takes over, never the same identity), or frozen with SIGSTOP for longer than a lease and woken;
 the PostgreSQL server is killed and started again; the evidence disk is full for seconds (needs root on Linux); the wall
-clock of a worker jumps by minutes, both ways. The portal's own records decide:
+clock of a worker jumps by minutes, both ways. With `--schedulers 2` the run is opened by a schedule, whose schedulers
+are killed every few seconds. The portal's own records decide:
 
     lost         the ledger calls it entered and the portal does not hold it, or it is still open at the end
     duplicates   keys that the portal holds more than once, whether anybody noticed or not
@@ -68,6 +69,9 @@ def _arguments() -> argparse.Namespace:
         "--slots", type=int, help="items at a time of one worker (default: 4, 3, 2 for 1, 2, 4 workers)"
     )
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--schedulers", type=int, default=0, help="so many schedulers open the run at a slot and are killed meanwhile"
+    )
     parser.add_argument("--no-faults", action="store_true", help="the portal behaves")
     parser.add_argument("--keep", type=Path, help="leave ledgers, logs and evidence in this folder")
     for kind, share in list(SHARES.items())[1:]:
@@ -99,6 +103,7 @@ def _plans(arguments: argparse.Namespace) -> Iterator[Plan]:
                 arguments.seed + place,
                 arguments.slots or SLOTS.get(number, 2),
                 () if arguments.no_faults else FAULTS,
+                arguments.schedulers,
             )
 
 

@@ -14,7 +14,6 @@ from typing import Self
 from benchmarks.process_tree import Process, send, tree
 
 ROOT = Path(__file__).resolve().parents[1]
-_SPARES = 2
 
 
 @dataclass(eq=False)
@@ -83,6 +82,8 @@ class Crew:
     command: Sequence[str]
     env: Mapping[str, str]
     size: int
+    spares: int = 2
+    """How many stand by, loaded and waiting."""
     working: list[Stranger] = field(default_factory=list)
     spare: list[Stranger] = field(default_factory=list)
     died: list[int] = field(default_factory=list)
@@ -113,7 +114,7 @@ class Crew:
             self.ended.append(stranger) if code in {0, 1} else self.died.append(code)
         while sum(not (one.asleep or one.leaving) for one in self.working) < self.size:
             self.relieve()
-        while len(self.spare) < _SPARES:
+        while len(self.spare) < self.spares:
             self.spare.append(self._start())
 
     def relieve(self) -> Stranger:

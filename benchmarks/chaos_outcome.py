@@ -33,6 +33,7 @@ class Done:
     died: int = 0
     """Workers that ended by themselves with an error, and were replaced."""
     scheduler_kills: int = 0
+    """Schedulers killed while the items were worked."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ breaker: {failures: 50, pause: 1s}
 max_sessions: 64
 """
 RETRY = "retry: {attempts: 20, wait: 500ms, factor: 1.5, max_wait: 3s}"
+SCHEDULE = 'schedule: {cron: "* * * * *", timezone: UTC, catch_up: all}'
 FAULTS = (
     {"fault": "error_after_commit", "every": 23, "times": 10_000},
     {"fault": "cut_after_commit", "every": 31, "times": 10_000},
@@ -61,6 +62,8 @@ class Plan:
     seed: int
     slots: int = 3
     faults: Sequence[Any] = FAULTS
+    schedulers: int = 0
+    """How many `runner.py scheduler` open the run at its slot, and are killed every few seconds; 0 opens it by hand."""
 
 
 @dataclass
@@ -70,10 +73,12 @@ class _Chaos:
     ledger: Database
     disk: SmallDisk
     server: PostgresServer | None
+    schedulers: Crew
     draw: random.Random
     hit: dict[int, datetime] = field(default_factory=dict)
     done: dict[Kind, int] = field(default_factory=dict)
     due: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    scheduler_kills: int = 0
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something from the loop, some seconds from now."""
@@ -86,8 +91,11 @@ class _Chaos:
         # by progress and not by time, so that all of it happens while there is work, however fast the machine is
         marks = sorted(self.draw.uniform(0.0, 0.9) for _ in blows)
         moved, left = time.monotonic(), -1
+        if self.plan.schedulers:
+            self.later(self.draw.uniform(2.0, 8.0), self._kill_scheduler)
         while time.monotonic() - moved < PATIENCE:
             self.crew.fill()
+            self.schedulers.fill()
             with suppress(DBAPIError):
                 now_left = self._left()
                 if now_left is None:
@@ -106,7 +114,8 @@ class _Chaos:
         with self.ledger.read() as connection:
             unfinished = sa.select(sa.func.count()).where(runs.c.state != "done")
             if connection.execute(unfinished).scalar_one() == 0:
-                return None
+                begun = connection.execute(sa.select(sa.func.count()).select_from(runs)).scalar_one()
+                return None if begun else self.plan.items  # the first slot has not come yet
             return int(connection.execute(sa.select(sa.func.count()).select_from(items).where(IS_OPEN)).scalar_one())
 
     def _strike(self, kind: Kind, tries: int = 0) -> None:
@@ -140,6 +149,12 @@ class _Chaos:
         self.hit[victim.pid] = self.ledger.clock.now()
         self.crew.kill(victim, alone=self.draw.random() < _ALONE)
         return True
+
+    def _kill_scheduler(self) -> None:
+        """Kill a scheduler at any instant, in the middle of a slot or not, and another in a while."""
+        self.schedulers.kill(self.draw.choice(self.schedulers.working), alone=False)
+        self.scheduler_kills += 1
+        self.later(self.draw.uniform(3.0, 15.0), self._kill_scheduler)
 
     def _stop(self) -> bool:
         victim = self._victim()
@@ -186,7 +201,6 @@ def torment(plan: Plan, folder: Path, server: PostgresServer | None) -> Outcome:
     """Work the plan's invoices while everything goes wrong; return what was left."""
     draw = random.Random(f"{plan.seed}/{plan.database}/{plan.workers}")  # noqa: S311 - a repeatable schedule
     write_invoices(folder, plan.items, plan.seed, errors=0.0)
-    path = definition(folder)
     home = folder / "home"
     url = server.url if server else str(home / "ledger.db")
     with PortalServer(folder / "portal.db", faults=list(plan.faults)) as portal, SmallDisk(home / "evidence") as disk:
@@ -195,30 +209,44 @@ def torment(plan: Plan, folder: Path, server: PostgresServer | None) -> Outcome:
             "COUNTERSIGN_DATABASE_URL": url,
             "COUNTERSIGN_SECRET_ERP_PASSWORD": portal.password,
         }
-        source = str(folder / "invoices.csv")
-        _call(env, "run", str(path), "--source", source, "--base-url", portal.url, "--enqueue-only")
-        command = ("worker", "--drain", "--slots", str(plan.slots), "--lease", f"{LEASE:g}s")
+        path = definition(folder, portal.url)
+        if not plan.schedulers:
+            enqueue(env, path, folder / "invoices.csv", portal.url)
+        until = () if plan.schedulers else ("--drain",)
+        command = ("worker", *until, "--slots", str(plan.slots), "--lease", f"{LEASE:g}s")
+        scheduling = ("scheduler", "--workflows", str(path.parent))
         started = time.monotonic()
-        with _ledger(url) as ledger, Crew(folder / "crew", command, env, plan.workers) as crew:
-            chaos = _Chaos(plan, crew, ledger, disk, server, draw)
+        with (
+            _ledger(url) as ledger,
+            Crew(folder / "crew", command, env, plan.workers) as crew,
+            Crew(folder / "schedulers", scheduling, env, plan.schedulers, spares=min(1, plan.schedulers)) as schedulers,
+        ):
+            ledger.upgrade()
+            chaos = _Chaos(plan, crew, ledger, disk, server, schedulers, draw)
             chaos.run()
             seconds = time.monotonic() - started
         with _ledger(url) as ledger:
             left = judge(ledger, portal.records(), portal.arrivals(), chaos.hit, LEASE)
             write_down(ledger, portal.arrivals(), folder / "ledger.jsonl")
-        done = Done(**{str(kind): count for kind, count in chaos.done.items()}, died=len(crew.died))
+        done = Done(
+            **{str(kind): count for kind, count in chaos.done.items()},
+            died=len(crew.died),
+            scheduler_kills=chaos.scheduler_kills,
+        )
     return Outcome(plan.database, plan.workers, done=done, seconds=seconds, **left)
 
 
-def definition(folder: Path) -> Path:
-    """Copy the product's own definition with short waits, so that a kill costs seconds; return its path."""
+def definition(folder: Path, base_url: str) -> Path:
+    """Copy the product's own definition, with short waits, so that a kill costs seconds, and a slot each minute."""
     target = folder / "definitions"
     (target / "apps").mkdir(parents=True)
     app = (ROOT / "workflows" / "apps" / "erp.yaml").read_text(encoding="utf-8")
     app = re.sub(r"(?m)^(breaker|max_sessions):.*\n", "", re.sub(r"(?ms)^commits:\n(  .*?\n)+", "", app)) + HURRY
+    app = re.sub(r"(?m)^base_url:.*$", f"base_url: {base_url}", app)
     (target / "apps" / "erp.yaml").write_text(app, encoding="utf-8")
     text = (ROOT / "workflows" / "invoice-entry.yaml").read_text(encoding="utf-8")
     text = re.sub(r"(?m)^retry:.*$", RETRY, re.sub(r"(?m)^  - model:.*\n", "", text))
+    text = re.sub(r"(?m)^schedule:.*$", SCHEDULE, text).replace("../fixtures/data", str(folder.resolve()))
     path = target / "invoice-entry.yaml"
     path.write_text(text, encoding="utf-8")
     return path
@@ -233,7 +261,9 @@ def _ledger(url: str) -> Iterator[Database]:
         database.close()
 
 
-def _call(env: dict[str, str], *arguments: str) -> None:
+def enqueue(env: dict[str, str], path: Path, source: Path, base_url: str) -> None:
+    """Open a run with the command line and leave its work to others."""
+    arguments = ("run", str(path), "--source", str(source), "--base-url", base_url, "--enqueue-only")
     command = [sys.executable, "runner.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode not in {0, 1}:

@@ -34,8 +34,8 @@ select 1, 'benchmark-entry', 'H/' || n, 'erp',
 from numbers
 """
 _ATTEMPTS = """
-insert into attempts (item_id, fence, worker, started_at, ended_at, outcome)
-select id, 1, 'benchmark-1-0000', created_at, created_at, 'passed' from items where state <> 'ready'
+insert into attempts (item_id, workflow, fence, worker, started_at, ended_at, outcome)
+select id, workflow, 1, 'benchmark-1-0000', created_at, created_at, 'passed' from items where state <> 'ready'
 """
 
 

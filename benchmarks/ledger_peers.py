@@ -161,7 +161,9 @@ def _claim_by_id(database: Database, item_id: int) -> queue.Claim:
             .values(state="working", fence=t.items.c.fence + 1, owner=office.process_name(0), lease_until=now + LEASE)
         )
         row = connection.execute(taken.returning(*t.items.c)).one()
-        attempt = sa.insert(t.attempts).values(item_id=row.id, fence=row.fence, worker=row.owner, started_at=now)
+        attempt = sa.insert(t.attempts).values(
+            item_id=row.id, workflow=row.workflow, fence=row.fence, worker=row.owner, started_at=now
+        )
         attempt_id = connection.execute(attempt.returning(t.attempts.c.id)).scalar_one()
         run = sa.select(t.runs.c.definition_hash, t.runs.c.kind).where(t.runs.c.id == row.run_id)
         pinned = connection.execute(run).one()

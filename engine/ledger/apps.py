@@ -28,13 +28,10 @@ def remember_limits(connection: Connection, app: Application, now: datetime) -> 
         connection.execute(sa.update(t.apps).where(t.apps.c.app == app.name).values(**limits, changed_at=now))
 
 
-def may_start(connection: Connection, app: Any, now: datetime) -> bool:
-    """Say whether an item of the application (its row) may be started now, by any worker."""
+def may_start(app: Any, held: int, now: datetime) -> bool:
+    """Say whether an item of the application (its row), of which `held` are in work, may be started by any worker."""
     if any(at is not None and at > now for at in (app.open_until, app.next_start_at)):
         return False
     if closed_until([MaintenanceWindow(**window) for window in app.maintenance], now) is not None:
         return False
-    held = sa.select(sa.func.count()).where(
-        t.items.c.app == app.app, t.items.c.owner.is_not(None), t.items.c.lease_until >= now
-    )
-    return bool(connection.execute(held).scalar_one() < app.max_sessions)
+    return bool(held < app.max_sessions)

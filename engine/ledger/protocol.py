@@ -36,9 +36,8 @@ def gate(database: Database, claimed: Claim, segment: int, commits: Commits) -> 
     """
     with database.write() as connection:
         now = database.clock.now()
-        guarded(connection, claimed, state="submitting")
-        lease = sa.select(t.items.c.lease_until).where(t.items.c.id == claimed.item_id)
-        if connection.execute(lease).scalar_one() <= now + commits.click_window + commits.submit_timeout:
+        leased_until = guarded(connection, claimed, state="submitting")
+        if leased_until is None or leased_until <= now + commits.click_window + commits.submit_timeout:
             raise NotSent(
                 "lease_too_short", "the lease would not outlive the commit; raise the lease or lower the limits"
             )
@@ -51,12 +50,11 @@ def gate(database: Database, claimed: Claim, segment: int, commits: Commits) -> 
         again = sa.update(t.intents).where(ours, t.intents.c.outcome.is_(None)).values(**when).returning(*columns)
         intent = connection.execute(again).first()
         if intent is None:
-            earlier = connection.execute(sa.select(sa.func.count()).where(ours)).scalar_one()
             row = {
                 "item_id": claimed.item_id,
                 "segment": segment,
                 "fence": claimed.fence,
-                "gate": earlier,
+                "gate": sa.select(sa.func.count()).where(ours).scalar_subquery(),
                 "payload_hash": claimed.payload_hash,
                 **when,
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -88,36 +89,59 @@ def claim(
     Returns:
         The claim, or None if there is nothing to take at present.
     """
+    given = {"run_ids": list(run_ids or ()), "refused": list(refused)}
+    ask = _questions(run_ids is not None, bool(refused))
     tried: list[str] = []
     while True:
         with database.read() as connection:  # cheap, and without a lock: most questions of an idle worker end here
-            app = _next_app(connection, database.clock.now(), run_ids, refused, tried)
+            app = _next_app(connection, ask, {**given, "now": database.clock.now()}, tried)
         if app is None:
             return None
         with database.write() as connection:
-            claimed = _claim_of_app(connection, database, worker, lease, app, run_ids, refused)
+            claimed = _claim_of_app(connection, database, ask, given, worker, lease, app)
         if claimed is not None:
             return claimed
         tried.append(app)  # another worker was faster
 
 
-def _next_app(
-    connection: Connection,
-    now: datetime,
-    run_ids: Sequence[int] | None,
-    refused: Collection[str],
-    tried: Sequence[str],
-) -> str | None:
-    """Return the application of the first item in order, among those that may be worked in."""
-    apps = connection.execute(sa.select(t.apps).where(t.apps.c.app.not_in(tried))).all()
-    free = [row.app for row in apps if may_start(connection, row, now)]
-    first = _first_item(t.apps.c.app, now, run_ids, refused).correlate(t.apps).scalar_subquery()
-    firsts = sa.select(first).where(t.apps.c.app.in_(free))
-    query = sa.select(t.items.c.app).where(t.items.c.id.in_(firsts)).order_by(*t.ITEM_ORDER).limit(1)
-    return connection.execute(query).scalar_one_or_none() if free else None
+@dataclass(frozen=True)
+class _Questions:
+    """The statements of a claim, built once: building them anew cost more than the database needs to answer."""
+
+    apps: sa.Select[Any]
+    first_of_all: sa.Select[Any]
+    lock: sa.Select[Any]
+    held: sa.Select[Any]
+    take: sa.sql.dml.ReturningUpdate[Any]
 
 
-def _first_item(app: Any, now: datetime, run_ids: Sequence[int] | None, refused: Collection[str]) -> sa.Select[Any]:
+@cache
+def _questions(of_runs: bool, refusing: bool) -> _Questions:
+    now = sa.bindparam("now", type_=t.UtcDateTime)
+    of_app = _first_item(t.apps.c.app, now, of_runs, refusing).correlate(t.apps).scalar_subquery()
+    held = sa.select(sa.func.count()).where(t.items.c.owner.is_not(None), t.items.c.lease_until >= now)
+    app = sa.bindparam("app_name", type_=sa.Text)
+    first = _first_item(app, now, of_runs, refusing).with_for_update(skip_locked=True, key_share=True)
+    firsts = t.items.c.id.in_(sa.bindparam("firsts", expanding=True, type_=sa.Integer))
+    held_of_each = held.where(t.items.c.app == t.apps.c.app).correlate(t.apps).scalar_subquery()
+    return _Questions(
+        apps=sa.select(t.apps, held_of_each.label("held"), of_app.label("first")),
+        first_of_all=sa.select(t.items.c.app).where(firsts).order_by(*t.ITEM_ORDER).limit(1),
+        lock=sa.select(t.apps).where(t.apps.c.app == app).with_for_update(key_share=True),
+        held=held.where(t.items.c.app == app),
+        take=sa.update(t.items)
+        .where(t.items.c.id == first.scalar_subquery())
+        .values(
+            state=sa.case((t.items.c.state == "ready", "working"), else_=t.items.c.state),
+            fence=t.items.c.fence + 1,
+            owner=sa.bindparam("worker", type_=sa.Text),
+            lease_until=sa.bindparam("until", type_=t.UtcDateTime),
+        )
+        .returning(*t.items.c),
+    )
+
+
+def _first_item(app: Any, now: Any, of_runs: bool, refusing: bool) -> sa.Select[Any]:
     query = (
         sa.select(t.items.c.id)
         .where(
@@ -129,48 +153,56 @@ def _first_item(app: Any, now: datetime, run_ids: Sequence[int] | None, refused:
         .order_by(*t.ITEM_ORDER)
         .limit(1)
     )
-    if run_ids is not None:
-        query = query.where(t.items.c.run_id.in_(run_ids))
-    if refused:
-        unknown = sa.select(t.runs.c.id).where(t.runs.c.state == "open", t.runs.c.definition_hash.in_(refused))
+    if of_runs:
+        query = query.where(t.items.c.run_id.in_(sa.bindparam("run_ids", expanding=True, type_=sa.Integer)))
+    if refusing:
+        hashes = sa.bindparam("refused", expanding=True, type_=sa.String)
+        unknown = sa.select(t.runs.c.id).where(t.runs.c.state == "open", t.runs.c.definition_hash.in_(hashes))
         query = query.where(t.items.c.run_id.not_in(unknown))
     return query
+
+
+def _next_app(connection: Connection, ask: _Questions, given: dict[str, Any], tried: Sequence[str]) -> str | None:
+    """Return the application of the first item in order, among those that may be worked in."""
+    apps = {
+        row.first: row.app
+        for row in connection.execute(ask.apps, given)
+        if row.first is not None and row.app not in tried and may_start(row, row.held, given["now"])
+    }
+    if len(apps) <= 1:
+        return next(iter(apps.values()), None)
+    return str(connection.execute(ask.first_of_all, {"firsts": list(apps)}).scalar_one())
 
 
 def _claim_of_app(
     connection: Connection,
     database: Database,
+    ask: _Questions,
+    given: dict[str, Any],
     worker: str,
     lease: timedelta,
     app: str,
-    run_ids: Sequence[int] | None,
-    refused: Collection[str],
 ) -> Claim | None:
-    limits = connection.execute(sa.select(t.apps).where(t.apps.c.app == app).with_for_update(key_share=True)).one()
+    limits = connection.execute(ask.lock, {"app_name": app}).one()
     now = database.clock.now()  # after the lock, for which we may have waited
-    if not may_start(connection, limits, now):
+    known = {**given, "app_name": app, "now": now, "worker": worker, "until": now + lease}
+    if not may_start(limits, connection.execute(ask.held, known).scalar_one(), now):
         return None
-    item_id = _first_item(app, now, run_ids, refused).with_for_update(skip_locked=True, key_share=True)
-    row = connection.execute(
-        sa.update(t.items)
-        .where(t.items.c.id == item_id.scalar_subquery())
-        .values(
-            state=sa.case((t.items.c.state == "ready", "working"), else_=t.items.c.state),
-            fence=t.items.c.fence + 1,
-            owner=worker,
-            lease_until=now + lease,
-        )
-        .returning(*t.items.c)
-    ).first()
+    row = connection.execute(ask.take, known).first()
     if row is None:
         return None
     if limits.pace_seconds is not None:
         next_start = now + timedelta(seconds=limits.pace_seconds)
         connection.execute(sa.update(t.apps).where(t.apps.c.app == app).values(next_start_at=next_start))
-    _orphan_earlier_attempts(connection, row.id, now)
+    if row.fence > 1:
+        _orphan_earlier_attempts(connection, row.id, now)
     attempt = {"item_id": row.id, "workflow": row.workflow, "fence": row.fence, "worker": worker, "started_at": now}
-    attempt_id = connection.execute(sa.insert(t.attempts).values(attempt).returning(t.attempts.c.id)).scalar_one()
+    attempt_id = connection.execute(_NEW_ATTEMPT, attempt).scalar_one()
     return _claim(connection, row, attempt_id)
+
+
+_NEW_ATTEMPT = sa.insert(t.attempts).returning(t.attempts.c.id)
+_PINNED = sa.select(t.runs.c.definition_hash, t.runs.c.kind).where(t.runs.c.id == sa.bindparam("run"))
 
 
 def _orphan_earlier_attempts(connection: Connection, item_id: int, now: datetime) -> None:
@@ -182,7 +214,7 @@ def _orphan_earlier_attempts(connection: Connection, item_id: int, now: datetime
 
 
 def _claim(connection: Connection, row: Any, attempt_id: int) -> Claim:
-    run = connection.execute(sa.select(t.runs.c.definition_hash, t.runs.c.kind).where(t.runs.c.id == row.run_id)).one()
+    run = connection.execute(_PINNED, {"run": row.run_id}).one()
     mine = t.attempts.c.item_id == row.id
     reviewed = sa.select(sa.func.max(t.attempts.c.fence)).where(mine, t.attempts.c.outcome == "review")
     seen_fence = (connection.execute(reviewed).scalar_one() or 0) if row.fence > 1 else 0
@@ -236,8 +268,8 @@ def extend(database: Database, worker: str, held: Sequence[tuple[int, int]], lea
     return {item_id for item_id, _ in held} - mine
 
 
-def guarded(connection: Connection, claimed: Claim, **values: Any) -> None:
-    """Update an item under its fence.
+def guarded(connection: Connection, claimed: Claim, **values: Any) -> datetime | None:
+    """Update an item under its fence; return until when it is leased.
 
     Raises:
         Stale: another worker owns the item by now; touch nothing.
@@ -246,10 +278,11 @@ def guarded(connection: Connection, claimed: Claim, **values: Any) -> None:
         sa.update(t.items)
         .where(t.items.c.id == claimed.item_id, t.items.c.fence == claimed.fence, t.items.c.owner == claimed.worker)
         .values(**values)
-        .returning(t.items.c.id)
+        .returning(t.items.c.lease_until)
     ).first()
     if hit is None:
         raise Stale(f"item {claimed.item_id}: fence {claimed.fence} is no longer ours")
+    return hit.lease_until  # type: ignore[no-any-return]
 
 
 def is_work_left(database: Database, run_ids: Sequence[int] | None = None, refused: Collection[str] = ()) -> bool:
@@ -262,12 +295,14 @@ def is_work_left(database: Database, run_ids: Sequence[int] | None = None, refus
 
 
 def next_wake(database: Database, run_ids: Sequence[int] | None = None) -> datetime | None:
-    """Return when one of the items that stand first, or a due run audit, may become claimable; None if none will.
+    """Return when an open item, or a due run audit, may become claimable; None if none will.
 
-    Only the first hundred in order are asked, so that the answer costs the same however long the queue is: it says how
-    long to sleep, not whether something is left.
+    Only a hundred of them are asked, so that the answer costs the same however long the queue is: it says how long to
+    sleep, not whether something is left.
     """
-    item = sa.select(t.items.c.id).where(t.IS_OPEN).order_by(t.items.c.id).limit(_HINTS)
+    # in the order of an index of open items alone, lest closed ones are looked through
+    order = (t.items.c.app, *t.ITEM_ORDER) if run_ids is None else (t.items.c.run_id, t.items.c.app, *t.ITEM_ORDER)
+    item = sa.select(t.items.c.id).where(t.IS_OPEN).order_by(*order).limit(_HINTS)
     audit = sa.select(sa.func.min(_later(t.runs.c.audit_at, t.runs.c.audit_lease_until))).where(
         t.runs.c.state == "auditing"
     )

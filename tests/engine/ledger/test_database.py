@@ -42,7 +42,8 @@ def test_the_migrated_indexes_are_those_of_the_tables_to_the_letter(bench: Bench
 def test_claiming_uses_the_index_of_open_items(bench: Bench, run_ids: list[int] | None) -> None:
     from engine.ledger.queue import _first_item  # noqa: PLC0415 - the very query that is claimed with
 
-    query = _first_item("erp", bench.clock.now(), run_ids, ())
+    query = _first_item("erp", bench.clock.now(), run_ids is not None, refusing=False)
+    query = query.params(run_ids=run_ids) if run_ids else query
     text = str(query.compile(bench.database.engine, compile_kwargs={"literal_binds": True}))
     with bench.database.read() as connection:
         plan = " ".join(row.detail for row in connection.execute(sa.text(f"explain query plan {text}")))
