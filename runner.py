@@ -19,7 +19,7 @@ import typer
 from loguru import logger
 from rich.console import Console
 
-from bots.doctor import browser_report
+from bots.doctor import CheckLine, browser_report
 from bots.dry_run import rehearse
 from bots.office import BotOffice
 from bots.profile import AppExtras
@@ -152,8 +152,11 @@ class Office:
 
     def work(self, run_ids: list[int] | None, *, drain: bool = False) -> None:
         """Work the given runs to their end and audit them; without runs, whatever is open, until stopped or drained."""
-        retention.prune_some(self.database, self.evidence, self.workflow)
         asyncio.run(self._work(run_ids, drain=drain))
+
+    def prune(self, database: Database) -> None:
+        """Let go of some of what was kept long enough."""
+        retention.prune_some(database, self.evidence, self.workflow)
 
     async def _work(self, run_ids: list[int] | None, *, drain: bool) -> None:
         with Progress(self, run_ids) as progress:
@@ -166,7 +169,7 @@ class Office:
                     evidence=self.evidence,
                     settings=self.settings,
                     on_settled=progress.settled,
-                    watchers=WATCHERS,
+                    watchers=(*WATCHERS, self.prune),
                 )
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, worker.stop)
@@ -249,7 +252,7 @@ def worker(
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what is present, what is missing and how to mend it."""
-    lines = asyncio.run(browser_report())
+    lines = [*asyncio.run(browser_report()), _ledger_line()]
     if as_json:
         typer.echo(json.dumps([asdict(line) for line in lines], ensure_ascii=False))
     else:
@@ -259,6 +262,17 @@ def doctor(as_json: AsJson = False) -> None:
             if not line.ok:
                 office.console.print(f"        {line.mend}", markup=False, highlight=False)
     raise typer.Exit(EXIT_DONE if all(line.ok for line in lines) else EXIT_USER)
+
+
+def _ledger_line() -> CheckLine:
+    try:
+        ledger = office.ledger
+        found = None if ledger.is_new_file else schema.version(ledger)  # a file is not made by being looked for
+    except UserError as error:
+        return CheckLine("ledger", False, str(error), "set or unset COUNTERSIGN_DATABASE_URL")
+    detail = f"{ledger.name} (schema {found})" if found else f"{ledger.name} (empty, set up when first used)"
+    current = found is None or found == schema.newest()
+    return CheckLine("ledger", current, detail, "" if current else "run `runner.py db upgrade`, or update Countersign")
 
 
 def _finish(run_id: int, workflow: Workflow, *, as_json: bool) -> None:

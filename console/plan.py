@@ -63,8 +63,8 @@ def add_plan_verbs(app: typer.Typer, desk: Callable[[], ScheduleDesk]) -> None:
             best = made.best.slots if made.best else None
             print_json({**about, **as_data(made), "best": best, "advice": advice(made, found), "basis": basis})
             return
-        here.console.print(basis_table(found))
-        if found.day.planned or found.day.open_runs:
+        if found.times:
+            here.console.print(basis_table(found))
             here.console.print(plan_table(made, found.live_slots))
         for line in advice(made, found):
             here.console.print(plain(line))

@@ -73,17 +73,16 @@ def advice(made: Plan, found: Outlook) -> list[str]:
     said = [_answer(made)]
     best = made.best
     last = made.options[-1]
-    full = [f"{load.app} ({load.sessions} sessions)" for load in last.apps if load.used >= USED_UP]
+    full = [f"{load.app} ({load.sessions})" for load in last.apps if load.used >= USED_UP]
     if best is None and full:
-        said.append(f"{' and '.join(full)} work all the time: more slots do not help, more sessions would")
+        said.append(f"the sessions of {' and '.join(full)} are all used: more slots do not help, more sessions would")
     if made.peak and (best is None or best.utilisation.value < TARGET):
         names = ", ".join(made.peak.workflows)
         said.append(
             f"{percent(made.peak.share)} of the work arrives in the hour from {at(made.peak.start)} UTC: {names}"
         )
         for move in made.moves:
-            hours = move.by.total_seconds() / 3600
-            when = f"{abs(hours):g} h {'later' if hours > 0 else 'earlier'}"
+            when = f"{abs(move.hours):g} h {'later' if move.hours > 0 else 'earlier'}"
             said.append(
                 f"{move.workflow} {when}, its deadlines where they are: {move.slots} slot(s) meet every deadline, "
                 f"{percent(move.utilisation)} busy"

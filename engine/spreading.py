@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from engine.day import Day, Demand, Job, lateness, seconds_of, utilisation
 
-SHIFTS = (timedelta(hours=1), timedelta(hours=-1), timedelta(hours=2), timedelta(hours=-2))
+SHIFTS = (1, -1, 2, -2)
+"""Hours by which a schedule is tried later or earlier."""
 HOUR = 3600.0
 MOVED = 2
 """So many of the peak hour's schedules are tried at other hours."""
@@ -32,7 +33,8 @@ class Move:
     """A schedule at another hour, with which fewer slots suffice."""
 
     workflow: str
-    by: timedelta
+    hours: float
+    """Later; earlier if negative."""
     slots: int
     utilisation: float
 
@@ -59,32 +61,34 @@ def moves(house: Demand, peak: Peak | None, fewer: Sequence[int]) -> tuple[Move,
     found: list[Move] = []
     for workflow in peak.workflows[:MOVED] if peak else ():
         better: list[Move] = []
-        for by in SHIFTS:
+        for hours in SHIFTS:
             for slots in reversed(fewer):
-                move = _moved(house, workflow, by, slots, [0])
+                move = _moved(house, workflow, hours, slots, [0])
                 if move is None:
                     break
                 better.append(move)
         better.sort(key=lambda move: (move.slots, -move.utilisation))
-        sure = (_moved(house, one.workflow, one.by, one.slots, range(_SURE)) for one in better)
+        sure = (_moved(house, one.workflow, one.hours, one.slots, range(_SURE)) for one in better)
         found += [move for move in sure if move is not None][:1]
     return tuple(sorted(found, key=lambda move: (move.slots, -move.utilisation)))
 
 
-def _moved(house: Demand, workflow: str, by: timedelta, slots: int, replications: Sequence[int]) -> Move | None:
+def _moved(house: Demand, workflow: str, hours: float, slots: int, replications: Sequence[int]) -> Move | None:
     """Return the move if with it so many slots meet every deadline in these replications."""
     utilisations = []
     for replication in replications:
-        jobs = [_shifted(job, by) if job.run and job.workflow == workflow else job for job in house.jobs(replication)]
+        jobs = [
+            _shifted(job, hours) if job.run and job.workflow == workflow else job for job in house.jobs(replication)
+        ]
         if any(not 0 <= job.batch.arrives <= job.batch.due for job in jobs if job.run):
             return None
         outcome = house.outcome(slots, jobs)
         if any(late > 0 for late in lateness(house.day, jobs, outcome).values()):
             return None
         utilisations.append(utilisation(outcome, slots))
-    return Move(workflow, by, slots, sum(utilisations) / len(utilisations))
+    return Move(workflow, hours, slots, sum(utilisations) / len(utilisations))
 
 
-def _shifted(job: Job, by: timedelta) -> Job:
+def _shifted(job: Job, hours: float) -> Job:
     batch = job.batch
-    return replace(job, batch=replace(batch, arrives=batch.arrives + by.total_seconds()))
+    return replace(job, batch=replace(batch, arrives=batch.arrives + hours * HOUR))

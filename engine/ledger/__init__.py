@@ -11,7 +11,11 @@
     events       everything else worth remembering, append-only
     models       which artifact is champion, challenger, previous
     apps     applications that are left alone for a while
+    schedules    when workflows start by themselves, as written and as changed at run time
+    slots        one planned start, decided once          -> runs
+    incidents    what went wrong beside the items, until it is over or closed
 
-Writes: `runs` (enqueue, audit), `queue` (claim, extend), `protocol` (gate, decide, settle), `reviews`, `models`.
+Writes: `runs` (enqueue, audit), `queue` (claim, extend), `protocol` (gate, decide, settle), `reviews`, `models`,
+`schedules` (sync, pause, change), `slots` (start, leave out, wait), `incidents`.
 Reads: `reads`. Every write about an item is guarded by its fence; one that hits no row raises `engine.errors.Stale`.
 """

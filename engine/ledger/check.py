@@ -255,16 +255,19 @@ def _evidence(database: Database, store: EvidenceStore, report: Report, *, deep:
             page = connection.execute(query.where(t.evidence.c.id > after)).all()
         if not page:
             break
+        doubtful = {}
         for row in page:
             file = EvidenceFile(row.kind, row.path, row.sha256, row.size)
             report.evidence_files += 1
             report.evidence_bytes += row.size
-            kind = _state(store, file, deep=deep)
-            if kind and not _pruned_meanwhile(database, row.id):
-                counts[kind] += 1
-                named = missing if kind == "missing" else changed
-                if len(named) < SHOWN:
-                    named.append(row.path)
+            if kind := _state(store, file, deep=deep):
+                doubtful[row.id] = (kind, row.path)
+        for evidence_id in _still_kept(database, list(doubtful)):
+            kind, path = doubtful[evidence_id]
+            counts[kind] += 1
+            named = missing if kind == "missing" else changed
+            if len(named) < SHOWN:
+                named.append(path)
         after = page[-1].id
     if missing:
         mend = "put the evidence folder of this ledger in place, or take the files from a backup"
@@ -286,10 +289,13 @@ def _state(store: EvidenceStore, file: EvidenceFile, *, deep: bool) -> str | Non
     return None
 
 
-def _pruned_meanwhile(database: Database, evidence_id: int) -> bool:
-    query = sa.select(t.evidence.c.pruned_at).where(t.evidence.c.id == evidence_id)
+def _still_kept(database: Database, ids: list[int]) -> list[int]:
+    """Return those that were not pruned or erased since their page was read."""
+    if not ids:
+        return []
+    query = sa.select(t.evidence.c.id).where(t.evidence.c.id.in_(ids), t.evidence.c.pruned_at.is_(None))
     with database.read() as connection:
-        return connection.execute(query).scalar_one_or_none() is not None
+        return list(connection.execute(query.order_by(t.evidence.c.id)).scalars())
 
 
 def _artifacts(known: list[tuple[str, str, str]], models: Path) -> Iterator[Wrong]:

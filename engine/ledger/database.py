@@ -48,6 +48,11 @@ class Database:
         return bool(self.engine.dialect.name == "sqlite")
 
     @property
+    def is_new_file(self) -> bool:
+        """Say whether the ledger is a file that is not there yet."""
+        return self.is_sqlite and not Path(self.engine.url.database or "").exists()
+
+    @property
     def name(self) -> str:
         """Return the address without its password, for people; options after `?` may hold one too and are left out."""
         return self.engine.url.set(query={}).render_as_string(hide_password=True)

@@ -295,12 +295,14 @@ def is_work_left(database: Database, run_ids: Sequence[int] | None = None, refus
 
 
 def next_wake(database: Database, run_ids: Sequence[int] | None = None) -> datetime | None:
-    """Return when one of the items that stand first, or a due run audit, may become claimable; None if none will.
+    """Return when an open item, or a due run audit, may become claimable; None if none will.
 
-    Only the first hundred in order are asked, so that the answer costs the same however long the queue is: it says how
-    long to sleep, not whether something is left.
+    Only a hundred of them are asked, so that the answer costs the same however long the queue is: it says how long to
+    sleep, not whether something is left.
     """
-    item = sa.select(t.items.c.id).where(t.IS_OPEN).order_by(t.items.c.id).limit(_HINTS)
+    # in the order of an index of open items alone, lest closed ones are looked through
+    order = (t.items.c.app, *t.ITEM_ORDER) if run_ids is None else (t.items.c.run_id, t.items.c.app, *t.ITEM_ORDER)
+    item = sa.select(t.items.c.id).where(t.IS_OPEN).order_by(*order).limit(_HINTS)
     audit = sa.select(sa.func.min(_later(t.runs.c.audit_at, t.runs.c.audit_lease_until))).where(
         t.runs.c.state == "auditing"
     )

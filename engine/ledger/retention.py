@@ -26,8 +26,6 @@ from engine.ledger.redaction import bare_data, redact_contents
 _RUNS = 20
 _AGAIN = timedelta(days=1)
 """When a run is looked at again in which something waits for a person, or whose definition cannot be loaded."""
-WORKERS_KEPT = timedelta(days=30)
-"""How long a process is remembered that does not beat any more."""
 SLOTS_KEPT = timedelta(days=400)
 """How long slots that were walked past, and incidents that are over, are remembered."""
 NEEDED = sa.or_(
@@ -44,7 +42,7 @@ class Pruned:
     payloads: int = 0
     """Items that lost payload, read-backs and words."""
     rows: int = 0
-    """Processes, slots and incidents of the past."""
+    """Slots and incidents of the past."""
     more: bool = False
     """Whether something is left that is due now."""
 
@@ -181,12 +179,11 @@ def _next(database: Database, run_id: int, at: datetime) -> None:
 
 
 def _prune_past(database: Database, now: datetime, limit: int) -> int:
-    """Delete processes, slots and incidents of long ago; return how many rows."""
+    """Delete slots and incidents of long ago; return how many rows."""
     walked = sa.exists().where(
         t.schedules.c.workflow == t.slots.c.schedule, t.schedules.c.walked_to > t.slots.c.fire_at
     )
     past: tuple[tuple[sa.Table, sa.ColumnElement[bool]], ...] = (
-        (t.workers, t.workers.c.seen_at < now - WORKERS_KEPT),
         (t.slots, sa.and_(t.slots.c.fire_at < now - SLOTS_KEPT, walked)),
         (t.incidents, t.incidents.c.closed_at < now - SLOTS_KEPT),
     )

@@ -130,7 +130,8 @@ def listing(database: Database) -> list[WorkerRow]:
     with database.read() as connection:
         rows = connection.execute(sa.select(t.workers).order_by(t.workers.c.started_at, t.workers.c.name)).all()
         working: dict[str, list[Working]] = {}
-        for item in connection.execute(held.where(t.items.c.owner.is_not(None)).order_by(t.items.c.id)):
+        # sorted here: asked to sort by id, SQLite walks through every item there ever was
+        for item in sorted(connection.execute(held.where(t.items.c.owner.is_not(None))), key=lambda row: row.id):
             doing = Working(item.id, item.run_id, item.workflow, item.reference, item.app, item.state, item.started_at)
             working.setdefault(item.owner, []).append(doing)
     found = [

@@ -130,6 +130,25 @@ def test_a_deadline_that_is_past_already_is_not_counted_and_its_items_are(desk: 
     assert f"the deadline of run {run_id} is past already: not counted, its items are" in made["advice"]
 
 
+def test_what_to_move_apart_is_said_and_why_more_slots_do_not_help(desk: PlanDesk) -> None:
+    for name in ("invoices", "orders"):
+        desk.schedule(name, "0 10 * * *")
+    desk.schedule("archive", "0 20 * * *")
+    items = [part for name in ("invoices", "orders", "archive") for part in ("--items", f"{name}=30")]
+    made = desk.json("plan", *items, "--max-slots", "4")
+    assert made["enough"] == 2
+    assert {(one["workflow"], one["hours"], one["slots"]) for one in made["moves"]} == {
+        ("invoices", -1, 1),
+        ("orders", -1, 1),
+    }
+    assert "invoices 1 h earlier, its deadlines where they are: 1 slot(s) meet every deadline" in " ".join(
+        made["advice"]
+    )
+    assert "the hour from 2026-01-05 10:00:00 UTC: invoices, orders" in made["advice"][1]
+    told = desk("plan", "--items", "invoices=900", "--items", "orders=900", "--max-slots", "10").stdout
+    assert "the sessions of erp (9) are all used: more slots do not help, more sessions would" in told
+
+
 def test_a_workflow_without_a_past_run_is_named_and_can_be_assumed(desk: PlanDesk) -> None:
     desk.schedule("invoices", "0 10 * * *")
     assert desk.json("plan")["left_out"] == ["invoices: no past run; name --items invoices=N"]

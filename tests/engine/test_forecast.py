@@ -125,31 +125,27 @@ def test_the_incident_is_closed_when_the_run_ends(bench: Bench) -> None:
 
 def test_between_risky_and_safe_an_incident_stays_as_it_is(bench: Bench) -> None:
     draws = Random(3)  # noqa: S311 - repeatable
-    history(bench, [draws.expovariate(1 / 30) for _ in range(100)])
+    history(bench, [draws.expovariate(1 / 30) for _ in range(20)])
     workers_live(bench, 1)
     run = bench.enqueue(*range(40), due_at=bench.clock.now() + timedelta(hours=9))
+    made = one(bench)
+    assert made.early is not None
+    assert made.expected is not None
+    assert made.late is not None
 
-    def due_with_chance(low: float, high: float) -> None:
-        for seconds in range(600, 2400, 5):
-            due = bench.clock.now() + timedelta(seconds=seconds)
-            with bench.database.write() as connection:
-                connection.execute(sa.update(t.runs).where(t.runs.c.id == run.run_id).values(due_at=due))
-            if low < one(bench).chance_late < high:
-                return
-        raise AssertionError("no such deadline")
+    def risks(due: datetime, low: float, high: float) -> int:
+        """Watch with this deadline, which has a chance of being missed between low and high; count what stands open."""
+        with bench.database.write() as connection:
+            connection.execute(sa.update(t.runs).where(t.runs.c.id == run.run_id).values(due_at=due))
+        assert low < one(bench).chance_late < high
+        watch_deadlines(bench.database)
+        return len(at_risk(bench))
 
-    due_with_chance(0.1, 0.4)
-    watch_deadlines(bench.database)
-    assert at_risk(bench) == []
-    due_with_chance(0.6, 0.9)
-    watch_deadlines(bench.database)
-    assert len(at_risk(bench)) == 1
-    due_with_chance(0.1, 0.4)
-    watch_deadlines(bench.database)
-    assert len(at_risk(bench)) == 1
-    due_with_chance(-1, 0.01)
-    watch_deadlines(bench.database)
-    assert at_risk(bench) == []
+    doubtful = made.expected + (made.late - made.expected) / 2
+    assert risks(doubtful, 0.05, 0.5) == 0
+    assert risks(made.early + (made.expected - made.early) / 2, 0.5, 1) == 1
+    assert risks(doubtful, 0.05, 0.5) == 1
+    assert risks(made.late + timedelta(hours=2), -1, 0.05) == 0
 
 
 def test_no_live_worker_is_said_in_words(bench: Bench) -> None:
@@ -191,22 +187,22 @@ def test_what_lies_beyond_two_days_after_the_deadline_is_said_in_words(bench: Be
 
 @sqlite_only
 def test_the_forecast_brackets_the_true_end_at_every_quarter_of_most_runs(bench: Bench) -> None:
-    """Runs of 120 items on 3 slots, lognormal times; 95 % - 5 % is to hold 9 of 10 ends."""
+    """Runs of 80 items on 3 slots, lognormal times; 5 % to 95 % is to hold 9 of 10 ends."""
     inside: list[bool] = []
     errors: list[float] = []
     workers_live(bench, 3)
-    for seed in range(12):
+    for seed in range(8):
         draws = Random(seed)  # noqa: S311 - repeatable
-        run, predicted = _worked(bench, draws, items=120, slots=3, first=1000 * seed)
+        run, predicted = _worked(bench, draws, items=80, slots=3, first=1000 * seed)
         for made in predicted:
             assert made.early is not None
             assert made.expected is not None
             assert made.late is not None
             inside.append(made.early - timedelta(seconds=1) <= run <= made.late + timedelta(seconds=1))
             errors.append(abs((made.expected - run).total_seconds()))
-    assert len(inside) == 36
-    assert sum(inside) >= 28  # of 36; 90 % are 32, and three forecasts of one run are not independent
-    assert sorted(errors)[18] < 60  # half of them within a minute of some 20 minutes
+    assert len(inside) == 24
+    assert sum(inside) >= 19  # of 24; 90 % are 22, and three forecasts of one run are not independent
+    assert sorted(errors)[12] < 60  # half of them within a minute of some 11 minutes
 
 
 def _worked(bench: Bench, draws: Random, *, items: int, slots: int, first: int) -> tuple[datetime, list[RunForecast]]:

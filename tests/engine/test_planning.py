@@ -96,8 +96,11 @@ def test_a_move_that_saves_slots_is_found_and_is_as_good_as_it_says() -> None:
     assert found.peak is not None
     assert (found.peak.start, round(found.peak.share, 3), set(found.peak.workflows)) == (at(6), 0.667, set(names[:2]))
     move = found.moves[0]
-    assert (move.by, move.slots) == (timedelta(hours=-1), 1)
-    moved = [replace(run, fire_at=run.fire_at + move.by * (run.workflow == move.workflow)) for run in runs]
+    assert (move.hours, move.slots) == (-1, 1)
+    moved = [
+        replace(run, fire_at=run.fire_at + timedelta(hours=move.hours) * (run.workflow == move.workflow))
+        for run in runs
+    ]
     again = plan(day(*moved, **parts), [1])
     assert again.enough == 1
     assert option(again, 1).utilisation.value == pytest.approx(move.utilisation)

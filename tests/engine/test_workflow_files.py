@@ -104,6 +104,23 @@ def test_the_reference_page_shows_definitions_that_load(registry: Registry, tmp_
     assert [workflow.name for workflow in workflows] == ["supplier-entry"]
 
 
+def test_the_reference_page_shows_a_schedule_and_a_calendar_that_load(registry: Registry, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "reference" / "definitions.md").read_text(encoding="utf-8").partition("## Schedules")[2]
+    schedule, calendar = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[:2]
+    (tmp_path / "apps").mkdir()
+    (tmp_path / "calendars").mkdir()
+    (tmp_path / "apps" / "plain.yaml").write_bytes((OK / "apps" / "plain.yaml").read_bytes())
+    (tmp_path / "calendars" / "plant.yaml").write_text(calendar, encoding="utf-8")
+    text = (OK / "scheduled.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"schedule:\n(  .*\n)+", schedule, text).replace("DE-BY", "plant")
+    (tmp_path / "scheduled.yaml").write_text(text, encoding="utf-8")
+    workflow = load_one(tmp_path / "scheduled.yaml", registry)
+    assert workflow.schedule is not None
+    assert (workflow.schedule.calendar, workflow.schedule.cut_off) == ("plant", "16:00")
+    (tmp_path / "calendars" / "plant.yaml").unlink()
+    assert load_snapshot(workflow.snapshot, registry) == workflow, "a run needs no calendar"
+
+
 def test_the_reference_page_names_every_rule_that_a_broken_file_breaks() -> None:
     page = (ROOT / "docs" / "reference" / "definitions.md").read_text(encoding="utf-8").partition("## Rules")[2]
     broken = "".join(path.read_text(encoding="utf-8") for path in BROKEN.glob("*.out"))

@@ -138,15 +138,10 @@ def test_a_definition_that_cannot_be_loaded_keeps_its_data(story: Story) -> None
 
 def test_what_is_of_no_use_any_more_is_dropped(story: Story) -> None:
     bench, now = story.bench, story.bench.clock.now()
-    worker = {"role": "worker", "host": "h", "pid": 1, "version": "1", "slots": 1, "lease_seconds": 60, "refuses": {}}
     with bench.database.write() as connection:
-        for name, seen in (("old", now - timedelta(days=31)), ("new", now)):
-            row = {**worker, "name": name, "state": "stopped", "started_at": seen, "seen_at": seen}
-            connection.execute(sa.insert(t.workers).values(row))
         incident = {"kind": "worker.lost", "subject": "old", "message": "-", "data": {}}
         for key, closed in (("1", now - timedelta(days=401)), ("2", now), ("3", None)):
             row = {**incident, "key": key, "opened_at": now - timedelta(days=500), "closed_at": closed}
             connection.execute(sa.insert(t.incidents).values(row))
-    assert prune(bench.database, story.store, lambda _: policy()) == Pruned(rows=2)
-    assert [row.name for row in bench.rows(t.workers)] == ["new"]
+    assert prune(bench.database, story.store, lambda _: policy()) == Pruned(rows=1)
     assert [row.key for row in bench.rows(t.incidents)] == ["2", "3"]
