@@ -199,6 +199,16 @@ def test_a_paused_schedule_goes_on_recording(desk: Desk) -> None:
         schedules.pause(desk.database, "entry", "ben")
 
 
+def test_nothing_of_before_a_pause_starts_while_it_goes_on(desk: Desk) -> None:
+    desk.write(f"{HOURLY}, catch_up: all")
+    desk.at("2026-01-05T08:30")
+    desk.clock.instant = datetime(2026, 1, 5, 10, 0, 1, tzinfo=UTC)
+    schedules.pause(desk.database, "entry", "ana")
+    desk.at("2026-01-05T10:00:10")
+    assert [told[1:] for told in desk.told()] == [("missed", "paused"), ("skipped", "paused")]
+    assert desk.incidents() == [("schedule.missed", "2026-01-05T09:00Z")]
+
+
 def test_the_next_slot_is_skipped_once(desk: Desk) -> None:
     desk.write(HOURLY)
     desk.at("2026-01-05T08:30")
