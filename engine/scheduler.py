@@ -51,8 +51,8 @@ class SlotTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
         return found.fire_at if found else None
 
 
-def _trigger(row: ScheduleRow) -> SlotTrigger:
-    return SlotTrigger(row.schedule, calendar_of(row))
+def _trigger(row: ScheduleRow, folder: Path) -> SlotTrigger:
+    return SlotTrigger(row.schedule, calendar_of(row, folder))
 
 
 @dataclass
@@ -117,7 +117,7 @@ class Scheduler:
                 job.remove()
         for row in rows:
             await self._tick(row.workflow)
-            trigger = await self._safely(partial(_trigger, row))
+            trigger = await self._safely(partial(_trigger, row, self.folder))
             job = clock.get_job(row.workflow)
             if trigger is not None and (job is None or job.trigger.means != trigger.means):
                 clock.add_job(self._tick, trigger, args=[row.workflow], id=row.workflow, replace_existing=True)

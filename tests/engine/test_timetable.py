@@ -338,6 +338,78 @@ def test_a_broken_file_stops_its_own_schedule_and_is_an_incident_until_it_is_men
     assert {row.schedule for row in slot_rows(desk.database)} == {"entry", "other"}
 
 
+def test_what_was_due_by_a_calendar_that_is_gone_is_decided_by_the_new_text(desk: Desk) -> None:
+    own = desk.folder / "calendars" / "bank.yaml"
+    own.parent.mkdir()
+    own.write_text("base: DE\n", encoding="utf-8")
+    desk.write(f"{HOURLY}, calendar: bank")
+    desk.at("2026-01-05T08:30")
+    own.rename(own.with_name("bank-de.yaml"))
+    desk.write(f"{HOURLY}, calendar: bank-de")
+    desk.timetable = desk.scheduler("restarted")
+    desk.at("2026-01-05T10:30")
+    assert [told[1] for told in desk.told()] == ["missed", "fired"]
+
+
+def test_the_incident_of_a_calendar_is_over_when_a_person_names_another(desk: Desk) -> None:
+    own = desk.folder / "calendars" / "bank.yaml"
+    own.parent.mkdir()
+    own.write_text("base: DE\n", encoding="utf-8")
+    desk.write(HOURLY)
+    desk.at("2026-01-05T08:30")
+    named = Schedule(cron="0 * * * *", calendar="bank")
+    schedules.change(desk.database, "entry", named, desk.timetable.tick("entry"), "ana")
+    own.unlink()
+    desk.at("2026-01-05T09:00")
+    assert desk.incidents() == [("schedule.failed", "calendar")]
+    schedules.change(desk.database, "entry", None, desk.timetable.tick("entry"), "ana")
+    desk.at("2026-01-05T09:01")
+    assert desk.incidents() == []
+    assert desk.told() == [("2026-01-05T09:00Z", "fired", None)]
+
+
+def test_what_stands_open_about_a_file_is_over_when_it_is_deleted(desk: Desk) -> None:
+    desk.write(HOURLY)
+    desk.write(HOURLY, "other")
+    desk.at("2026-01-05T08:30")
+    (desk.folder / "invoices.csv").unlink()
+    desk.at("2026-01-05T09:00")
+    (desk.folder / "other.yaml").write_text("name: [", encoding="utf-8")
+    desk.at("2026-01-05T09:01")
+    assert [kind for kind, _ in desk.incidents()] == ["schedule.failed"] * 3
+    (desk.folder / "entry.yaml").unlink()
+    (desk.folder / "other.yaml").unlink()
+    desk.at("2026-01-05T09:02")
+    assert [kind for kind, _ in desk.incidents()] == ["schedule.missed"] * 2
+    assert {told[1:] for told in desk.told()} == {("missed", "source")}
+
+
+def test_a_folder_that_is_away_retires_nothing_and_is_caught_up(desk: Desk) -> None:
+    desk.write(HOURLY)
+    desk.at("2026-01-05T08:30")
+    away = desk.folder.rename(desk.folder.with_name("away"))
+    with pytest.raises(UserError, match="holds no definition any more"):
+        desk.at("2026-01-05T09:00")
+    away.rename(desk.folder)
+    desk.at("2026-01-05T10:30")
+    assert [told[1] for told in desk.told()] == ["missed", "fired"]
+
+
+def test_another_machine_reads_calendars_from_its_own_folder(desk: Desk, open_ledger: Callable[..., Database]) -> None:
+    own = desk.folder / "calendars" / "bank.yaml"
+    own.parent.mkdir()
+    own.write_text("add: [2026-01-05]\n", encoding="utf-8")
+    desk.write(f"{HOURLY}, calendar: bank")
+    desk.at("2026-01-05T08:30")
+    there = desk.folder.rename(desk.folder.with_name("elsewhere"))
+    other = Timetable(open_ledger(desk.clock), there, toy_registry(), "two")
+    desk.clock.instant = datetime(2026, 1, 6, 0, 0, 20, tzinfo=UTC)
+    other.tick_all()
+    assert desk.told() == [("2026-01-06T00:00Z", "fired", None)]
+    assert desk.incidents() == []
+    assert Path(schedules.schedule(desk.database, "entry").path).parent == there.resolve()
+
+
 def test_what_a_person_does_is_an_event_with_a_name(desk: Desk, bench: Bench) -> None:
     desk.write(DAILY)
     desk.at("2026-01-05T04:00")
