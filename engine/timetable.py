@@ -6,7 +6,7 @@ Everything here may happen in any number of processes at once: the ledger decide
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -113,8 +113,12 @@ class Timetable:
             logger.bind(event="schedule.synced").info("schedule {}", line)
         self._seen = seen
 
-    def tick(self, name: str) -> datetime:
+    def tick(self, name: str, most: int | None = None) -> datetime:
         """Decide every slot of a schedule up to now; a broken definition or calendar leaves them undecided.
+
+        Args:
+            name: of the schedule.
+            most: start no more than about so many, and leave the rest for the next time.
 
         Returns:
             Up to when they are decided, which is now unless what is due was left undecided.
@@ -136,19 +140,27 @@ class Timetable:
                 self._without_calendar.remove(name)
             if source is None:
                 return decided_to(row, calendar, now)
-            if self._waiting(row, calendar, source, now) and self._due(row, calendar, source, now):
-                return now
+            if self._waiting(row, calendar, source, now):
+                to = self._due(row, calendar, source, now, most)
+                if to is not None:
+                    return to
 
-    def _due(self, row: ScheduleRow, calendar: Calendar | None, source: _Source, now: datetime) -> bool:
-        """Decide what is due; False if someone else was faster: look again."""
+    def _due(
+        self, row: ScheduleRow, calendar: Calendar | None, source: _Source, now: datetime, most: int | None
+    ) -> datetime | None:
+        """Decide what is due, and return up to when; None if someone else was faster: look again."""
         due = list(planned(row.schedule, calendar, row.walked_to, now))
         decisions = decide(row.schedule, due, now, row.quiet(), row.skip_after)
+        if sum(one.status == "start" for one in decisions) > 1 and isinstance(source.read(), str):
+            decisions = _only_last_waits(decisions)
         seen: ScheduleRow | None = row
-        for together in _batches(decisions):
+        for number, together in enumerate(_batches(decisions)):
             if seen is None:
-                return False
+                return None
+            if number == most:
+                return seen.walked_to
             seen = self._decide(seen, together, source)
-        return seen is not None
+        return now if seen is not None else None
 
     def _decide(self, seen: ScheduleRow, decisions: Sequence[Decision], source: _Source) -> ScheduleRow | None:
         first = decisions[0]
@@ -246,6 +258,15 @@ class _Source:
             except (UserError, OSError) as error:
                 self._read = str(error)
         return self._read
+
+
+def _only_last_waits(decisions: Sequence[Decision]) -> list[Decision]:
+    """Give up, together, all slots whose wait for their source the next one would end."""
+    last = max(number for number, one in enumerate(decisions) if one.status == "start")
+    return [
+        replace(one, status="missed", reason="source") if one.status == "start" and number < last else one
+        for number, one in enumerate(decisions)
+    ]
 
 
 def _batches(decisions: Sequence[Decision]) -> Iterator[list[Decision]]:

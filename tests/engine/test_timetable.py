@@ -138,6 +138,28 @@ def test_downtime_is_caught_up_as_the_policy_says_and_never_silent(
     assert desk.told()[-1] == ("2026-01-05T12:00Z", "fired", None)
 
 
+def test_a_schedule_with_days_to_catch_up_gives_way_to_others_and_goes_on(desk: Desk) -> None:
+    desk.write(f"{HOURLY}, catch_up: all")
+    desk.at("2026-01-05T00:30")
+    desk.clock.instant = datetime(2026, 1, 5, 5, 30, tzinfo=UTC)
+    assert desk.timetable.tick("entry", most=3) == datetime(2026, 1, 5, 3, tzinfo=UTC)
+    assert len(desk.told()) == 3
+    assert desk.timetable.tick("entry", most=3) == desk.clock.instant
+    assert [told[1] for told in desk.told()] == ["fired"] * 5
+
+
+def test_of_slots_that_wait_for_one_source_the_last_waits_and_the_others_are_one_incident(desk: Desk) -> None:
+    desk.write(f"{HOURLY}, catch_up: all")
+    desk.at("2026-01-05T08:30")
+    (desk.folder / "invoices.csv").unlink()
+    desk.at("2026-01-05T11:30")
+    assert [told[1:] for told in desk.told()] == [("missed", "source"), ("missed", "source"), ("waiting", "source")]
+    assert desk.incidents() == [
+        ("schedule.missed", "2026-01-05T09:00Z"),
+        ("schedule.failed", "2026-01-05T11:00Z"),
+    ]
+
+
 def test_missed_slots_are_one_incident_that_counts_them(desk: Desk) -> None:
     desk.write(HOURLY)
     desk.at("2026-01-05T08:30")
