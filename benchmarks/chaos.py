@@ -7,12 +7,14 @@ the PostgreSQL server is killed and started again; the evidence disk is full for
 clock of a worker jumps by minutes, both ways. With `--schedulers 2` the run is opened by a schedule, whose schedulers
 are killed every few seconds. The portal's own records decide:
 
-    lost         the ledger calls it entered and the portal does not hold it, or it is still open at the end
+    lost         the ledger calls it entered and the portal does not hold it, it is still open at the end, or it was in
+                 the source and the ledger does not know it
     duplicates   keys that the portal holds more than once, whether anybody noticed or not
     stale_sends  requests that the portal received from one worker after another had claimed the item
     pickup       from kill or freeze to the next claim of each item in hand, in lease lengths (7 s)
 
-The items and kills are per database, shared among the numbers of workers. Ends with 1 if anything is lost or double.
+The items and kills are per database, shared among the numbers of workers. Ends with 1 if anything is lost, double
+or was sent by a stale worker.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ def main() -> None:
     if arguments.json:
         each = [{"database": one.database, "workers": one.workers, **figures([one])} for one in outcomes]
         print(json.dumps({**total, "runs": each}))
-    raise SystemExit(1 if total["lost"] or total["duplicates"] else 0)
+    raise SystemExit(1 if total["lost"] or total["duplicates"] or total["stale_sends"] else 0)
 
 
 def _arguments() -> argparse.Namespace:

@@ -111,7 +111,7 @@ class Crew:
             self.working.remove(stranger)
             stranger.kill()
             code = stranger.process.returncode
-            self.ended.append(stranger) if code in {0, 1} else self.died.append(code)
+            self.died.append(code) if code else self.ended.append(stranger)
         while sum(not (one.asleep or one.leaving) for one in self.working) < self.size:
             self.relieve()
         while len(self.spare) < self.spares:

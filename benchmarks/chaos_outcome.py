@@ -47,6 +47,8 @@ class Outcome:
     lost: tuple[str, ...]
     duplicates: tuple[str, ...]
     stale_sends: tuple[str, ...]
+    sends: int
+    """Requests that the portal received, each with its sender: what `stale_sends` was looked for among."""
     in_doubt: int
     resumed: int
     orphaned: int
@@ -67,6 +69,7 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "lost": sum(len(one.lost) for one in outcomes),
         "duplicates": sum(len(one.duplicates) for one in outcomes),
         "in_doubt": sum(one.in_doubt for one in outcomes),
+        "sends": sum(one.sends for one in outcomes),
         "stale_sends": sum(len(one.stale_sends) for one in outcomes),
         "orphaned": sum(one.orphaned for one in outcomes),
         "resumed": sum(one.resumed for one in outcomes),
@@ -81,9 +84,11 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 def judge(
     database: Database,
     records: Iterable[Mapping[str, Any]],
-    arrivals: Iterable[Mapping[str, Any]],
+    arrivals: Sequence[Mapping[str, Any]],
     hit: Mapping[int, datetime],
     lease: float,
+    *,
+    expected: Iterable[str],
 ) -> dict[str, Any]:
     """Compare the ledger with what the portal holds and received; return the fields of an `Outcome`.
 
@@ -93,6 +98,7 @@ def judge(
         arrivals: the requests that the portal received, in its own time.
         hit: when each process (by id) was killed or frozen, in the ledger's time.
         lease: seconds.
+        expected: references of all records that there were to enter.
     """
     present = Counter(f"{row['raw']['Supplier']}/{row['raw']['Invoice number'].strip()}" for row in records)
     with database.read() as connection:
@@ -103,15 +109,18 @@ def judge(
     for attempt in tries:
         of_item[attempt.item_id].append(attempt)
     entered = {row.id for row in rows if row.state == "passed"} | sent
+    never = sorted(set(expected) - {row.reference for row in rows})
     return {
         "items": len(rows),
         "lost": tuple(
             f"{row.reference} ({row.state})"
             for row in rows
             if row.state in OPEN or (row.id in entered and not present[row.reference])
-        ),
+        )
+        + tuple(f"{reference} (never became an item)" for reference in never),
         "duplicates": tuple(f"{key} ({count} times)" for key, count in present.items() if count > 1),
         "stale_sends": tuple(_stale_sends(rows, of_item, arrivals)),
+        "sends": len(arrivals),
         "in_doubt": sum(1 for row in rows if row.reason == "in_doubt"),
         "orphaned": sum(1 for attempt in tries if attempt.outcome == "orphaned"),
         "resumed": len({attempt.item_id for attempt in tries if attempt.outcome == "orphaned"}),

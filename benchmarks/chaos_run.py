@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import random
 import re
@@ -139,7 +140,9 @@ class _Chaos:
                 owners = {process_of(owner) for owner in connection.execute(held).scalars()}
         except DBAPIError:
             return None
-        busy = [one for one in self.crew.working if one.alive and not one.asleep and one.pid in owners]
+        # one that was frozen is left alone when it wakes: each process is hit once, and its pick-up counted from then
+        able = [one for one in self.crew.working if one.alive and not (one.asleep or one.leaving)]
+        busy = [one for one in able if one.pid in owners]
         return self.draw.choice(busy) if busy else None
 
     def _kill(self) -> bool:
@@ -158,7 +161,7 @@ class _Chaos:
 
     def _stop(self) -> bool:
         victim = self._victim()
-        if victim is None or victim.leaving:
+        if victim is None:
             return False
         self.hit[victim.pid] = self.ledger.clock.now()
         victim.freeze()
@@ -226,7 +229,8 @@ def torment(plan: Plan, folder: Path, server: PostgresServer | None) -> Outcome:
             chaos.run()
             seconds = time.monotonic() - started
         with _ledger(url) as ledger:
-            left = judge(ledger, portal.records(), portal.arrivals(), chaos.hit, LEASE)
+            records, arrivals, expected = portal.records(), portal.arrivals(), _references(folder / "invoices.csv")
+            left = judge(ledger, records, arrivals, chaos.hit, LEASE, expected=expected)
             write_down(ledger, portal.arrivals(), folder / "ledger.jsonl")
         done = Done(
             **{str(kind): count for kind, count in chaos.done.items()},
@@ -250,6 +254,11 @@ def definition(folder: Path, base_url: str) -> Path:
     path = target / "invoice-entry.yaml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _references(source: Path) -> list[str]:
+    with source.open(encoding="utf-8", newline="") as rows:
+        return [f"{row['supplier']}/{row['invoice_no']}" for row in csv.DictReader(rows)]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from engine.ledger import runs, schedules
 from engine.ledger.schedules import ScheduleRow
 from engine.schedule import Schedule
 from engine.static_schedules import mistakes
-from engine.timetable import Timetable
+from engine.timetable import Timetable, calendar_of, decided_to
 
 
 def add_changes(app: typer.Typer, desk: Callable[[], ScheduleDesk]) -> None:
@@ -137,10 +137,14 @@ def _changed(row: ScheduleRow, asked: dict[str, str]) -> Schedule:
 
 
 def _decided_to(here: ScheduleDesk, row: ScheduleRow) -> datetime:
-    """Decide every slot up to now by what holds still, and return that now."""
-    now = here.database.clock.now()
-    if row.state == "retired" or not Path(row.path).exists():
-        return now
+    """Decide every slot up to now by what holds still, and return up to when that could be done."""
+    if row.state == "retired":
+        return here.database.clock.now()
+    if not Path(row.path).exists():  # it lies on another machine, whose schedulers decide
+        try:
+            return decided_to(row, calendar_of(row), here.database.clock.now())
+        except UserError:
+            return row.walked_to
     timetable = Timetable(here.database, Path(row.path).parent, here.registry, here.user)
     timetable.reload()
     return timetable.tick(row.workflow)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import islice
@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from console.desk import AsJson, Limit, plain, print_json
 from console.tables import table
 from console.wording import at, seconds
 from engine import loader
+from engine.coming import starting
 from engine.definition import Workflow
 from engine.errors import UserError
 from engine.ledger import schedules
@@ -24,7 +26,7 @@ from engine.ledger.database import Database
 from engine.ledger.schedules import ScheduleRow
 from engine.ledger.slots import slot_rows
 from engine.ports import Registry
-from engine.slots import Slot, slots
+from engine.slots import Slot
 from engine.timetable import calendar_of
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The workflow's name.")]
@@ -62,6 +64,8 @@ class Planned:
 
     row: ScheduleRow
     next: Slot | None
+    problem: str | None = None
+    """Why the next slot cannot be told."""
 
 
 def build_schedules(desk: Callable[[], ScheduleDesk]) -> typer.Typer:
@@ -72,16 +76,14 @@ def build_schedules(desk: Callable[[], ScheduleDesk]) -> typer.Typer:
     def list_schedules(as_json: AsJson = False) -> None:
         """List every schedule with its state and its next slot."""
         here = desk()
-        found = [Planned(row, next(_coming(here, row), None)) for row in schedules.schedules(here.database)]
+        found = [_planned(here, row) for row in schedules.schedules(here.database)]
         if as_json:
             print_json({"schedules": [_told(one) for one in found]})
             return
-        made = table("schedule", "when", "state", "next (UTC)", "changed by")
+        here.console.print(_listed(found))
         for one in found:
-            row, state = one.row, plain(one.row.state, _STATUS_STYLE.get(one.row.state, "yellow"))
-            who = f"{row.changed_by} at {at(row.changed_at)}" if row.changed_by else ""
-            made.add_row(plain(row.workflow), plain(_when(row)), state, _next(one), plain(who))
-        here.console.print(made)
+            if one.problem:
+                here.console.print(plain(f"{one.row.workflow}: {one.problem}", "red"))
 
     @app.command("next")
     def next_slots(name: Name, count: Count = 10, as_json: AsJson = False) -> None:
@@ -102,7 +104,7 @@ def build_schedules(desk: Callable[[], ScheduleDesk]) -> typer.Typer:
             made.add_row(one.key, f"{one.fire_at.astimezone(zone):%a %Y-%m-%d %H:%M %Z}", at(one.fire_at))
         here.console.print(made)
         if not found:
-            here.console.print(f"{name} is {row.state}: nothing is planned")
+            here.console.print(plain(f"{name} is {row.state}: nothing is planned"))
 
     @app.command("slots")
     def decided(name: Name, limit: Limit = 50, as_json: AsJson = False) -> None:
@@ -127,16 +129,29 @@ def _coming(here: ScheduleDesk, row: ScheduleRow) -> Iterator[Slot]:
     """Yield the slots from now on; one that will be left out is not among them."""
     if row.state != "active":
         return
-    found = slots(row.schedule, calendar_of(row), here.database.clock.now())
-    if row.skip_after is not None:
-        next(found, None)
-    yield from found
+    yield from starting(row, calendar_of(row), here.database.clock.now())
+
+
+def _listed(found: Sequence[Planned]) -> Table:
+    made = table("schedule", "when", "state", "next (UTC)", "changed by")
+    for one in found:
+        row, state = one.row, plain(one.row.state, _STATUS_STYLE.get(one.row.state, "yellow"))
+        who = f"{row.changed_by} at {at(row.changed_at)}" if row.changed_by else ""
+        made.add_row(plain(row.workflow), plain(_when(row)), state, "?" if one.problem else _next(one), plain(who))
+    return made
+
+
+def _planned(here: ScheduleDesk, row: ScheduleRow) -> Planned:
+    try:
+        return Planned(row, next(_coming(here, row), None))
+    except UserError as error:  # its calendar; the others can be told all the same
+        return Planned(row, None, str(error))
 
 
 def next_of(here: ScheduleDesk, name: str) -> str:
     """Return when the schedule starts next, for people."""
-    row = schedules.schedule(here.database, name)
-    return _next(Planned(row, next(_coming(here, row), None)))
+    one = _planned(here, schedules.schedule(here.database, name))
+    return one.problem or _next(one)
 
 
 def _next(one: Planned) -> str:
@@ -145,7 +160,8 @@ def _next(one: Planned) -> str:
 
 def _told(one: Planned) -> dict[str, Any]:
     row = asdict(one.row)
-    return {**row, "holds": row["changed"] or row["written"], "next": one.next.fire_at if one.next else None}
+    coming = {"next": one.next.fire_at if one.next else None, "problem": one.problem}
+    return {**row, "holds": row["changed"] or row["written"], **coming}
 
 
 def _when(row: ScheduleRow) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -19,6 +20,8 @@ from engine.yaml_source import Problem, read, suggest
 
 FOLDER = "calendars"
 _WEEKEND = (5, 6)
+_ASKING = threading.Lock()
+"""The package works a year out when first asked, and says before it has done so that the year is known."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,17 @@ class Calendar:
         """Say whether the day is worked: neither weekend nor holiday."""
         if day in self.removed:
             return True
-        if day in self.added or (self.base is not None and day in self.base):
+        if day in self.added:
             return False
-        if self.weekend is not None:
-            off = day.weekday() in self.weekend
-        else:
-            off = day.weekday() in _WEEKEND if self.base is None else self.base.is_weekend(day)
-        return not off or (self.base is not None and day in self.base.weekend_workdays)
+        off = day.weekday() in (_WEEKEND if self.weekend is None else self.weekend)
+        if self.base is None:
+            return not off
+        with _ASKING:
+            if day in self.base:
+                return False
+            if self.weekend is None:
+                off = self.base.is_weekend(day)
+            return not off or day in self.base.weekend_workdays
 
 
 def open_calendar(calendar: str | CalendarSpec, folder: Path) -> Calendar:

@@ -59,14 +59,18 @@ def coming_runs(
             left_out.append(f"{row.workflow}: {error}")
             continue
         profiles[workflow.app.name] = _allowed(workflow.app)
-        runs += [_run(row, slot, workflow) for slot in _starting(row, calendar, start, until)]
+        fires = starting(row, calendar, start - _JUST_BEFORE, until - _JUST_BEFORE)
+        runs += [_run(row, slot, workflow) for slot in fires]
     return Coming(tuple(sorted(runs, key=lambda run: run.fire_at)), profiles, tuple(left_out))
 
 
-def _starting(row: ScheduleRow, calendar: Calendar | None, start: datetime, until: datetime) -> Iterator[Slot]:
+def starting(
+    row: ScheduleRow, calendar: Calendar | None, after: datetime, until: datetime | None = None
+) -> Iterator[Slot]:
+    """Yield the slots later than `after` that will start, as far as that can be known before."""
     schedule, pauses = row.schedule, row.quiet()
     skipped = next(slots(schedule, calendar, row.skip_after), None) if row.skip_after is not None else None
-    for slot in slots(schedule, calendar, start - _JUST_BEFORE, until - _JUST_BEFORE):
+    for slot in slots(schedule, calendar, after, until):
         limit = cut_off(schedule, slot)
         in_time = limit is None or slot.fire_at < limit
         if slot != skipped and in_time and not any(pause.holds(slot.fire_at) for pause in pauses):

@@ -95,7 +95,7 @@ def watch_deadlines(database: Database, *, seed: int = 1) -> None:
     Any process may call it, as often as it likes; it writes only when something changed.
     """
     forecasts = {str(one.run_id): one for one in forecast(database, seed=seed)}
-    stand = {one.key: one.subject for one in incidents(database, limit=10_000) if one.kind == KIND}
+    stand = {one.key: one.subject for one in incidents(database, limit=None, kind=KIND)}
     rise = [one for key, one in forecasts.items() if key not in stand and one.chance_late >= RISKY]
     over = [key for key in stand if key not in forecasts or forecasts[key].chance_late <= SAFE]
     if not rise and not over:

@@ -34,6 +34,8 @@ from engine.timetable import Timetable, calendar_of
 from engine.worker import contained, worker_name
 
 PULSE = timedelta(seconds=30)
+MOST = 200
+"""Slots of one schedule that are started before it is another one's turn: days of slots may be due after downtime."""
 LEASE = timedelta(seconds=60)
 """A scheduler holds nothing; one that has not beaten for so long, and half as long again, counts as lost."""
 T = TypeVar("T")
@@ -51,8 +53,8 @@ class SlotTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
         return found.fire_at if found else None
 
 
-def _trigger(row: ScheduleRow) -> SlotTrigger:
-    return SlotTrigger(row.schedule, calendar_of(row))
+def _trigger(row: ScheduleRow, folder: Path) -> SlotTrigger:
+    return SlotTrigger(row.schedule, calendar_of(row, folder))
 
 
 @dataclass
@@ -117,13 +119,13 @@ class Scheduler:
                 job.remove()
         for row in rows:
             await self._tick(row.workflow)
-            trigger = await self._safely(partial(_trigger, row))
+            trigger = await self._safely(partial(_trigger, row, self.folder))
             job = clock.get_job(row.workflow)
             if trigger is not None and (job is None or job.trigger.means != trigger.means):
                 clock.add_job(self._tick, trigger, args=[row.workflow], id=row.workflow, replace_existing=True)
 
     async def _tick(self, name: str) -> None:
-        await self._safely(partial(self.timetable.tick, name))
+        await self._safely(partial(self.timetable.tick, name, MOST))
 
     async def _safely(self, work: Callable[[], T]) -> T | None:
         """Do work beside the event loop; whatever fails is told, and tried again at the next pulse."""

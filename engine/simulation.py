@@ -147,7 +147,8 @@ class _Slots:
                 opens_at = queue.opens_at(now) if queue.closed_from or queue.not_before > now else now
                 if opens_at > now:
                     if queue.wakes_at < opens_at < math.inf:
-                        queue.wakes_at = opens_at
+                        # where the event will lie: rounding may put it just before, and then one more has to follow
+                        queue.wakes_at = now + (opens_at - now)
                         self._after(opens_at - now, None, self._wakes)
                     continue
                 best = queue

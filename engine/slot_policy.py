@@ -46,8 +46,9 @@ def decide(
     """Return what becomes of each slot, in the same order.
 
     What fell into a pause is skipped and never caught up; the first other one after `skip_after` is skipped once; what
-    is past its cut-off is missed. Of the rest, slots not older than `late_after` start. Older ones were missed while no
-    scheduler ran: `catch_up` says whether all of them start, or the latest if nothing newer does, or none.
+    is past its cut-off is missed. While it is paused nothing of before starts either. Of the rest, slots not older than
+    `late_after` start. Older ones were missed while no scheduler ran: `catch_up` says whether all of them start, or the
+    latest if nothing newer does, or none.
 
     Args:
         schedule: as it holds now.
@@ -57,6 +58,7 @@ def decide(
         skip_after: when someone asked to leave out the next slot, and that has not happened yet.
     """
     made: list[Decision] = []
+    paused = any(pause.holds(now) for pause in pauses)
     for slot in due:
         limit = cut_off(schedule, slot)
         if any(pause.holds(slot.fire_at) for pause in pauses):
@@ -66,6 +68,8 @@ def decide(
             skip_after = None
         elif limit is not None and now >= limit:
             made.append(Decision(slot, "missed", "cut_off"))
+        elif paused:
+            made.append(Decision(slot, "missed" if is_late(schedule, slot, now) else "skipped", "paused"))
         else:
             made.append(Decision(slot, "start"))
     starts = [one.slot for one in made if one.status == "start"]

@@ -89,7 +89,7 @@ def _cron(schedule: Schedule) -> Iterator[Mistake]:
     parts = schedule.cron.split()
     if len(parts) != _CRON_FIELDS:
         yield Mistake("cron", "a cron expression has five fields: minute hour day month weekday", "cron")
-    elif re.search(r"(?<![*/\d])\d+(?!\d)", re.sub(r"/\d+", "", parts[4])):
+    elif re.search(r"\*/|(?<![/\d])\d", parts[4]):  # `*/2` counts from another day elsewhere, `mon-fri/2` does not
         message = f'write week days by name, like mon-fri: "{parts[4]}" means other days elsewhere'
         yield Mistake("cron", message, "cron")
     else:

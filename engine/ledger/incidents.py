@@ -83,11 +83,15 @@ def close_by_hand(database: Database, incident_id: int, who: str) -> None:
         record_event(connection, database.clock, "incident.closed", who, incident=incident_id, what=list(closed))
 
 
-def incidents(database: Database, *, only_open: bool = True, limit: int = 100) -> list[Incident]:
-    """List incidents, newest first."""
+def incidents(
+    database: Database, *, only_open: bool = True, limit: int | None = 100, kind: str | None = None
+) -> list[Incident]:
+    """List incidents, newest first; only of a kind, if given."""
     columns = [t.incidents.c[name] for name in Incident.__dataclass_fields__]
     query = sa.select(*columns).order_by(t.incidents.c.opened_at.desc(), t.incidents.c.id.desc()).limit(limit)
     if only_open:
         query = query.where(t.incidents.c.closed_at.is_(None))
+    if kind is not None:
+        query = query.where(t.incidents.c.kind == kind)
     with database.read() as connection:
         return [Incident(**row._asdict()) for row in connection.execute(query)]

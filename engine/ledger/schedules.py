@@ -130,6 +130,7 @@ def sync(
         folder: where they lie; schedules from elsewhere are left alone.
         broken: files in it that do not load; what they said before goes on standing, and waits.
         walked_to: up to when a schedule that is about to change was decided by what it said before; now if not given.
+            What is due after that is decided by what it says now.
         by: the process.
     """
     told: list[str] = []
@@ -145,6 +146,9 @@ def sync(
                 row = locked(connection, name)
                 _rewrite(connection, row, said, walked_to.get(name, now))
                 told.append(f"{name}: {'back' if row.state == 'retired' else 'changed'}")
+            elif known[name].path != said.path:
+                _set(connection, name, path=said.path)
+                told.append(f"{name}: moved")
         for name, row in known.items():
             here = Path(row.path).parent == folder
             if here and row.state != "retired" and name not in found and row.path not in broken:

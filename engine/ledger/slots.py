@@ -25,6 +25,7 @@ _CHUNK = 500
 _WORDS = {
     "catch_up": "no scheduler ran in time, and `catch_up` leaves it out",
     "cut_off": "its cut-off was past",
+    "paused": "no scheduler ran in time, and then it was paused",
     "source": "its source could not be read",
 }
 

@@ -116,6 +116,29 @@ def test_a_slot_that_is_left_out_is_not_announced(terminal: Terminal) -> None:
     assert "skip_next" in terminal("schedules", "slots", "entry").stdout
 
 
+def test_a_slot_that_was_skipped_while_nobody_looked_is_not_skipped_again_in_the_list(terminal: Terminal) -> None:
+    terminal("schedules", "skip", "entry")
+    terminal.desk.clock.instant = datetime(2026, 3, 30, 5, tzinfo=UTC)
+    (row,) = terminal.json("schedules", "list")["schedules"]
+    assert row["next"][:16] == "2026-03-31T04:00"
+
+
+def test_a_calendar_that_is_gone_hides_no_other_schedule_and_another_can_be_named(terminal: Terminal) -> None:
+    own = terminal.desk.folder / "calendars" / "bank.yaml"
+    own.parent.mkdir()
+    own.write_text("base: DE\n", encoding="utf-8")
+    other = DEFINITION.replace("name: entry", "name: other")
+    (terminal.desk.folder / "other.yaml").write_text(other, encoding="utf-8")
+    terminal.desk.at("2026-03-27T08:01")
+    assert terminal("schedules", "set", "entry", "--calendar", "bank").exit_code == 0
+    own.unlink()
+    entry, healthy = terminal.json("schedules", "list")["schedules"]
+    assert (entry["next"], healthy["next"][:16]) == (None, "2026-03-30T04:00")
+    assert 'unknown calendar "bank"' in entry["problem"]
+    assert 'unknown calendar "bank"' in terminal("schedules", "list").stdout
+    assert "2026-03-30 04:00" in terminal("schedules", "set", "entry", "--calendar", "DE").stdout
+
+
 def test_a_change_is_checked_as_a_definition_is(terminal: Terminal) -> None:
     why = terminal.refused("schedules", "set", "entry", "--cron", "0 7 * * 1-5", "--calendar", "DE-BV")
     assert "write week days by name" in why

@@ -103,6 +103,15 @@ def test_nothing_starts_in_a_maintenance_window_and_what_is_in_work_goes_on() ->
     assert outcome.busy == 120.0
 
 
+def test_a_window_ends_for_a_batch_whatever_the_rounding_of_its_instants() -> None:
+    arrives, opens = 2526.358484266083, 13244.35837
+    assert arrives + (opens - arrives) < opens
+    limits = Limits(sessions=2, closed=((0.0, opens),))
+    outcome = simulate([batch(work=[5.0], arrives=arrives)], {"erp": limits}, 1, until=1e6)
+    assert outcome.left == [0]
+    assert ends(outcome) == [pytest.approx(opens + 5)]
+
+
 def test_an_open_breaker_holds_its_application_only() -> None:
     day = [batch("erp", work=[10.0]), batch("bank", work=[10.0])]
     assert ends(simulate(day, {"erp": Limits(sessions=9, opens_at=60.0), "bank": FREE}, 1)) == [70.0, 10.0]

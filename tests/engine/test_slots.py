@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise, takewhile
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import holidays
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -197,6 +200,27 @@ def test_a_calendar_of_ones_own_adds_and_removes_days(tmp_path: Path) -> None:
     made_up = open_calendar("CN", tmp_path)
     assert made_up.is_business_day(date(2026, 10, 10))
     assert not open_calendar("ECB", tmp_path).is_business_day(date(2026, 4, 3))
+
+
+def test_a_holiday_is_one_while_another_thread_works_its_year_out() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(holidays.HolidayBase):
+        country = "XX"
+
+        def _populate(self, year: int) -> None:
+            begun.set()
+            go_on.wait(10)
+            self[date(year, 5, 1)] = "Labour Day"
+
+    calendar = Calendar(Slow(), None, frozenset(), frozenset())
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(calendar.is_business_day, date(2026, 5, 1))
+        assert begun.wait(10)
+        second = pool.submit(calendar.is_business_day, date(2026, 5, 1))
+        wait([second], timeout=0.2)
+        go_on.set()
+        assert [first.result(), second.result()] == [False, False]
 
 
 def test_the_cut_off_is_local_time_of_the_slots_own_day() -> None:

@@ -138,6 +138,28 @@ def test_downtime_is_caught_up_as_the_policy_says_and_never_silent(
     assert desk.told()[-1] == ("2026-01-05T12:00Z", "fired", None)
 
 
+def test_a_schedule_with_days_to_catch_up_gives_way_to_others_and_goes_on(desk: Desk) -> None:
+    desk.write(f"{HOURLY}, catch_up: all")
+    desk.at("2026-01-05T00:30")
+    desk.clock.instant = datetime(2026, 1, 5, 5, 30, tzinfo=UTC)
+    assert desk.timetable.tick("entry", most=3) == datetime(2026, 1, 5, 3, tzinfo=UTC)
+    assert len(desk.told()) == 3
+    assert desk.timetable.tick("entry", most=3) == desk.clock.instant
+    assert [told[1] for told in desk.told()] == ["fired"] * 5
+
+
+def test_of_slots_that_wait_for_one_source_the_last_waits_and_the_others_are_one_incident(desk: Desk) -> None:
+    desk.write(f"{HOURLY}, catch_up: all")
+    desk.at("2026-01-05T08:30")
+    (desk.folder / "invoices.csv").unlink()
+    desk.at("2026-01-05T11:30")
+    assert [told[1:] for told in desk.told()] == [("missed", "source"), ("missed", "source"), ("waiting", "source")]
+    assert desk.incidents() == [
+        ("schedule.missed", "2026-01-05T09:00Z"),
+        ("schedule.failed", "2026-01-05T11:00Z"),
+    ]
+
+
 def test_missed_slots_are_one_incident_that_counts_them(desk: Desk) -> None:
     desk.write(HOURLY)
     desk.at("2026-01-05T08:30")
@@ -197,6 +219,16 @@ def test_a_paused_schedule_goes_on_recording(desk: Desk) -> None:
     assert desk.told() == [("2026-01-05T09:00Z", "skipped", "paused")]
     with pytest.raises(UserError, match=r"is paused \(by ana\)"):
         schedules.pause(desk.database, "entry", "ben")
+
+
+def test_nothing_of_before_a_pause_starts_while_it_goes_on(desk: Desk) -> None:
+    desk.write(f"{HOURLY}, catch_up: all")
+    desk.at("2026-01-05T08:30")
+    desk.clock.instant = datetime(2026, 1, 5, 10, 0, 1, tzinfo=UTC)
+    schedules.pause(desk.database, "entry", "ana")
+    desk.at("2026-01-05T10:00:10")
+    assert [told[1:] for told in desk.told()] == [("missed", "paused"), ("skipped", "paused")]
+    assert desk.incidents() == [("schedule.missed", "2026-01-05T09:00Z")]
 
 
 def test_the_next_slot_is_skipped_once(desk: Desk) -> None:
@@ -326,6 +358,78 @@ def test_a_broken_file_stops_its_own_schedule_and_is_an_incident_until_it_is_men
     desk.at("2026-01-05T09:02")
     assert desk.incidents() == []
     assert {row.schedule for row in slot_rows(desk.database)} == {"entry", "other"}
+
+
+def test_what_was_due_by_a_calendar_that_is_gone_is_decided_by_the_new_text(desk: Desk) -> None:
+    own = desk.folder / "calendars" / "bank.yaml"
+    own.parent.mkdir()
+    own.write_text("base: DE\n", encoding="utf-8")
+    desk.write(f"{HOURLY}, calendar: bank")
+    desk.at("2026-01-05T08:30")
+    own.rename(own.with_name("bank-de.yaml"))
+    desk.write(f"{HOURLY}, calendar: bank-de")
+    desk.timetable = desk.scheduler("restarted")
+    desk.at("2026-01-05T10:30")
+    assert [told[1] for told in desk.told()] == ["missed", "fired"]
+
+
+def test_the_incident_of_a_calendar_is_over_when_a_person_names_another(desk: Desk) -> None:
+    own = desk.folder / "calendars" / "bank.yaml"
+    own.parent.mkdir()
+    own.write_text("base: DE\n", encoding="utf-8")
+    desk.write(HOURLY)
+    desk.at("2026-01-05T08:30")
+    named = Schedule(cron="0 * * * *", calendar="bank")
+    schedules.change(desk.database, "entry", named, desk.timetable.tick("entry"), "ana")
+    own.unlink()
+    desk.at("2026-01-05T09:00")
+    assert desk.incidents() == [("schedule.failed", "calendar")]
+    schedules.change(desk.database, "entry", None, desk.timetable.tick("entry"), "ana")
+    desk.at("2026-01-05T09:01")
+    assert desk.incidents() == []
+    assert desk.told() == [("2026-01-05T09:00Z", "fired", None)]
+
+
+def test_what_stands_open_about_a_file_is_over_when_it_is_deleted(desk: Desk) -> None:
+    desk.write(HOURLY)
+    desk.write(HOURLY, "other")
+    desk.at("2026-01-05T08:30")
+    (desk.folder / "invoices.csv").unlink()
+    desk.at("2026-01-05T09:00")
+    (desk.folder / "other.yaml").write_text("name: [", encoding="utf-8")
+    desk.at("2026-01-05T09:01")
+    assert [kind for kind, _ in desk.incidents()] == ["schedule.failed"] * 3
+    (desk.folder / "entry.yaml").unlink()
+    (desk.folder / "other.yaml").unlink()
+    desk.at("2026-01-05T09:02")
+    assert [kind for kind, _ in desk.incidents()] == ["schedule.missed"] * 2
+    assert {told[1:] for told in desk.told()} == {("missed", "source")}
+
+
+def test_a_folder_that_is_away_retires_nothing_and_is_caught_up(desk: Desk) -> None:
+    desk.write(HOURLY)
+    desk.at("2026-01-05T08:30")
+    away = desk.folder.rename(desk.folder.with_name("away"))
+    with pytest.raises(UserError, match="holds no definition any more"):
+        desk.at("2026-01-05T09:00")
+    away.rename(desk.folder)
+    desk.at("2026-01-05T10:30")
+    assert [told[1] for told in desk.told()] == ["missed", "fired"]
+
+
+def test_another_machine_reads_calendars_from_its_own_folder(desk: Desk, open_ledger: Callable[..., Database]) -> None:
+    own = desk.folder / "calendars" / "bank.yaml"
+    own.parent.mkdir()
+    own.write_text("add: [2026-01-05]\n", encoding="utf-8")
+    desk.write(f"{HOURLY}, calendar: bank")
+    desk.at("2026-01-05T08:30")
+    there = desk.folder.rename(desk.folder.with_name("elsewhere"))
+    other = Timetable(open_ledger(desk.clock), there, toy_registry(), "two")
+    desk.clock.instant = datetime(2026, 1, 6, 0, 0, 20, tzinfo=UTC)
+    other.tick_all()
+    assert desk.told() == [("2026-01-06T00:00Z", "fired", None)]
+    assert desk.incidents() == []
+    assert Path(schedules.schedule(desk.database, "entry").path).parent == there.resolve()
 
 
 def test_what_a_person_does_is_an_event_with_a_name(desk: Desk, bench: Bench) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.chaos_outcome import judge
 from benchmarks.chaos_run import Kind, Plan, torment
+from engine.ledger.database import Database
 from fixtures.postgres import PostgresServer, server_binaries
 
 FAULTS = (
@@ -37,3 +39,11 @@ def test_whatever_befalls_the_workers_nothing_is_lost_and_nothing_is_entered_twi
     assert left.done.kills == 2
     assert left.orphaned > 0, "no blow hit an item in work"
     assert sum(left.states.values()) == left.items == 16
+    assert left.sends >= left.states["passed"] > 0
+
+
+def test_a_record_that_no_item_was_made_of_is_lost(tmp_path: Path) -> None:
+    database = Database(str(tmp_path / "ledger.db"))
+    database.upgrade()
+    assert judge(database, [], [], {}, 7.0, expected=["ACME/1"])["lost"] == ("ACME/1 (never became an item)",)
+    database.close()
