@@ -150,15 +150,13 @@ def downgrade() -> None:
     for name in ('ix_items_open', 'ix_items_open_run', 'ix_items_held', 'ix_items_review', 'ix_items_erased'):
         op.drop_index(name, table_name='items')
     op.drop_index('ix_attempts_workflow_id', table_name='attempts')
-    with op.batch_alter_table('attempts', schema=None) as batch_op:
-        batch_op.drop_column('workflow')
-    with op.batch_alter_table('items', schema=None) as batch_op:
-        for column in ('due_at', 'find_first', 'pruned_at', 'erased_at'):
-            batch_op.drop_column(column)
+    # not in batches: those drop and copy the table on SQLite, which the rows that name its rows forbid
+    op.drop_column('attempts', 'workflow')
+    for column in ('due_at', 'find_first', 'pruned_at', 'erased_at'):
+        op.drop_column('items', column)
     op.drop_index('ix_runs_prune', table_name='runs')
-    with op.batch_alter_table('runs', schema=None) as batch_op:
-        for column in ('prune_at', 'prune_from'):
-            batch_op.drop_column(column)
+    for column in ('prune_at', 'prune_from'):
+        op.drop_column('runs', column)
     _partial('ix_items_open', 'items', [sa.literal_column('priority DESC'), 'available_at', 'id'], OPEN)
     op.create_table(
         'breakers',
