@@ -17,7 +17,6 @@ from engine.ledger.database import Database
 
 @dataclass
 class _Held:
-    fence: int
     leased_until: float
     """Monotonic seconds up to which the ledger has promised us the item."""
     give_up_at: float
@@ -32,7 +31,8 @@ class Heart:
         self._database = database
         self._worker = worker
         self._lease = lease
-        self._held: dict[int, _Held] = {}
+        self._held: dict[tuple[int, int], _Held] = {}
+        """By item and fence: a slot that lost an item must not speak for the slot of this process that took it up."""
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat_for_ever, name="heart", daemon=True)
@@ -58,31 +58,31 @@ class Heart:
         """
         leased_until = claimed_at + self._lease.total_seconds()
         with self._lock:
-            self._held[item_id] = _Held(fence, leased_until, claimed_at + limit.total_seconds())
+            self._held[item_id, fence] = _Held(leased_until, claimed_at + limit.total_seconds())
 
-    def drop(self, item_id: int) -> None:
+    def drop(self, item_id: int, fence: int) -> None:
         """Stop extending an item's lease."""
         with self._lock:
-            self._held.pop(item_id, None)
+            self._held.pop((item_id, fence), None)
 
-    def outlives(self, item_id: int, span: timedelta) -> bool:
-        """Say whether the item's lease is ours for at least this long."""
+    def outlives(self, item_id: int, fence: int, span: timedelta) -> bool:
+        """Say whether the item's lease is this claim's for at least this long."""
         with self._lock:
-            held = self._held.get(item_id)
+            held = self._held.get((item_id, fence))
         return held is not None and held.leased_until > self._database.clock.monotonic() + span.total_seconds()
 
     def beat(self) -> None:
         """Say that the worker lives, and extend every held lease once."""
         started = self._database.clock.monotonic()
         with self._lock:
-            pairs = [(item_id, held.fence) for item_id, held in self._held.items() if held.give_up_at > started]
+            pairs = [pair for pair, held in self._held.items() if held.give_up_at > started]
         self._database.synchronise()
         lost = queue.extend(self._database, self._worker, pairs, self._lease)
         with self._lock:
-            for item_id, fence in pairs:
-                held = self._held.get(item_id)
-                if held is not None and held.fence == fence:
-                    held.leased_until = -math.inf if item_id in lost else started + self._lease.total_seconds()
+            for pair in pairs:
+                held = self._held.get(pair)
+                if held is not None:
+                    held.leased_until = -math.inf if pair in lost else started + self._lease.total_seconds()
 
     def _beat_for_ever(self) -> None:
         while not self._stop.wait(self._lease.total_seconds() / 6):

@@ -167,18 +167,10 @@ class Worker:
         async with self._asking:  # idle slots ask through the first of them
             while not self._stopping.is_set():
                 self._changed.clear()
-                asked_at = self.database.clock.monotonic()
-                claimed = await patiently(
-                    queue.claim,
-                    self.database,
-                    self.name,
-                    self.settings.lease,
-                    run_ids=run_ids,
-                    refused=tuple(self._refused),
-                )
-                if claimed is not None:
+                taken = await patiently(self._claim, run_ids)
+                if taken is not None:
                     self._empty = 0
-                    return claimed, asked_at
+                    return taken
                 due = await patiently(
                     run_audit.claim_audit,
                     self.database,
@@ -193,6 +185,14 @@ class Worker:
                     return None
                 await self._wait(run_ids)
         return None
+
+    def _claim(self, run_ids: Sequence[int] | None) -> tuple[queue.Claim, float] | None:
+        """Claim, and say from when the lease counts: from this question, not from one that was never answered."""
+        asked_at = self.database.clock.monotonic()
+        claimed = queue.claim(
+            self.database, self.name, self.settings.lease, run_ids=run_ids, refused=tuple(self._refused)
+        )
+        return None if claimed is None else (claimed, asked_at)
 
     async def _wait(self, run_ids: Sequence[int] | None) -> None:
         """Wait until the next item or audit comes due, or something changed; longer each time that nothing did."""
@@ -226,10 +226,10 @@ class Worker:
                 logger.bind(event="item.stale").warning("{}; stopped, touched nothing", error)
                 return
             except asyncio.CancelledError:
-                await self._settle(claimed, attempt.released(), workflow)
+                await self._settle(claimed, attempt.released(), workflow, patient=False)
                 raise
             finally:
-                heart.drop(claimed.item_id)
+                heart.drop(claimed.item_id, claimed.fence)
             await self._settle(claimed, end, workflow)
 
     async def _definition(self, definition_hash: str) -> Workflow:
@@ -249,9 +249,9 @@ class Worker:
         await self._settle(claimed, protocol.Settlement("released", reason="definition_refused"), None)
 
     async def _attempt(self, slot: int, heart: Heart, workflow: Workflow, attempt: Attempt) -> protocol.Settlement:
-        span = workflow.app.commits.submit_timeout
+        span, claimed = workflow.app.commits.submit_timeout, attempt.claimed
         hands = await self.office.hands(workflow, slot)
-        return await attempt.work(hands, lambda: heart.outlives(attempt.claimed.item_id, span))
+        return await attempt.work(hands, lambda: heart.outlives(claimed.item_id, claimed.fence, span))
 
     def _after(
         self, workflow: Workflow, claimed: queue.Claim, attempt: Attempt, error: ItemException
@@ -260,13 +260,20 @@ class Worker:
         wait = next_try(workflow.retry, claimed.failures + 1, error, draw=draw)
         return attempt.after(error, wait)
 
-    async def _settle(self, claimed: queue.Claim, end: protocol.Settlement, workflow: Workflow | None) -> None:
+    async def _settle(
+        self, claimed: queue.Claim, end: protocol.Settlement, workflow: Workflow | None, *, patient: bool = True
+    ) -> None:
+        """Settle; who is being stopped does not wait for a ledger that is away, for the lease runs out by itself."""
+        ask = patiently if patient else asyncio.to_thread
         try:
-            opened = await patiently(
-                protocol.settle, self.database, claimed, end, app=workflow.app if workflow else None
-            )
+            opened = await ask(protocol.settle, self.database, claimed, end, app=workflow.app if workflow else None)
         except Stale as error:
             logger.bind(event="item.stale").warning("{}; the other worker decides", error)
+            return
+        except DBAPIError as error:
+            if patient:
+                raise
+            logger.bind(event="item.not_released").warning("others wait for its lease to run out: {}", error.orig)
             return
         level = "INFO" if end.outcome == "passed" else "WARNING"
         logger.bind(event="item.settled", outcome=end.outcome, reason=end.reason).log(
@@ -288,7 +295,8 @@ class Worker:
         try:
             counts = await contained(self._read_list(slot, due)) if due.items else {}
         except asyncio.CancelledError:
-            await asyncio.to_thread(run_audit.give_back, self.database, due, timedelta())
+            with contextlib.suppress(DBAPIError):  # its lease runs out by itself
+                await asyncio.to_thread(run_audit.give_back, self.database, due, timedelta())
             raise
         except UserError as error:
             self._refused.add(due.definition_hash)

@@ -209,9 +209,9 @@ def _count_towards_breaker(
     connection: Connection, database: Database, app: str, end: Settlement, policy: BreakerPolicy
 ) -> bool:
     """Count consecutive system exceptions of an application; at the limit, pause it for every worker."""
-    if end.error_kind is None and end.outcome not in {"passed", "review"}:
-        return False
-    failed = end.error_kind == "system" and end.reason != LEDGER_AWAY
+    if end.reason == LEDGER_AWAY or (end.error_kind is None and end.outcome not in {"passed", "review"}):
+        return False  # it says nothing about the application, neither good nor bad
+    failed = end.error_kind == "system"
     now = database.clock.now()
     of_app = sa.select(t.apps.c.failures, t.apps.c.open_until).where(t.apps.c.app == app)
     if not failed and not connection.execute(of_app).one().failures:

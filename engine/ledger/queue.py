@@ -252,9 +252,9 @@ def _intents(connection: Connection, item_id: int) -> tuple[Intent, ...]:
     return tuple(Intent(**row._asdict()) for row in connection.execute(query))
 
 
-def extend(database: Database, worker: str, held: Sequence[tuple[int, int]], lease: timedelta) -> set[int]:
-    """Beat: extend the leases of the held (item, fence) pairs; return the items that are no longer this worker's."""
-    mine: set[int] = set()
+def extend(database: Database, worker: str, held: Sequence[tuple[int, int]], lease: timedelta) -> set[tuple[int, int]]:
+    """Beat: extend the leases of the held (item, fence) pairs; return those that are no longer this worker's."""
+    mine: set[tuple[int, int]] = set()
     with database.write() as connection:
         beat_within(connection, database, worker)
         if held:
@@ -262,10 +262,10 @@ def extend(database: Database, worker: str, held: Sequence[tuple[int, int]], lea
                 sa.update(t.items)
                 .where(t.items.c.owner == worker, sa.tuple_(t.items.c.id, t.items.c.fence).in_(list(held)))
                 .values(lease_until=database.clock.now() + lease)
-                .returning(t.items.c.id)
+                .returning(t.items.c.id, t.items.c.fence)
             )
-            mine = {row.id for row in extended}
-    return {item_id for item_id, _ in held} - mine
+            mine = {(row.id, row.fence) for row in extended}
+    return set(held) - mine
 
 
 def guarded(connection: Connection, claimed: Claim, **values: Any) -> datetime | None:
