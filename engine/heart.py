@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
@@ -33,6 +35,8 @@ class Heart:
         self._lease = lease
         self._held: dict[tuple[int, int], _Held] = {}
         """By item and fence: a slot that lost an item must not speak for the slot of this process that took it up."""
+        self._audits: dict[int, float] = {}
+        """Run to the monotonic seconds after which its audit's lease is no longer extended."""
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat_for_ever, name="heart", daemon=True)
@@ -65,6 +69,17 @@ class Heart:
         with self._lock:
             self._held.pop((item_id, fence), None)
 
+    @contextmanager
+    def auditing(self, run_id: int, limit: timedelta) -> Iterator[None]:
+        """Extend the lease of a run's audit while it is made, up to a limit."""
+        with self._lock:
+            self._audits[run_id] = self._database.clock.monotonic() + limit.total_seconds()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._audits.pop(run_id, None)
+
     def outlives(self, item_id: int, fence: int, span: timedelta) -> bool:
         """Say whether the item's lease is this claim's for at least this long."""
         with self._lock:
@@ -76,8 +91,9 @@ class Heart:
         started = self._database.clock.monotonic()
         with self._lock:
             pairs = [pair for pair, held in self._held.items() if held.give_up_at > started]
+            audits = [run_id for run_id, give_up_at in self._audits.items() if give_up_at > started]
         self._database.synchronise()
-        lost = queue.extend(self._database, self._worker, pairs, self._lease)
+        lost = queue.extend(self._database, self._worker, pairs, self._lease, audits)
         with self._lock:
             for pair in pairs:
                 held = self._held.get(pair)

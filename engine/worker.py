@@ -33,7 +33,8 @@ POLL = timedelta(seconds=1)
 FIRST_POLL = timedelta(milliseconds=20)
 WATCH = timedelta(seconds=30)
 """How often the watchers are called."""
-AUDIT_LEASE = timedelta(minutes=10)
+AUDIT_LIMIT = timedelta(minutes=10)
+"""How long a run's audit may take at least; a run of many items has as much longer as the application may need."""
 AUDIT_RETRY = timedelta(seconds=10)
 T = TypeVar("T")
 
@@ -155,7 +156,7 @@ class Worker:
         while (task := await self._take(run_ids, until_done)) is not None:
             match task:
                 case run_audit.DueAudit():
-                    await self._audit(slot, task)
+                    await self._audit(slot, heart, task)
                 case claimed, asked_at:
                     await self._work(slot, heart, claimed, asked_at)
             self._changed.set()
@@ -175,7 +176,7 @@ class Worker:
                     run_audit.claim_audit,
                     self.database,
                     self.name,
-                    AUDIT_LEASE,
+                    self.settings.lease,
                     run_ids=run_ids,
                     refused=tuple(self._refused),
                 )
@@ -290,10 +291,10 @@ class Worker:
         if self.on_settled is not None:
             self.on_settled(claimed, end)
 
-    async def _audit(self, slot: int, due: run_audit.DueAudit) -> None:
+    async def _audit(self, slot: int, heart: Heart, due: run_audit.DueAudit) -> None:
         """Audit one finished run."""
         try:
-            counts = await contained(self._read_list(slot, due)) if due.items else {}
+            counts = await contained(self._read_list(slot, heart, due)) if due.items else {}
         except asyncio.CancelledError:
             with contextlib.suppress(DBAPIError):  # its lease runs out by itself
                 await asyncio.to_thread(run_audit.give_back, self.database, due, timedelta())
@@ -321,7 +322,7 @@ class Worker:
             len(result.duplicates),
         )
 
-    async def _read_list(self, slot: int, due: run_audit.DueAudit) -> dict[int, int]:
+    async def _read_list(self, slot: int, heart: Heart, due: run_audit.DueAudit) -> dict[int, int]:
         workflow = await self._definition(due.definition_hash)
         hands = await self.office.hands(workflow, slot)
         folder = self.evidence.folder(due.run_id, 0, 0)
@@ -337,9 +338,11 @@ class Worker:
             )
             for item in due.items
         ]
-        async with asyncio.timeout(AUDIT_LEASE.total_seconds()):
-            await hands.begin(views[0])
-            try:
-                return await hands.listed(views)
-            finally:
-                await hands.end(None)
+        limit = max(AUDIT_LIMIT, workflow.app.timeout * len(views))
+        with heart.auditing(due.run_id, limit):
+            async with asyncio.timeout(limit.total_seconds()):
+                await hands.begin(views[0])
+                try:
+                    return await hands.listed(views)
+                finally:
+                    await hands.end(None)

@@ -8,11 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from engine.clock import Clock, SystemClock
+from engine.errors import Stale
 from engine.heart import Heart
 from engine.ledger import tables as t
 from engine.ledger.database import Database
 from engine.ledger.protocol import Settlement
 from engine.ledger.queue import Claim, claim
+from engine.ledger.run_audit import claim_audit, close_audit
 from engine.ledger.runs import open_run
 from tests.engine.conftest import LEASE, Bench, invoice, make_workflow
 
@@ -94,6 +96,27 @@ def test_a_slot_that_lost_its_item_to_another_slot_of_its_process_does_not_speak
     heart.beat()
     assert heart.outlives(new.item_id, new.fence, SPAN)
     assert bench.one(t.items).lease_until == bench.clock.now() + LEASE
+
+
+def test_an_audit_is_ours_while_it_is_made_however_long_and_anybodys_soon_after_its_worker_died(bench: Bench) -> None:
+    bench.enqueue(1)
+    bench.settle(bench.claim(), Settlement("passed"))
+    bench.later(minutes=1)
+    heart = Heart(bench.database, "worker-1", LEASE)
+    due = claim_audit(bench.database, "worker-1", LEASE)
+    assert due is not None
+    with heart.auditing(due.run_id, timedelta(minutes=20)):
+        for _ in range(25):
+            bench.later(seconds=45)
+            heart.beat()
+            assert claim_audit(bench.database, "worker-2", LEASE) is None
+        bench.later(minutes=2)  # past its limit
+        heart.beat()
+        assert claim_audit(bench.database, "worker-2", LEASE) is not None
+    with pytest.raises(Stale):
+        close_audit(bench.database, "worker-1", due, {})
+    heart.beat()
+    assert bench.one(t.runs).audit_lease_until == bench.clock.now() + LEASE, "the other's, and not extended by us"
 
 
 async def test_the_heart_beats_while_the_event_loop_is_blocked(open_ledger: Callable[[Clock], Database]) -> None:
