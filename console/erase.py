@@ -42,9 +42,11 @@ def add_erase(app: typer.Typer, desk: OpenKeeper) -> None:
             if as_json:
                 raise UserError("--json asks nothing: add --yes")
             typer.confirm("Erase this for good?", abort=True, err=True)
+        # the log first: were it to fail after the erasure, nobody would know any more what to look for in it; references
+        # of corrections begin with the item's own
+        lines = scrub_logs(here.home / "logs", (found.reference,), found.item_ids)
         done = erase(here.database, here.evidence, found, who or here.user, reason)
         reports = _drop_reports(here.home / "reports", done.run_ids)
-        lines = scrub_logs(here.home / "logs", done.references, done.item_ids)
         wiped = wipe(here.database)
         if as_json:
             told = {key: value for key, value in asdict(done).items() if key != "references"}
@@ -79,8 +81,15 @@ def _left(here: Keeper) -> str:
 
 
 def _drop_reports(folder: Path, run_ids: Iterable[int]) -> list[str]:
-    """Delete the HTML reports of these runs; `report RUN --html FILE` writes one anew."""
+    """Delete the HTML reports of these runs; `report RUN --html FILE` writes one anew.
+
+    Raises:
+        UserError: one cannot be deleted.
+    """
     found = [path for run_id in run_ids if (path := folder / f"run-{run_id:06d}.html").exists()]
     for path in found:
-        path.unlink()
+        try:
+            path.unlink()
+        except OSError as error:
+            raise UserError(f"erased, but {path} still shows it: {error.strerror}; delete it by hand") from error
     return [str(path) for path in found]

@@ -15,6 +15,7 @@ import json
 import os
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -165,11 +166,15 @@ def opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
         UserError: it is none, is damaged, or is of another format.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive, _manifest(path, archive)
+        source = path.open("rb")
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file") from error
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        with source, zipfile.ZipFile(source) as archive:
+            yield archive, _manifest(path, archive)
+    except (zipfile.BadZipFile, zlib.error, tarfile.TarError, EOFError) as error:
         raise UserError(f"{path}: is no whole backup ({error}); take another one") from error
 
 
