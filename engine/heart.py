@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Self
 
 from loguru import logger
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.ledger import queue
 from engine.ledger.database import Database
@@ -104,5 +104,5 @@ class Heart:
         while not self._stop.wait(self._lease.total_seconds() / 6):
             try:
                 self.beat()
-            except DBAPIError as error:
-                logger.bind(event="heart.missed").warning("could not extend leases: {}", error.orig)
+            except SQLAlchemyError as error:  # whatever the ledger says: without this thread every item would be lost
+                logger.bind(event="heart.missed").warning("could not extend leases: {}", getattr(error, "orig", error))

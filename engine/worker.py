@@ -147,7 +147,10 @@ class Worker:
     async def _watch(self) -> None:
         while True:
             for watcher in self.watchers:
-                problem = await contained(asyncio.to_thread(watcher, self.database))
+                try:
+                    problem = await contained(asyncio.to_thread(watcher, self.database))
+                except UserError as error:  # about one of the things it watches; the others go on being watched
+                    problem = SystemException("user_error", str(error))
                 if isinstance(problem, ItemException):
                     logger.bind(event="watcher.failed").warning("{}: {}", watcher, problem.message)
             await asyncio.sleep(WATCH.total_seconds())
@@ -172,17 +175,13 @@ class Worker:
                 if taken is not None:
                     self._empty = 0
                     return taken
+                refused, lease = tuple(self._refused), self.settings.lease
                 due = await patiently(
-                    run_audit.claim_audit,
-                    self.database,
-                    self.name,
-                    self.settings.lease,
-                    run_ids=run_ids,
-                    refused=tuple(self._refused),
+                    run_audit.claim_audit, self.database, self.name, lease, run_ids=run_ids, refused=refused
                 )
                 if due is not None:
                     return due
-                if until_done and not await patiently(queue.is_work_left, self.database, run_ids, tuple(self._refused)):
+                if until_done and not await patiently(queue.is_work_left, self.database, run_ids, refused):
                     return None
                 await self._wait(run_ids)
         return None

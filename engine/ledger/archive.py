@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -142,11 +143,14 @@ def written(path: Path) -> Iterator[Writer]:
     Raises:
         UserError: there is a file of that name, or it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     if path.exists():
         raise UserError(f"{path}: is there already; name another file")
+    part: Path | None = None
     try:
-        with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as target:
+        # a name of its own: another backup may be going to the same file
+        handle, name = tempfile.mkstemp(".part", f"{path.name}.", path.parent)
+        part = Path(name)
+        with os.fdopen(handle, "w+b") as target:
             with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 yield Writer(archive)
             target.flush()
@@ -155,7 +159,8 @@ def written(path: Path) -> Iterator[Writer]:
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from engine.clock import Clock, SystemClock
 from engine.definition import BreakerPolicy, Commits, Retry, Time, Workflow
 from engine.errors import UserError
 from engine.evidence import EvidenceStore
+from engine.ledger import queue, workers
 from engine.ledger import tables as t
-from engine.ledger import workers
 from engine.ledger.database import Database
 from engine.ledger.incidents import incidents
 from engine.ledger.queue import Claim, claim
@@ -291,7 +291,7 @@ async def test_a_lease_counts_from_the_question_that_was_answered(
             raise sa.exc.OperationalError("", {}, Exception("database is locked"))
         return claim(*args, **kwargs)
 
-    monkeypatch.setattr(engine.worker.queue, "claim", away_for_five_minutes)
+    monkeypatch.setattr(queue, "claim", away_for_five_minutes)
     bench.enqueue(1)
     office = SimulatedOffice(Application(bench.clock))
     worker = Worker(bench.database, office, Comparing(), lambda _: bench.workflow, store)
@@ -306,11 +306,15 @@ async def test_watchers_are_called_and_one_that_fails_stops_nobody(place: Place,
     def broken(_: Database) -> None:
         raise RuntimeError("no disk")
 
+    def mistaken(_: Database) -> None:
+        raise UserError("no such zone")
+
     run = place.enqueue(1)
-    await place.worker(watchers=[broken, lambda _: called.append("watched")]).run([run.run_id])
+    await place.worker(watchers=[broken, mistaken, lambda _: called.append("watched")]).run([run.run_id])
     assert place.states == ["passed"]
     assert called == ["watched"]
     assert any("no disk" in line for line in log)
+    assert any("no such zone" in line for line in log)
 
 
 async def test_the_run_audit_sees_a_late_duplicate_and_a_missing_record(place: Place) -> None:

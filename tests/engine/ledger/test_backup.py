@@ -16,6 +16,7 @@ from engine.clock import ManualClock
 from engine.errors import UserError
 from engine.evidence import EvidenceStore
 from engine.ledger import tables as t
+from engine.ledger.archive import written
 from engine.ledger.backup import backup
 from engine.ledger.check import check
 from engine.ledger.database import Database
@@ -227,3 +228,15 @@ async def test_a_restore_that_fails_half_way_leaves_nothing_and_can_be_tried_aga
     assert not store.root.exists()
     in_the_way.unlink()
     assert restore(other.database, tmp_path / "b.zip", "ana", store=store, models=in_the_way).evidence_files
+
+
+def test_two_backups_to_the_same_file_do_not_write_into_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "b.zip"
+    with written(path) as first:
+        first.table(t.meta, [])
+        with written(path) as second:
+            second.table(t.meta, [])
+        assert zipfile.is_zipfile(path)
+    assert zipfile.ZipFile(path).testzip() is None
+    assert [one.name for one in tmp_path.glob("b.zip*")] == ["b.zip"], "and no half of one is left"
+    assert path.stat().st_mode & 0o777 == 0o600
