@@ -80,12 +80,13 @@ def restore(
 @contextmanager
 def _emptied_on_failure(folder: Path | None) -> Iterator[None]:
     """Delete what was put into a folder that was empty, so that the restore can be tried again."""
+    done = False
     try:
         yield
-    except BaseException:
-        if folder is not None:
+        done = True
+    finally:
+        if folder is not None and not done:
             shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def _fill(
