@@ -89,7 +89,7 @@ class Office:
     @cached_property
     def ledger(self) -> Database:
         """The ledger as it is."""
-        return Database(os.environ.get("COUNTERSIGN_DATABASE_URL", str(self.home / "ledger.db")))
+        return Database(os.environ.get("COUNTERSIGN_DATABASE_URL") or str(self.home / "ledger.db"))
 
     @cached_property
     def database(self) -> Database:

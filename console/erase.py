@@ -13,7 +13,7 @@ from console.desk import As, AsJson, Keeper, OpenKeeper, plain, print_json
 from console.items import Name, Why
 from console.tables import table
 from engine.errors import UserError
-from engine.ledger.erasure import Erasable, erase, look
+from engine.ledger.erasure import Erasable, erase, look, see_reason
 from engine.ledger.vacuum import wipe
 from engine.log_scrub import scrub_logs
 
@@ -36,19 +36,21 @@ def add_erase(app: typer.Typer, desk: OpenKeeper) -> None:
         """Erase the personal data of an item and its corrections; hashes, figures and times stay."""
         here = desk()
         found = look(here.database, reference, workflow)
+        see_reason(found, reason)
         if not as_json:
             _show(here, found)
         if not yes:
             if as_json:
                 raise UserError("--json asks nothing: add --yes")
             typer.confirm("Erase this for good?", abort=True, err=True)
+        # the log first: if it failed after the erasure, nobody would know any more what to look for in it
+        # (references of corrections begin with the item's own)
+        lines = scrub_logs(here.home / "logs", (found.reference,), found.item_ids)
         done = erase(here.database, here.evidence, found, who or here.user, reason)
         reports = _drop_reports(here.home / "reports", done.run_ids)
-        lines = scrub_logs(here.home / "logs", done.references, done.item_ids)
         wiped = wipe(here.database)
         if as_json:
-            told = {key: value for key, value in asdict(done).items() if key != "references"}
-            print_json({**told, "reports": reports, "log_lines": lines, "wiped": wiped})
+            print_json({**asdict(done), "reports": reports, "log_lines": lines, "wiped": wiped})
             return
         items = ", ".join(str(item_id) for item_id in done.item_ids)
         here.console.print(plain(f"erased item(s) {items}: {done.files} file(s), {len(reports)} report(s) deleted"))
@@ -79,8 +81,15 @@ def _left(here: Keeper) -> str:
 
 
 def _drop_reports(folder: Path, run_ids: Iterable[int]) -> list[str]:
-    """Delete the HTML reports of these runs; `report RUN --html FILE` writes one anew."""
+    """Delete the HTML reports of these runs; `report RUN --html FILE` writes one anew.
+
+    Raises:
+        UserError: one cannot be deleted.
+    """
     found = [path for run_id in run_ids if (path := folder / f"run-{run_id:06d}.html").exists()]
     for path in found:
-        path.unlink()
+        try:
+            path.unlink()
+        except OSError as error:
+            raise UserError(f"erased, but {path} still shows it: {error.strerror}; delete it by hand") from error
     return [str(path) for path in found]

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+_QUICK = 0.2
+"""Seconds; an answer that took longer is asked for again."""
+_QUESTIONS = 3
+
 
 class Clock(Protocol):
     """Where time comes from."""
@@ -62,15 +66,27 @@ class SharedClock:
         return self._host.monotonic()
 
     def synchronise(self) -> timedelta:
-        """Ask the authority again; return by how much it has moved against our own counting."""
-        asked = self.monotonic()
-        instant = self._ask()
-        answered = self.monotonic()
+        """Ask the authority again; return by how much it has moved against our own counting.
+
+        Nobody knows at which moment of a slow answer the instant was read: the quickest of a few answers counts.
+        """
+        took, instant, at = self._question()
+        for _ in range(_QUESTIONS - 1):
+            if took <= _QUICK:
+                break
+            took, instant, at = min((took, instant, at), self._question())
         before = self._told
-        self._told = instant, (asked + answered) / 2
+        self._told = instant, at
         if before is None:
             return timedelta()
         return instant - (before[0] + timedelta(seconds=self._told[1] - before[1]))
+
+    def _question(self) -> tuple[float, datetime, float]:
+        """Return how many seconds the answer took, the instant, and our own seconds half way through."""
+        asked = self.monotonic()
+        instant = self._ask()
+        answered = self.monotonic()
+        return answered - asked, instant, (asked + answered) / 2
 
 
 @dataclass

@@ -118,11 +118,12 @@ class EvidenceStore:
         """
         run = self.root / _run_folder(run_id)
         folder = run / f"item-{item_id:06d}"
-        if not folder.exists():
-            return 0
+        count = 0
         with _written(folder):
-            count = sum(1 for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-            shutil.rmtree(folder)
+            while folder.exists():
+                with suppress(FileNotFoundError):  # another worker deletes the same: what it leaves is ours
+                    count += sum(1 for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+                    shutil.rmtree(folder)
         with suppress(OSError):  # other items still have files
             run.rmdir()
         return count

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
 from loguru import logger
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.ledger import queue
 from engine.ledger.database import Database
@@ -17,7 +19,6 @@ from engine.ledger.database import Database
 
 @dataclass
 class _Held:
-    fence: int
     leased_until: float
     """Monotonic seconds up to which the ledger has promised us the item."""
     give_up_at: float
@@ -32,7 +33,10 @@ class Heart:
         self._database = database
         self._worker = worker
         self._lease = lease
-        self._held: dict[int, _Held] = {}
+        self._held: dict[tuple[int, int], _Held] = {}
+        """By item and fence: a slot that lost an item must not speak for the slot of this process that took it up."""
+        self._audits: dict[int, float] = {}
+        """Run to the monotonic seconds after which its audit's lease is no longer extended."""
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat_for_ever, name="heart", daemon=True)
@@ -58,35 +62,47 @@ class Heart:
         """
         leased_until = claimed_at + self._lease.total_seconds()
         with self._lock:
-            self._held[item_id] = _Held(fence, leased_until, claimed_at + limit.total_seconds())
+            self._held[item_id, fence] = _Held(leased_until, claimed_at + limit.total_seconds())
 
-    def drop(self, item_id: int) -> None:
+    def drop(self, item_id: int, fence: int) -> None:
         """Stop extending an item's lease."""
         with self._lock:
-            self._held.pop(item_id, None)
+            self._held.pop((item_id, fence), None)
 
-    def outlives(self, item_id: int, span: timedelta) -> bool:
-        """Say whether the item's lease is ours for at least this long."""
+    @contextmanager
+    def auditing(self, run_id: int, limit: timedelta) -> Iterator[None]:
+        """Extend the lease of a run's audit while it is made, up to a limit."""
         with self._lock:
-            held = self._held.get(item_id)
+            self._audits[run_id] = self._database.clock.monotonic() + limit.total_seconds()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._audits.pop(run_id, None)
+
+    def outlives(self, item_id: int, fence: int, span: timedelta) -> bool:
+        """Say whether the item's lease is this claim's for at least this long."""
+        with self._lock:
+            held = self._held.get((item_id, fence))
         return held is not None and held.leased_until > self._database.clock.monotonic() + span.total_seconds()
 
     def beat(self) -> None:
         """Say that the worker lives, and extend every held lease once."""
         started = self._database.clock.monotonic()
         with self._lock:
-            pairs = [(item_id, held.fence) for item_id, held in self._held.items() if held.give_up_at > started]
+            pairs = [pair for pair, held in self._held.items() if held.give_up_at > started]
+            audits = [run_id for run_id, give_up_at in self._audits.items() if give_up_at > started]
         self._database.synchronise()
-        lost = queue.extend(self._database, self._worker, pairs, self._lease)
+        lost = queue.extend(self._database, self._worker, pairs, self._lease, audits)
         with self._lock:
-            for item_id, fence in pairs:
-                held = self._held.get(item_id)
-                if held is not None and held.fence == fence:
-                    held.leased_until = -math.inf if item_id in lost else started + self._lease.total_seconds()
+            for pair in pairs:
+                held = self._held.get(pair)
+                if held is not None:
+                    held.leased_until = -math.inf if pair in lost else started + self._lease.total_seconds()
 
     def _beat_for_ever(self) -> None:
         while not self._stop.wait(self._lease.total_seconds() / 6):
             try:
                 self.beat()
-            except DBAPIError as error:
-                logger.bind(event="heart.missed").warning("could not extend leases: {}", error.orig)
+            except SQLAlchemyError as error:  # whatever the ledger says: without this thread every item would be lost
+                logger.bind(event="heart.missed").warning("could not extend leases: {}", getattr(error, "orig", error))

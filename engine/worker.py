@@ -33,7 +33,8 @@ POLL = timedelta(seconds=1)
 FIRST_POLL = timedelta(milliseconds=20)
 WATCH = timedelta(seconds=30)
 """How often the watchers are called."""
-AUDIT_LEASE = timedelta(minutes=10)
+AUDIT_LIMIT = timedelta(minutes=10)
+"""How long a run's audit may take at least; a run of many items has as much longer as the application may need."""
 AUDIT_RETRY = timedelta(seconds=10)
 T = TypeVar("T")
 
@@ -146,7 +147,10 @@ class Worker:
     async def _watch(self) -> None:
         while True:
             for watcher in self.watchers:
-                problem = await contained(asyncio.to_thread(watcher, self.database))
+                try:
+                    problem = await contained(asyncio.to_thread(watcher, self.database))
+                except UserError as error:  # about one of the things it watches; the others go on being watched
+                    problem = SystemException("user_error", str(error))
                 if isinstance(problem, ItemException):
                     logger.bind(event="watcher.failed").warning("{}: {}", watcher, problem.message)
             await asyncio.sleep(WATCH.total_seconds())
@@ -155,7 +159,7 @@ class Worker:
         while (task := await self._take(run_ids, until_done)) is not None:
             match task:
                 case run_audit.DueAudit():
-                    await self._audit(slot, task)
+                    await self._audit(slot, heart, task)
                 case claimed, asked_at:
                     await self._work(slot, heart, claimed, asked_at)
             self._changed.set()
@@ -167,32 +171,28 @@ class Worker:
         async with self._asking:  # idle slots ask through the first of them
             while not self._stopping.is_set():
                 self._changed.clear()
-                asked_at = self.database.clock.monotonic()
-                claimed = await patiently(
-                    queue.claim,
-                    self.database,
-                    self.name,
-                    self.settings.lease,
-                    run_ids=run_ids,
-                    refused=tuple(self._refused),
-                )
-                if claimed is not None:
+                taken = await patiently(self._claim, run_ids)
+                if taken is not None:
                     self._empty = 0
-                    return claimed, asked_at
+                    return taken
+                refused, lease = tuple(self._refused), self.settings.lease
                 due = await patiently(
-                    run_audit.claim_audit,
-                    self.database,
-                    self.name,
-                    AUDIT_LEASE,
-                    run_ids=run_ids,
-                    refused=tuple(self._refused),
+                    run_audit.claim_audit, self.database, self.name, lease, run_ids=run_ids, refused=refused
                 )
                 if due is not None:
                     return due
-                if until_done and not await patiently(queue.is_work_left, self.database, run_ids, tuple(self._refused)):
+                if until_done and not await patiently(queue.is_work_left, self.database, run_ids, refused):
                     return None
                 await self._wait(run_ids)
         return None
+
+    def _claim(self, run_ids: Sequence[int] | None) -> tuple[queue.Claim, float] | None:
+        """Claim, and say from when the lease counts: from this question, not from one that was never answered."""
+        asked_at = self.database.clock.monotonic()
+        claimed = queue.claim(
+            self.database, self.name, self.settings.lease, run_ids=run_ids, refused=tuple(self._refused)
+        )
+        return None if claimed is None else (claimed, asked_at)
 
     async def _wait(self, run_ids: Sequence[int] | None) -> None:
         """Wait until the next item or audit comes due, or something changed; longer each time that nothing did."""
@@ -226,10 +226,10 @@ class Worker:
                 logger.bind(event="item.stale").warning("{}; stopped, touched nothing", error)
                 return
             except asyncio.CancelledError:
-                await self._settle(claimed, attempt.released(), workflow)
+                await self._settle(claimed, attempt.released(), workflow, patient=False)
                 raise
             finally:
-                heart.drop(claimed.item_id)
+                heart.drop(claimed.item_id, claimed.fence)
             await self._settle(claimed, end, workflow)
 
     async def _definition(self, definition_hash: str) -> Workflow:
@@ -249,9 +249,9 @@ class Worker:
         await self._settle(claimed, protocol.Settlement("released", reason="definition_refused"), None)
 
     async def _attempt(self, slot: int, heart: Heart, workflow: Workflow, attempt: Attempt) -> protocol.Settlement:
-        span = workflow.app.commits.submit_timeout
+        span, claimed = workflow.app.commits.submit_timeout, attempt.claimed
         hands = await self.office.hands(workflow, slot)
-        return await attempt.work(hands, lambda: heart.outlives(attempt.claimed.item_id, span))
+        return await attempt.work(hands, lambda: heart.outlives(claimed.item_id, claimed.fence, span))
 
     def _after(
         self, workflow: Workflow, claimed: queue.Claim, attempt: Attempt, error: ItemException
@@ -260,13 +260,20 @@ class Worker:
         wait = next_try(workflow.retry, claimed.failures + 1, error, draw=draw)
         return attempt.after(error, wait)
 
-    async def _settle(self, claimed: queue.Claim, end: protocol.Settlement, workflow: Workflow | None) -> None:
+    async def _settle(
+        self, claimed: queue.Claim, end: protocol.Settlement, workflow: Workflow | None, *, patient: bool = True
+    ) -> None:
+        """Settle; who is being stopped does not wait for a ledger that is away, for the lease runs out by itself."""
+        ask = patiently if patient else asyncio.to_thread
         try:
-            opened = await patiently(
-                protocol.settle, self.database, claimed, end, app=workflow.app if workflow else None
-            )
+            opened = await ask(protocol.settle, self.database, claimed, end, app=workflow.app if workflow else None)
         except Stale as error:
             logger.bind(event="item.stale").warning("{}; the other worker decides", error)
+            return
+        except DBAPIError as error:
+            if patient:
+                raise
+            logger.bind(event="item.not_released").warning("others wait for its lease to run out: {}", error.orig)
             return
         level = "INFO" if end.outcome == "passed" else "WARNING"
         logger.bind(event="item.settled", outcome=end.outcome, reason=end.reason).log(
@@ -283,12 +290,13 @@ class Worker:
         if self.on_settled is not None:
             self.on_settled(claimed, end)
 
-    async def _audit(self, slot: int, due: run_audit.DueAudit) -> None:
+    async def _audit(self, slot: int, heart: Heart, due: run_audit.DueAudit) -> None:
         """Audit one finished run."""
         try:
-            counts = await contained(self._read_list(slot, due)) if due.items else {}
+            counts = await contained(self._read_list(slot, heart, due)) if due.items else {}
         except asyncio.CancelledError:
-            await asyncio.to_thread(run_audit.give_back, self.database, due, timedelta())
+            with contextlib.suppress(DBAPIError):  # its lease runs out by itself
+                await asyncio.to_thread(run_audit.give_back, self.database, due, timedelta())
             raise
         except UserError as error:
             self._refused.add(due.definition_hash)
@@ -313,7 +321,7 @@ class Worker:
             len(result.duplicates),
         )
 
-    async def _read_list(self, slot: int, due: run_audit.DueAudit) -> dict[int, int]:
+    async def _read_list(self, slot: int, heart: Heart, due: run_audit.DueAudit) -> dict[int, int]:
         workflow = await self._definition(due.definition_hash)
         hands = await self.office.hands(workflow, slot)
         folder = self.evidence.folder(due.run_id, 0, 0)
@@ -329,9 +337,11 @@ class Worker:
             )
             for item in due.items
         ]
-        async with asyncio.timeout(AUDIT_LEASE.total_seconds()):
-            await hands.begin(views[0])
-            try:
-                return await hands.listed(views)
-            finally:
-                await hands.end(None)
+        limit = max(AUDIT_LIMIT, workflow.app.timeout * len(views))
+        with heart.auditing(due.run_id, limit):
+            async with asyncio.timeout(limit.total_seconds()):
+                await hands.begin(views[0])
+                try:
+                    return await hands.listed(views)
+                finally:
+                    await hands.end(None)

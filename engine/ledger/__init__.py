@@ -10,10 +10,12 @@
     reviews      what a person decided, and on which attempt
     events       everything else worth remembering, append-only
     models       which artifact is champion, challenger, previous
-    apps     applications that are left alone for a while
+    apps         what every worker must heed of an application: breaker, sessions, pace, maintenance
+    workers      processes that beat; not in a backup
     schedules    when workflows start by themselves, as written and as changed at run time
     slots        one planned start, decided once          -> runs
     incidents    what went wrong beside the items, until it is over or closed
+    meta         the clock's anchor, the salt of erasures, whether the ledger was restored and may be trusted
 
 Writes: `runs` (enqueue, audit), `queue` (claim, extend), `protocol` (gate, decide, settle), `reviews`, `models`,
 `schedules` (sync, pause, change), `slots` (start, leave out, wait), `incidents`.

@@ -14,7 +14,9 @@ import hashlib
 import json
 import os
 import tarfile
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -141,11 +143,14 @@ def written(path: Path) -> Iterator[Writer]:
     Raises:
         UserError: there is a file of that name, or it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     if path.exists():
         raise UserError(f"{path}: is there already; name another file")
+    part: Path | None = None
     try:
-        with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as target:
+        # a name of its own: another backup may be going to the same file
+        handle, name = tempfile.mkstemp(".part", f"{path.name}.", path.parent)
+        part = Path(name)
+        with os.fdopen(handle, "w+b") as target:
             with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 yield Writer(archive)
             target.flush()
@@ -154,7 +159,8 @@ def written(path: Path) -> Iterator[Writer]:
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -165,11 +171,15 @@ def opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
         UserError: it is none, is damaged, or is of another format.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive, _manifest(path, archive)
+        source = path.open("rb")
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file") from error
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        with source, zipfile.ZipFile(source) as archive:
+            yield archive, _manifest(path, archive)
+    except (zipfile.BadZipFile, zlib.error, tarfile.TarError, EOFError) as error:
         raise UserError(f"{path}: is no whole backup ({error}); take another one") from error
 
 

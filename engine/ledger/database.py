@@ -23,6 +23,16 @@ from engine.ledger import ledger_time, tables
 BUSY_SECONDS = 30
 _STEP = timedelta(seconds=1)
 _ADDRESSES = "write a file's path, or postgresql://user:password@host/database"
+_CONNECT = {
+    "application_name": "countersign",
+    "connect_timeout": 10,
+    # a server that is gone without a word (its host lost power, a firewall forgot us) is noticed within half a minute;
+    # by default a beat would wait for it for two hours, and so would whoever stops the worker
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
 
 
 class Database:
@@ -136,27 +146,39 @@ def _engine(url: str) -> sa.Engine:
     options: dict[str, Any] = {"json_serializer": partial(json.dumps, ensure_ascii=False, sort_keys=True)}
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
         raise UserError(f"COUNTERSIGN_DATABASE_URL is no address of a database; {_ADDRESSES}") from error
     match parsed.get_backend_name():
         case "sqlite":
-            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(parsed.database)
             options["connect_args"] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
         case "postgresql" | "postgres":
             parsed = parsed.set(drivername="postgresql+psycopg")
             # a connection that the server has cut is noticed before a transaction begins on it
             options |= {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 30}
-            options["connect_args"] = {
-                "connect_timeout": 10,
-                "options": "-c timezone=UTC",
-                "application_name": "countersign",
-            }
+            asked = {key: value for key, value in _CONNECT.items() if key not in parsed.query}  # what the URL says wins
+            options["connect_args"] = asked | {"options": f"{parsed.query.get('options', '')} -c timezone=UTC".strip()}
         case other:
             raise UserError(f"COUNTERSIGN_DATABASE_URL: a ledger cannot live in {other}; {_ADDRESSES}")
     engine = sa.create_engine(parsed, **options)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     return engine
+
+
+def _make_folder(path: str | None) -> None:
+    """Make the folder of a ledger's file.
+
+    Raises:
+        UserError: there is no path, which SQLite takes for a database in memory, or the folder cannot be made.
+    """
+    if path in {None, "", ":memory:"}:
+        raise UserError(f"COUNTERSIGN_DATABASE_URL names no file, and a ledger in memory would be lost; {_ADDRESSES}")
+    folder = Path(str(path)).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: the ledger's folder cannot be made: {error.strerror}; name another") from error
 
 
 def one_at_a_time(connection: Connection, what: str) -> None:

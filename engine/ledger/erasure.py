@@ -42,8 +42,6 @@ class Erased:
     """What was erased."""
 
     item_ids: tuple[int, ...]
-    references: tuple[str, ...]
-    """As they were; for the log files, and to be forgotten then."""
     run_ids: tuple[int, ...]
     """Runs whose reports named one."""
     files: int
@@ -70,6 +68,16 @@ def look(database: Database, reference: str, workflow: str | None = None) -> Era
         )
 
 
+def see_reason(found: Erasable, reason: str) -> None:
+    """See that a reason may be kept.
+
+    Raises:
+        UserError: it names the reference.
+    """
+    if found.reference in reason:
+        raise UserError("the reason is kept: say it without the reference")
+
+
 def erase(database: Database, store: EvidenceStore, found: Erasable, who: str, reason: str) -> Erased:
     """Erase it, files and rows, in one transaction; who, when and why is an event.
 
@@ -86,8 +94,7 @@ def erase(database: Database, store: EvidenceStore, found: Erasable, who: str, r
         UserError: the reason names the reference, or the item may not be erased any more.
         SystemException: a file could not be deleted; then no row was changed.
     """
-    if found.reference in reason:
-        raise UserError("the reason is kept: say it without the reference")
+    see_reason(found, reason)
     with database.write() as connection:
         if database.is_sqlite:
             connection.exec_driver_sql("PRAGMA secure_delete=ON")
@@ -113,7 +120,7 @@ def erase(database: Database, store: EvidenceStore, found: Erasable, who: str, r
                 connection, database.clock, "item.erased", who, run_id=item.run_id, item_id=item.id, reason=reason
             )
         runs = mentioned | {item.run_id for item in items}
-        return Erased(tuple(ids), tuple(names), tuple(sorted(runs)), files)
+        return Erased(tuple(ids), tuple(sorted(runs)), files)
 
 
 def _root(connection: Connection, reference: str, workflow: str | None) -> int:

@@ -23,7 +23,9 @@ from engine.ports import Verdict
 from engine.values import encode
 
 LEDGER_AWAY = "ledger_away"
-"""The reason of an attempt that failed for want of the ledger: nobody's fault but ours."""
+"""The reason of an attempt that failed for want of the ledger."""
+OURS = frozenset({LEDGER_AWAY, "lease_too_short", "lease_lost"})
+"""Reasons that are nobody's fault but ours: after an outage of the ledger every item in hand may end so."""
 IntentOutcome = Literal["sent", "absent", "not_clicked", "rejected"]
 
 
@@ -209,9 +211,9 @@ def _count_towards_breaker(
     connection: Connection, database: Database, app: str, end: Settlement, policy: BreakerPolicy
 ) -> bool:
     """Count consecutive system exceptions of an application; at the limit, pause it for every worker."""
-    if end.error_kind is None and end.outcome not in {"passed", "review"}:
-        return False
-    failed = end.error_kind == "system" and end.reason != LEDGER_AWAY
+    if end.reason in OURS or (end.error_kind is None and end.outcome not in {"passed", "review"}):
+        return False  # it says nothing about the application, neither good nor bad
+    failed = end.error_kind == "system"
     now = database.clock.now()
     of_app = sa.select(t.apps.c.failures, t.apps.c.open_until).where(t.apps.c.app == app)
     if not failed and not connection.execute(of_app).one().failures:

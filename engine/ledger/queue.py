@@ -157,7 +157,7 @@ def _first_item(app: Any, now: Any, of_runs: bool, refusing: bool) -> sa.Select[
         query = query.where(t.items.c.run_id.in_(sa.bindparam("run_ids", expanding=True, type_=sa.Integer)))
     if refusing:
         hashes = sa.bindparam("refused", expanding=True, type_=sa.String)
-        unknown = sa.select(t.runs.c.id).where(t.runs.c.state == "open", t.runs.c.definition_hash.in_(hashes))
+        unknown = sa.select(t.runs.c.id).where(t.IS_UNFINISHED, t.runs.c.definition_hash.in_(hashes))
         query = query.where(t.items.c.run_id.not_in(unknown))
     return query
 
@@ -252,9 +252,19 @@ def _intents(connection: Connection, item_id: int) -> tuple[Intent, ...]:
     return tuple(Intent(**row._asdict()) for row in connection.execute(query))
 
 
-def extend(database: Database, worker: str, held: Sequence[tuple[int, int]], lease: timedelta) -> set[int]:
-    """Beat: extend the leases of the held (item, fence) pairs; return the items that are no longer this worker's."""
-    mine: set[int] = set()
+def extend(
+    database: Database,
+    worker: str,
+    held: Sequence[tuple[int, int]],
+    lease: timedelta,
+    audits: Collection[int] = (),
+) -> set[tuple[int, int]]:
+    """Beat: extend the leases of the held (item, fence) pairs, and of the runs that are being audited.
+
+    Returns:
+        The pairs that are no longer this worker's.
+    """
+    mine: set[tuple[int, int]] = set()
     with database.write() as connection:
         beat_within(connection, database, worker)
         if held:
@@ -262,10 +272,13 @@ def extend(database: Database, worker: str, held: Sequence[tuple[int, int]], lea
                 sa.update(t.items)
                 .where(t.items.c.owner == worker, sa.tuple_(t.items.c.id, t.items.c.fence).in_(list(held)))
                 .values(lease_until=database.clock.now() + lease)
-                .returning(t.items.c.id)
+                .returning(t.items.c.id, t.items.c.fence)
             )
-            mine = {row.id for row in extended}
-    return {item_id for item_id, _ in held} - mine
+            mine = {(row.id, row.fence) for row in extended}
+        if audits:
+            extended_audits = sa.update(t.runs).where(t.runs.c.id.in_(audits), t.runs.c.audit_owner == worker)
+            connection.execute(extended_audits.values(audit_lease_until=database.clock.now() + lease))
+    return set(held) - mine
 
 
 def guarded(connection: Connection, claimed: Claim, **values: Any) -> datetime | None:
@@ -287,7 +300,7 @@ def guarded(connection: Connection, claimed: Claim, **values: Any) -> datetime |
 
 def is_work_left(database: Database, run_ids: Sequence[int] | None = None, refused: Collection[str] = ()) -> bool:
     """Say whether there is an item that is not closed, or a run that is not audited yet, that a worker could take."""
-    run = sa.select(t.runs.c.id).where(t.runs.c.state != "done", t.runs.c.definition_hash.not_in(refused)).limit(1)
+    run = sa.select(t.runs.c.id).where(t.IS_UNFINISHED, t.runs.c.definition_hash.not_in(refused)).limit(1)
     if run_ids is not None:
         run = run.where(t.runs.c.id.in_(run_ids))
     with database.read() as connection:
@@ -304,7 +317,7 @@ def next_wake(database: Database, run_ids: Sequence[int] | None = None) -> datet
     order = (t.items.c.app, *t.ITEM_ORDER) if run_ids is None else (t.items.c.run_id, t.items.c.app, *t.ITEM_ORDER)
     item = sa.select(t.items.c.id).where(t.IS_OPEN).order_by(*order).limit(_HINTS)
     audit = sa.select(sa.func.min(_later(t.runs.c.audit_at, t.runs.c.audit_lease_until))).where(
-        t.runs.c.state == "auditing"
+        t.IS_UNFINISHED, t.runs.c.state == "auditing"
     )
     if run_ids is not None:
         item = item.where(t.items.c.run_id.in_(run_ids))

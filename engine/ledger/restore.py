@@ -6,7 +6,10 @@ application before it is entered (`engine.ledger.trust`), and nothing that the b
 
 from __future__ import annotations
 
+import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -67,10 +70,23 @@ def restore(
             raise UserError(f"{store.root}: holds evidence already; move it aside, the backup brings its own")
         schema.prepare(database)
         try:
-            with database.write() as connection:
+            evidence = store.root if archive.EVIDENCE in manifest.members else None
+            with _emptied_on_failure(evidence), database.write() as connection:
                 return _fill(connection, database, source, manifest, who, store=store, models=models)
         except (sa.exc.DataError, sa.exc.IntegrityError) as error:
             raise UserError(f"{database.name}: does not take the backup's rows ({error.orig})") from error
+
+
+@contextmanager
+def _emptied_on_failure(folder: Path | None) -> Iterator[None]:
+    """Delete what was put into a folder that was empty, so that the restore can be tried again."""
+    done = False
+    try:
+        yield
+        done = True
+    finally:
+        if folder is not None and not done:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fill(
@@ -146,8 +162,8 @@ def _pages(ids: tuple[int, ...]) -> list[tuple[int, ...]]:
 def _extract(source: zipfile.ZipFile, manifest: archive.Manifest, name: str, folder: Path | None) -> int | None:
     if name not in manifest.members or folder is None:
         return None
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         return archive.extract(source, name, folder)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from error

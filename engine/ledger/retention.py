@@ -107,9 +107,8 @@ def _prune_run(
         items = connection.execute(page.order_by(t.items.c.id).limit(limit)).all()
         free = [item for item in items if not item.needed and item.closed_at is not None]
         old = [item.id for item in free if item.closed_at <= now - keep.keep]
-        kept = sa.select(t.evidence.c.item_id).where(t.evidence.c.item_id.in_(old), t.evidence.c.pruned_at.is_(None))
-        with_files = list(connection.execute(kept.distinct()).scalars())
-    files = sum(store.forget(run.id, item_id) for item_id in with_files)
+    # those without a row too: a worker that was killed has left files that were never sealed
+    files = sum(store.forget(run.id, item_id) for item_id in old)
     words = [
         item.id
         for item in free
@@ -119,7 +118,7 @@ def _prune_run(
         and item.erased_at is None
     ]
     with database.write() as connection:
-        forgotten = sa.and_(t.evidence.c.item_id.in_(with_files), t.evidence.c.pruned_at.is_(None))
+        forgotten = sa.and_(t.evidence.c.item_id.in_(old), t.evidence.c.pruned_at.is_(None))
         connection.execute(sa.update(t.evidence).where(forgotten).values(pruned_at=now))
         payloads = _forget_words(connection, words, now)
         last = items[-1].id if items else run.prune_from

@@ -66,6 +66,7 @@ def claim_audit(
     """Take a run whose audit is due, that no other worker audits, and whose definition is not refused."""
     now = database.clock.now()
     due = sa.select(t.runs.c.id).where(
+        t.IS_UNFINISHED,
         t.runs.c.state == "auditing",
         t.runs.c.audit_at <= now,
         sa.or_(t.runs.c.audit_lease_until.is_(None), t.runs.c.audit_lease_until < now),

@@ -131,6 +131,8 @@ items = sa.Table(
 )
 IS_OPEN = items.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN])
 """Written as the partial indexes are, so that both databases see that they apply."""
+IS_UNFINISHED = runs.c.state.in_([sa.literal_column(f"'{state}'") for state in ("open", "auditing")])
+"""The runs that every idle worker asks for; written as their index is, for the same reason."""
 ITEM_ORDER = (items.c.priority.desc(), items.c.due_at, items.c.id)
 """In what order items are taken: priority, then deadline, then age."""
 
@@ -140,6 +142,7 @@ def _partial(name: str, *columns: Any, where: Any) -> None:
 
 
 _partial("ix_runs_prune", runs.c.prune_at, where=runs.c.state == sa.literal_column("'done'"))
+_partial("ix_runs_unfinished", runs.c.state, runs.c.audit_at, where=IS_UNFINISHED)
 _partial("ix_items_open", items.c.app, *ITEM_ORDER, where=IS_OPEN)
 _partial("ix_items_open_run", items.c.run_id, items.c.app, *ITEM_ORDER, where=IS_OPEN)
 _partial("ix_items_held", items.c.app, items.c.owner, where=items.c.owner.is_not(None))
@@ -320,6 +323,7 @@ slots = sa.Table(
     _at("decided_at"),
 )
 sa.Index("ix_slots_schedule_fire_at", slots.c.schedule, slots.c.fire_at)
+sa.Index("ix_slots_fire_at", slots.c.fire_at)
 
 incidents = sa.Table(
     "incidents",
@@ -334,6 +338,7 @@ incidents = sa.Table(
     _at("closed_at", nullable=True),
     sa.UniqueConstraint("kind", "subject", "key"),
 )
+sa.Index("ix_incidents_closed_at", incidents.c.closed_at)
 _partial("ix_incidents_open", incidents.c.opened_at, where=incidents.c.closed_at.is_(None))
 
 meta = sa.Table(

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.ledger import tables as t
-from engine.ledger.database import Database
+from engine.ledger.database import Database, insert_new
 from engine.ledger.incidents import close_incidents, open_incident
 
 Role = Literal["worker", "scheduler"]
@@ -83,7 +83,7 @@ def register(database: Database, name: str, role: Role, *, slots: int, lease: ti
     }
     with database.write() as connection:
         connection.execute(sa.delete(t.workers).where(t.workers.c.seen_at < now - _KEPT))
-        connection.execute(sa.insert(t.workers).values(**row))
+        insert_new(connection, t.workers, [row], t.workers.c.name)  # asked twice if the first answer was lost
 
 
 def beat(database: Database, name: str) -> None:

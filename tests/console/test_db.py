@@ -122,6 +122,18 @@ def test_erasing_asks_first_and_takes_report_and_files_with_it(desk: Keeping) ->
     assert "erased already" in str(again.exception)
 
 
+def test_what_stands_in_a_log_that_cannot_be_scrubbed_is_not_erased_and_can_be_later(desk: Keeping) -> None:
+    accept(desk)
+    name = reference(desk)
+    (desk.home / "logs" / "countersign.jsonl").mkdir(parents=True)
+    refused = run(desk, "erase", name, "--reason", "ticket 1", "--yes")
+    assert "cannot be scrubbed" in str(refused.exception)
+    assert reference(desk) == name
+    (desk.home / "logs" / "countersign.jsonl").rmdir()
+    assert run(desk, "erase", name, "--reason", "ticket 1", "--yes").exit_code == 0
+    assert reference(desk).startswith("erased:")
+
+
 def test_json_never_prints_what_was_erased(desk: Keeping) -> None:
     accept(desk)
     name = reference(desk)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,6 +161,23 @@ def test_what_was_kept_of_an_item_is_forgotten_whole_and_nothing_else(store: Evi
     assert store.forget(1, 1) == 0
     assert store.forget(1, 11) == 1
     assert list(store.root.iterdir()) == [], "no empty folder is left"
+
+
+def test_two_workers_may_forget_the_same_item_at_once(store: EvidenceStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for attempt in (1, 2):
+        store.write_json(store.folder(1, 1, attempt) / "payload.json", {})
+    others = [store.root / "run-000001" / "item-000001" / "attempt-1" / "payload.json"]
+
+    def raced(folder: Path) -> None:
+        while others:
+            others.pop().unlink()  # between the look into the folder and the deletion
+            raise FileNotFoundError(2, "No such file or directory")
+        rmtree(folder)
+
+    rmtree = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", raced)
+    store.forget(1, 1)
+    assert list(store.root.iterdir()) == []
 
 
 def contract(**fields: object) -> dict[str, FieldSpec]:

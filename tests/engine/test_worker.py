@@ -17,11 +17,11 @@ from engine.clock import Clock, SystemClock
 from engine.definition import BreakerPolicy, Commits, Retry, Time, Workflow
 from engine.errors import UserError
 from engine.evidence import EvidenceStore
+from engine.ledger import queue, workers
 from engine.ledger import tables as t
-from engine.ledger import workers
 from engine.ledger.database import Database
 from engine.ledger.incidents import incidents
-from engine.ledger.queue import Claim
+from engine.ledger.queue import Claim, claim
 from engine.ledger.runs import NewItem, OpenedRun, open_run
 from engine.worker import Settings, Worker
 from fixtures.postgres import PostgresServer
@@ -257,17 +257,64 @@ async def test_a_worker_outlives_a_restart_of_the_database(
     assert len({record.key for record in place.app.records}) == len(place.app.records) == 40
 
 
+async def test_a_worker_that_is_stopped_does_not_wait_for_a_database_that_is_away(
+    place: Place, backend: str, postgres: PostgresServer
+) -> None:
+    if backend == "sqlite":
+        pytest.skip("a file has no server")
+    place.app.will("send", "hang")
+    place.enqueue(1)
+    worker = place.worker(grace=timedelta(milliseconds=30))
+    sent = asyncio.Event()
+    place.app.kill = lambda point: sent.set() if point == "after the commit" else None
+    working = asyncio.create_task(worker.run())
+    await sent.wait()
+    await asyncio.to_thread(postgres.stop, "immediate")
+    try:
+        worker.stop()
+        async with asyncio.timeout(20):
+            await working
+    finally:
+        await asyncio.to_thread(postgres.start)
+    assert place.outcomes == [None], "nobody could be told; the lease runs out by itself"
+
+
+async def test_a_lease_counts_from_the_question_that_was_answered(
+    bench: Bench, store: EvidenceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def away_for_five_minutes(*args: Any, **kwargs: Any) -> Claim | None:
+        asked.append(bench.clock.monotonic())
+        if len(asked) == 1:
+            bench.later(minutes=5)
+            raise sa.exc.OperationalError("", {}, Exception("database is locked"))
+        return claim(*args, **kwargs)
+
+    monkeypatch.setattr(queue, "claim", away_for_five_minutes)
+    bench.enqueue(1)
+    office = SimulatedOffice(Application(bench.clock))
+    worker = Worker(bench.database, office, Comparing(), lambda _: bench.workflow, store)
+    taken = await worker._take(None, until_done=True)
+    assert isinstance(taken, tuple)
+    assert (asked, taken[1]) == ([0, 300], 300), "else its time limit would be over before it began"
+
+
 async def test_watchers_are_called_and_one_that_fails_stops_nobody(place: Place, log: list[str]) -> None:
     called: list[str] = []
 
     def broken(_: Database) -> None:
         raise RuntimeError("no disk")
 
+    def mistaken(_: Database) -> None:
+        raise UserError("no such zone")
+
     run = place.enqueue(1)
-    await place.worker(watchers=[broken, lambda _: called.append("watched")]).run([run.run_id])
+    await place.worker(watchers=[broken, mistaken, lambda _: called.append("watched")]).run([run.run_id])
     assert place.states == ["passed"]
     assert called == ["watched"]
     assert any("no disk" in line for line in log)
+    assert any("no such zone" in line for line in log)
 
 
 async def test_the_run_audit_sees_a_late_duplicate_and_a_missing_record(place: Place) -> None:

@@ -16,6 +16,7 @@ from engine.clock import ManualClock
 from engine.errors import UserError
 from engine.evidence import EvidenceStore
 from engine.ledger import tables as t
+from engine.ledger.archive import written
 from engine.ledger.backup import backup
 from engine.ledger.check import check
 from engine.ledger.database import Database
@@ -190,3 +191,52 @@ def test_a_torn_backup_is_refused(story: Story, open_ledger: Opens, tmp_path: Pa
         restore(open_ledger(story.bench.clock, "other"), tmp_path / "torn.zip", "ana", store=story.store)
     with pytest.raises(UserError, match="no such file"):
         restore(open_ledger(story.bench.clock, "other"), tmp_path / "gone.zip", "ana", store=story.store)
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        restore(open_ledger(story.bench.clock, "other"), tmp_path, "ana", store=story.store)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_bit_that_the_disk_has_changed_is_noticed(story: Story, open_ledger: Opens, tmp_path: Path) -> None:
+    backup(story.bench.database, tmp_path / "b.zip")
+    with zipfile.ZipFile(tmp_path / "b.zip") as whole:
+        member = whole.getinfo("tables/items.jsonl")
+    bad = bytearray((tmp_path / "b.zip").read_bytes())
+    inside = member.header_offset + 30 + len(member.filename) + member.compress_size // 2
+    other = open_ledger(story.bench.clock, "other")
+    for at in range(inside - 20, inside + 20):
+        bad[at] ^= 0xFF
+        (tmp_path / "bad.zip").write_bytes(bad)
+        with pytest.raises(UserError, match=r"no whole backup|not what was written"):
+            restore(other, tmp_path / "bad.zip", "ana", store=story.store)
+        bad[at] ^= 0xFF
+
+
+async def test_a_restore_that_fails_half_way_leaves_nothing_and_can_be_tried_again(
+    story: Story, open_ledger: Opens, tmp_path: Path
+) -> None:
+    await some_work(story)
+    (tmp_path / "models" / "m").mkdir(parents=True)
+    (tmp_path / "models" / "m" / "model.onnx").write_bytes(b"weights")
+    backup(story.bench.database, tmp_path / "b.zip", store=story.store, models=tmp_path / "models")
+    in_the_way = tmp_path / "elsewhere"
+    in_the_way.write_text("a file", encoding="utf-8")
+    other = Bench(open_ledger(story.bench.clock, "other"), story.bench.clock)
+    store = EvidenceStore(tmp_path / "other evidence", Redactor())
+    with pytest.raises(UserError, match="elsewhere: cannot be written"):
+        restore(other.database, tmp_path / "b.zip", "ana", store=store, models=in_the_way)
+    assert not any(other.everything().values())
+    assert not store.root.exists()
+    in_the_way.unlink()
+    assert restore(other.database, tmp_path / "b.zip", "ana", store=store, models=in_the_way).evidence_files
+
+
+def test_two_backups_to_the_same_file_do_not_write_into_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "b.zip"
+    with written(path) as first:
+        first.table(t.meta, [])
+        with written(path) as second:
+            second.table(t.meta, [])
+        assert zipfile.is_zipfile(path)
+    assert zipfile.ZipFile(path).testzip() is None
+    assert [one.name for one in tmp_path.glob("b.zip*")] == ["b.zip"], "and no half of one is left"
+    assert path.stat().st_mode & 0o777 == 0o600

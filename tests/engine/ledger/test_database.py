@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -8,9 +9,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from engine.errors import UserError
+from engine.evidence import EvidenceStore
+from engine.ledger import queue, workers
 from engine.ledger import tables as t
 from engine.ledger.database import Database
-from tests.engine.conftest import Bench
+from engine.ledger.retention import prune_some
+from engine.ledger.run_audit import claim_audit
+from engine.redact import Redactor
+from tests.engine.conftest import LEASE, Bench
 
 sqlite_only = pytest.mark.parametrize("backend", ["sqlite"])
 """What only SQLite has: pragmas, and its own words for indexes and plans."""
@@ -49,6 +55,33 @@ def test_claiming_uses_the_index_of_open_items(bench: Bench, run_ids: list[int] 
         plan = " ".join(row.detail for row in connection.execute(sa.text(f"explain query plan {text}")))
     assert "USING INDEX ix_items_open" in plan
     assert "TEMP B-TREE" not in plan
+
+
+@sqlite_only
+def test_what_workers_ask_again_and_again_walks_through_nothing_that_is_done(bench: Bench) -> None:
+    """Every statement of an idle poll, a beat and a watch finds its rows by an index of what is going on."""
+    asked: list[tuple[str, Any]] = []
+    engine = bench.database.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+    queue.claim(bench.database, "worker-1", LEASE, refused=["h"])
+    claim_audit(bench.database, "worker-1", LEASE, refused=["h"])
+    queue.is_work_left(bench.database)
+    queue.next_wake(bench.database)
+    queue.extend(bench.database, "worker-1", [(1, 1)], LEASE, [1])
+    workers.report_lost(bench.database)
+    prune_some(bench.database, EvidenceStore(Path("nowhere"), Redactor()), lambda _: bench.workflow)
+    raw = engine.raw_connection()
+    plans = [
+        (statement, row[3])
+        for statement, values in asked
+        if not statement.startswith("BEGIN")
+        for row in raw.cursor().execute(f"explain query plan {statement}", values)
+    ]
+    raw.close()
+    assert len(plans) > 20
+    small = ("apps", "workers", "CONSTANT ROW", "(subquery", "items USING INDEX ix_items_open")
+    walks = [plan for plan in plans if plan[1].startswith("SCAN ") and not plan[1][5:].startswith(small)]
+    assert walks == []
 
 
 def test_upgrading_twice_changes_nothing(bench: Bench) -> None:

@@ -270,7 +270,19 @@ def test_a_gate_whose_answer_was_lost_is_taken_again_and_stays_one_intent(bench:
     assert gate(bench.database, claimed, 0, commits).gate == 1
 
 
-def test_an_attempt_that_failed_for_want_of_the_ledger_is_not_held_against_the_application(fragile: Bench) -> None:
-    away = Settlement("retry", error_kind="system", reason="ledger_away")
+@pytest.mark.parametrize("reason", ["ledger_away", "lease_too_short", "lease_lost"])
+def test_an_attempt_that_failed_for_want_of_the_ledger_is_not_held_against_the_application(
+    fragile: Bench, reason: str
+) -> None:
+    away = Settlement("retry", error_kind="system", reason=reason)
     assert [fail(fragile, away) for _ in range(3)] == [False, False, False]
     assert fragile.one(t.apps).failures == 0
+
+
+def test_nor_does_it_close_the_breaker_of_an_application_that_is_down(fragile: Bench) -> None:
+    claims = [fragile.claim() for _ in range(4)]
+    assert [fragile.settle(claimed, FAILED) for claimed in claims[:3]] == [False, False, True]
+    fragile.settle(claims[3], Settlement("retry", error_kind="system", reason="ledger_away"))
+    assert fragile.one(t.apps).failures == 3
+    assert fragile.nothing_to_claim()
+    assert [one.kind for one in incidents(fragile.database)] == ["breaker.opened"]

@@ -188,7 +188,7 @@ def test_every_write_of_the_old_fence_is_stale_and_changes_nothing(bench: Bench)
     for outcome in ("passed", "review", "retry", "in_doubt", "released"):
         with pytest.raises(Stale):
             bench.settle(old, Settlement(outcome, error_kind="system", reason="x"))  # type: ignore[arg-type]
-    assert extend(bench.database, "worker-1", [(old.item_id, old.fence)], LEASE) == {old.item_id}
+    assert extend(bench.database, "worker-1", [(old.item_id, old.fence)], LEASE) == {(old.item_id, old.fence)}
     assert bench.everything() == before
 
 
@@ -199,7 +199,9 @@ def test_a_settled_item_cannot_be_settled_again(bench: Bench) -> None:
     before = bench.everything()
     with pytest.raises(Stale):
         bench.settle(claimed, Settlement("review"))
-    assert extend(bench.database, "worker-1", [(claimed.item_id, claimed.fence)], LEASE) == {claimed.item_id}
+    assert extend(bench.database, "worker-1", [(claimed.item_id, claimed.fence)], LEASE) == {
+        (claimed.item_id, claimed.fence)
+    }
     assert bench.everything() == before
 
 
@@ -209,7 +211,7 @@ def test_extending_moves_only_the_leases_that_are_held(bench: Bench) -> None:
     bench.claim("worker-2")
     bench.later(seconds=30)
     held = [(one.item_id, one.fence), (two.item_id, two.fence + 1)]
-    assert extend(bench.database, "worker-1", held, LEASE) == {two.item_id}
+    assert extend(bench.database, "worker-1", held, LEASE) == {held[1]}
     ends = [item.lease_until - bench.clock.now() for item in bench.rows(t.items)]
     assert ends == [LEASE, timedelta(seconds=30), timedelta(seconds=30)]
     assert extend(bench.database, "worker-1", [], LEASE) == set()

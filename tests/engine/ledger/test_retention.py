@@ -126,6 +126,17 @@ async def test_a_run_that_was_taken_up_again_is_looked_at_again(story: Story) ->
     assert prune(bench.database, story.store, lambda _: policy()).payloads == 4
 
 
+def test_files_that_a_killed_worker_never_sealed_go_too(story: Story) -> None:
+    bench, store = story.bench, story.store
+    with bench.database.write() as connection:
+        connection.execute(sa.delete(t.evidence).where(t.evidence.c.item_id == 2))
+    torn = store.folder(1, 2, 1) / "payload.json"
+    assert torn.exists()
+    bench.clock.advance(KEEP + DAY)
+    prune(bench.database, store, lambda _: policy())
+    assert not torn.exists()
+
+
 def test_a_definition_that_cannot_be_loaded_keeps_its_data(story: Story) -> None:
     def broken(_: str) -> Workflow:
         raise UserError("no such step")

@@ -52,6 +52,12 @@ def test_a_worker_that_is_silent_for_more_than_its_lease_is_lost_and_an_incident
     assert incidents(bench.database) == []
 
 
+def test_a_worker_whose_entry_was_made_but_not_answered_enters_again(bench: Bench) -> None:
+    join(bench, "anna")
+    join(bench, "anna")
+    assert states(bench) == {"anna": "running"}
+
+
 def test_only_slots_that_take_items_count(bench: Bench) -> None:
     join(bench, "anna", slots=3)
     join(bench, "ben", slots=4)

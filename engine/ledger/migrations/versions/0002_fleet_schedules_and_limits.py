@@ -13,6 +13,7 @@ REVIEW = sa.text("state = 'review' or (state = 'passed' and audited)")
 HELD = sa.text("owner IS NOT NULL")
 ERASED = sa.text("erased_at IS NOT NULL")
 DONE = sa.text("state = 'done'")
+UNFINISHED = sa.text("state IN ('open', 'auditing')")
 UNCLOSED = sa.text("closed_at IS NULL")
 ORDER = [sa.literal_column("priority DESC"), "due_at", "id"]
 
@@ -52,6 +53,7 @@ def upgrade() -> None:
     )
     op.add_column('runs', sa.Column('prune_from', sa.Integer(), server_default=sa.text("0"), nullable=False))
     _partial('ix_runs_prune', 'runs', ['prune_at'], DONE)
+    _partial('ix_runs_unfinished', 'runs', ['state', 'audit_at'], UNFINISHED)
 
     op.drop_index('ix_items_open', table_name='items')
     op.add_column(
@@ -121,6 +123,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_slots_run_id'), 'slots', ['run_id'])
     op.create_index('ix_slots_schedule_fire_at', 'slots', ['schedule', 'fire_at'])
+    op.create_index('ix_slots_fire_at', 'slots', ['fire_at'])
     op.create_table(
         'incidents',
         sa.Column('id', sa.Integer(), autoincrement=True, nullable=False),
@@ -134,6 +137,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('id', name=op.f('pk_incidents')),
         sa.UniqueConstraint('kind', 'subject', 'key', name=op.f('uq_incidents_kind_subject_key')),
     )
+    op.create_index('ix_incidents_closed_at', 'incidents', ['closed_at'])
     _partial('ix_incidents_open', 'incidents', ['opened_at'], UNCLOSED)
     op.create_table(
         'meta',
@@ -150,15 +154,14 @@ def downgrade() -> None:
     for name in ('ix_items_open', 'ix_items_open_run', 'ix_items_held', 'ix_items_review', 'ix_items_erased'):
         op.drop_index(name, table_name='items')
     op.drop_index('ix_attempts_workflow_id', table_name='attempts')
-    with op.batch_alter_table('attempts', schema=None) as batch_op:
-        batch_op.drop_column('workflow')
-    with op.batch_alter_table('items', schema=None) as batch_op:
-        for column in ('due_at', 'find_first', 'pruned_at', 'erased_at'):
-            batch_op.drop_column(column)
+    # not in batches: those drop and copy the table on SQLite, which the rows that name its rows forbid
+    op.drop_column('attempts', 'workflow')
+    for column in ('due_at', 'find_first', 'pruned_at', 'erased_at'):
+        op.drop_column('items', column)
     op.drop_index('ix_runs_prune', table_name='runs')
-    with op.batch_alter_table('runs', schema=None) as batch_op:
-        for column in ('prune_at', 'prune_from'):
-            batch_op.drop_column(column)
+    op.drop_index('ix_runs_unfinished', table_name='runs')
+    for column in ('prune_at', 'prune_from'):
+        op.drop_column('runs', column)
     _partial('ix_items_open', 'items', [sa.literal_column('priority DESC'), 'available_at', 'id'], OPEN)
     op.create_table(
         'breakers',
