@@ -158,18 +158,15 @@ def _stale_sends(
     rows: Sequence[Any], of_item: Mapping[int, Sequence[Any]], arrivals: Iterable[Mapping[str, Any]]
 ) -> Iterable[str]:
     """Yield every request that came after somebody else had claimed the item, or from a process that never had it."""
-    by_number: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        by_number[str(row.payload["invoice_no"])].append(row)
+    by_reference = {row.reference: of_item[row.id] for row in rows}
     for arrival in arrivals:
         at, sender = datetime.fromisoformat(arrival["at"]), int(arrival["sender"] or 0)
-        named = [of_item[row.id] for row in by_number[arrival["invoice_no"]]]
-        tries = [each for each in named if any(process_of(one.worker) == sender for one in each)]
-        if not tries:
-            yield f"{arrival['invoice_no']}: from process {sender}, which never claimed it"
-        for each in tries:
-            mine = [one.fence for one in each if process_of(one.worker) == sender and one.started_at <= at]
-            later = [one for one in each if one.started_at < at and one.fence > max(mine, default=0)]
-            if later:
-                after = (at - later[0].started_at).total_seconds()
-                yield f"{arrival['invoice_no']}: from process {sender}, {after:.2f} s after fence {later[0].fence}"
+        reference = f"{arrival['supplier']}/{arrival['invoice_no']}"  # suppliers share numbers
+        tries = by_reference.get(reference, ())
+        mine = [one.fence for one in tries if process_of(one.worker) == sender and one.started_at <= at]
+        later = [one for one in tries if one.started_at < at and one.fence > max(mine, default=0)]
+        if not mine:
+            yield f"{reference}: from process {sender}, which had not claimed it"
+        elif later:
+            after = (at - later[0].started_at).total_seconds()
+            yield f"{reference}: from process {sender}, {after:.2f} s after fence {later[0].fence}"

@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import select
+import signal
 import statistics
 import tempfile
 import time
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=1, help="items at a time of each process")
     parser.add_argument("--ms", type=int, default=300, help="milliseconds that each page takes to answer")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started ends
     if arguments.quick:
         arguments.rounds, arguments.seconds = 1, 10.0
     figures: dict[str, float] = {}

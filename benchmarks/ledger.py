@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -183,6 +184,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("bare", "worker", "growth", "peers"), help="measure this part alone")
     parser.add_argument("--peers-path", type=Path, help="folder that holds Procrastinate")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the cluster is stopped
     quick = arguments.quick
     figures: dict[str, Any] = {}
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from engine.definition import Step, Workflow
@@ -60,7 +61,7 @@ class Attempt:
         """
         if self.claimed.orphans >= MAX_ORPHANS:
             raise BusinessException("too_many_attempts", f"{self.claimed.orphans} workers died on this item")
-        view = self._view()
+        view = self._view
         journal = Journal(self.database, self.claimed)
         executor = Executor(hands, journal, self.workflow, view, self._steps(), self.database.clock, holds_lease)
         executor.restored_at = self.claimed.restored_at
@@ -110,7 +111,7 @@ class Attempt:
         try:
             async with asyncio.timeout(FAREWELL.total_seconds()):
                 await self._capture(hands, "failure", keep=picture)
-                self._write_evidence(self._view().payload, hands.record)
+                self._write_evidence(self._view.payload, hands.record)
                 await self._end(hands, keep=picture)
         except TimeoutError:
             raise SystemException("evidence_not_kept", "the page does not answer any more") from None
@@ -125,6 +126,7 @@ class Attempt:
             steps=self._executor.timings if self._executor else (),
         )
 
+    @cached_property
     def _view(self) -> ItemView:
         return ItemView(
             item_id=self.claimed.item_id,
@@ -175,19 +177,19 @@ class Attempt:
         return self.workflow.evidence.screenshot == "always" or verdict.decision == "review"
 
     async def _capture(self, hands: Hands, name: str, *, keep: bool) -> None:
-        path = self._view().folder / f"{name}.jpg"
+        path = self._view.folder / f"{name}.jpg"
         if keep and await hands.capture(path):
             self._files.append(self.store.seal(path, "screenshot"))
 
     async def _end(self, hands: Hands, *, keep: bool) -> None:
-        trace = self._view().folder / "trace.zip"
+        trace = self._view.folder / "trace.zip"
         kept = keep and self.workflow.evidence.trace == "doubt"
         await hands.end(trace if kept else None)
         if kept and trace.exists():
             self._files.append(self.store.seal(trace, "trace"))
 
     def _write_evidence(self, payload: Record, record: dict[str, Any]) -> None:
-        folder = self._view().folder
+        folder = self._view.folder
         parts = {"payload": {"definition": self.claimed.definition_hash, "payload": encode(payload)}}
         if record:
             diff = field_diff(payload, record, self.workflow.fields)

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -126,9 +127,12 @@ class EvidenceStore:
             run.rmdir()
         return count
 
+    @cached_property
+    def _resolved_root(self) -> Path:
+        return self.root.resolve()
+
     def _relative(self, path: Path) -> Path:
-        root = self.root.resolve()
-        resolved = path.resolve()
+        root, resolved = self._resolved_root, path.resolve()
         if not resolved.is_relative_to(root) or resolved == root:
             raise ValueError(f"{path} is not inside the evidence folder")
         return resolved.relative_to(root)
