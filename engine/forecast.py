@@ -80,7 +80,9 @@ def forecast(database: Database, *, seed: int = 1) -> list[RunForecast]:
     if not due:
         return []
     refused = {
-        run.run_id for run in queue.runs if all(run.definition_hash in worker.refuses for worker in queue.workers)
+        run.run_id
+        for run in queue.runs
+        if queue.workers and all(run.definition_hash in worker.refuses for worker in queue.workers)
     }
     slots = working_slots(queue.workers, queue.runs)
     workable = [run for run in queue.runs if run.run_id not in refused] if slots else []

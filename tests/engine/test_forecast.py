@@ -155,6 +155,13 @@ def test_no_live_worker_is_said_in_words(bench: Bench) -> None:
     assert risk.message.endswith("by 2026-01-08 08:00 UTC: 2 of 2 items left and no live worker")
 
 
+def test_whoever_holds_items_without_being_listed_refuses_nothing(bench: Bench) -> None:
+    bench.enqueue(1, 2, due_at=bench.clock.now() + timedelta(hours=3))
+    bench.claim()
+    found = one(bench)
+    assert (found.slots, found.blocked, found.chance_late) == (1, None, 0)
+
+
 def test_a_restart_of_the_only_worker_raises_nothing(bench: Bench) -> None:
     workers_live(bench, 2)
     bench.enqueue(1, due_at=bench.clock.now() + timedelta(hours=3))
