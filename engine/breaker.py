@@ -9,15 +9,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from engine.definition import BreakerPolicy
-from engine.errors import ItemException, SystemException
-
-
-def consecutive(previous: int, error: ItemException | None) -> int:
-    """Return the new count after an attempt; None is a success.
-
-    A business exception starts again at zero: the application answered, only the data was wrong.
-    """
-    return previous + 1 if isinstance(error, SystemException) else 0
 
 
 def after_failure(policy: BreakerPolicy, failures: int) -> timedelta | None:

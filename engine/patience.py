@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 _FIRST, _LONGEST = 0.1, 2.0
 """Seconds before the second question, and between later ones."""
-_PASSING = ("08", "40", "53", "57P", "55P03")
-"""SQLSTATEs that pass by themselves: connection, rollback, resources, shutdown, lock (PostgreSQL, appendix A)."""
+_PASSING = ("08", "25P03", "40", "53", "57P", "55P03")
+"""SQLSTATEs that pass: connection, idle too long, rollback, resources, shutdown, lock (PostgreSQL, appendix A)."""
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -305,7 +305,7 @@ class Worker:
             return
         if isinstance(counts, ItemException):
             logger.bind(event="run.audit_failed", run=due.run_id).warning("the run audit failed: {}", counts.message)
-            await patiently(run_audit.give_back, self.database, due, AUDIT_RETRY)
+            await patiently(run_audit.give_back, self.database, due, AUDIT_RETRY, counts.message)
             return
         try:
             result = await patiently(run_audit.close_audit, self.database, self.name, due, counts)

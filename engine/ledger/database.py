@@ -21,6 +21,8 @@ from engine.errors import UserError
 from engine.ledger import ledger_time, tables
 
 BUSY_SECONDS = 30
+_SESSION = "-c idle_in_transaction_session_timeout=60s"
+"""A worker that was frozen in the middle of a claim must not hold the application's row, and so the fleet, for ever."""
 _STEP = timedelta(seconds=1)
 _ADDRESSES = "write a file's path, or postgresql://user:password@host/database"
 _CONNECT = {
@@ -157,7 +159,8 @@ def _engine(url: str) -> sa.Engine:
             # a connection that the server has cut is noticed before a transaction begins on it
             options |= {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 30}
             asked = {key: value for key, value in _CONNECT.items() if key not in parsed.query}  # what the URL says wins
-            options["connect_args"] = asked | {"options": f"{parsed.query.get('options', '')} -c timezone=UTC".strip()}
+            said = f"{_SESSION} {parsed.query.get('options', '')} -c timezone=UTC"
+            options["connect_args"] = asked | {"options": said}
         case other:
             raise UserError(f"COUNTERSIGN_DATABASE_URL: a ledger cannot live in {other}; {_ADDRESSES}")
     engine = sa.create_engine(parsed, **options)

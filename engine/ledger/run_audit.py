@@ -15,8 +15,11 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import Stale
 from engine.ledger import tables as t
+from engine.ledger.apps import may_start
 from engine.ledger.database import Database, record_event
+from engine.ledger.incidents import close_incidents, open_incident
 
+_FAILED = "audit.failed"
 _CLOSED_WELL = frozenset({"passed", "accepted"})
 
 
@@ -63,7 +66,10 @@ def claim_audit(
     run_ids: Sequence[int] | None = None,
     refused: Collection[str] = (),
 ) -> DueAudit | None:
-    """Take a run whose audit is due, that no other worker audits, and whose definition is not refused."""
+    """Take a run whose audit is due, that no other worker audits, and whose definition is not refused.
+
+    An application that is left alone, or maintained, is not audited either; the session of an audit is not counted.
+    """
     now = database.clock.now()
     due = sa.select(t.runs.c.id).where(
         t.IS_UNFINISHED,
@@ -74,10 +80,11 @@ def claim_audit(
     )
     if run_ids is not None:
         due = due.where(t.runs.c.id.in_(run_ids))
-    due = due.order_by(t.runs.c.id).limit(1)
     with database.read() as connection:  # mostly there is none, and no lock is wanted to learn it
-        if connection.execute(due).first() is None:
+        if connection.execute(due.limit(1)).first() is None:
             return None
+        closed = [row.app for row in connection.execute(sa.select(t.apps)) if not may_start(row, 0, now)]
+    due = due.where(t.runs.c.app.not_in(closed)).order_by(t.runs.c.id).limit(1)
     due = due.with_for_update(skip_locked=True, key_share=True)
     with database.write() as connection:
         row = connection.execute(
@@ -134,15 +141,19 @@ def close_audit(database: Database, worker: str, due: DueAudit, counts: Mapping[
         ).first()
         if closed is None:
             raise Stale(f"run {due.run_id} was re-opened or is audited by another worker")
+        close_incidents(connection, database, _FAILED, key=str(due.run_id))
         for item, count in wrong:
             _flag(connection, database, worker, due, item, count)
         record_event(connection, database.clock, "run.audited", worker, run_id=due.run_id, **asdict(result))
     return result
 
 
-def give_back(database: Database, due: DueAudit, wait: timedelta) -> None:
-    """Let the audit be tried again after a wait: the application could not be read."""
+def give_back(database: Database, due: DueAudit, wait: timedelta, failed: str | None = None) -> None:
+    """Let the audit be tried again after a wait; `failed` says why the application could not be read."""
     with database.write() as connection:
+        if failed is not None:
+            message = f"the run audit of run {due.run_id} cannot be made, and is tried again: {failed}"
+            open_incident(connection, database, _FAILED, f"run {due.run_id}", str(due.run_id), message)
         connection.execute(
             sa.update(t.runs)
             .where(t.runs.c.id == due.run_id, t.runs.c.state == "auditing", t.runs.c.audit_owner == due.worker)

@@ -343,6 +343,8 @@ async def test_an_audit_that_fails_is_tried_again_and_ends_no_worker(
     await place.worker().run([run.run_id])
     assert place.app.count("listed") == 3
     assert place.rows(t.runs)[0].state == "done"
+    assert [one.kind for one in incidents(place.database, only_open=False)] == ["audit.failed"]
+    assert incidents(place.database) == []
 
 
 async def test_a_worker_that_lost_its_item_stops_and_touches_nothing(place: Place, log: list[str]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from engine.evidence import EvidenceStore
 from engine.ledger import queue, workers
 from engine.ledger import tables as t
 from engine.ledger.database import Database
+from engine.ledger.queue import claim
 from engine.ledger.retention import prune_some
 from engine.ledger.run_audit import claim_audit
+from engine.ledger.runs import open_run
+from engine.patience import passes
 from engine.redact import Redactor
-from tests.engine.conftest import LEASE, Bench
+from tests.engine.conftest import LEASE, Bench, invoice, make_workflow
 
 sqlite_only = pytest.mark.parametrize("backend", ["sqlite"])
 """What only SQLite has: pragmas, and its own words for indexes and plans."""
@@ -140,3 +144,21 @@ def test_a_naive_time_is_refused(bench: Bench) -> None:
         connection.execute(
             sa.insert(t.apps).values(app="erp", max_sessions=1, maintenance=[], failures=1, changed_at=naive)
         )
+
+
+def test_a_worker_that_is_frozen_within_a_claim_holds_up_nobody_for_long(postgres_url: Callable[[str], str]) -> None:
+    soon = "?options=-c%20idle_in_transaction_session_timeout%3D200ms"
+    frozen, other = Database(postgres_url("ledger") + soon), Database(postgres_url("ledger"))
+    open_run(other, make_workflow(), [invoice(1)], trigger="test")
+
+    def hold() -> None:
+        with frozen.write() as connection:
+            connection.execute(sa.select(t.apps).with_for_update(key_share=True))
+            assert claim(other, "worker-2", LEASE) is not None, "the server has let the row go"
+            connection.execute(sa.select(t.apps))
+
+    with pytest.raises(sa.exc.DBAPIError) as error:
+        hold()
+    assert passes(error.value)
+    frozen.close()
+    other.close()
