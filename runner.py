@@ -40,7 +40,6 @@ from engine import loader
 from engine.definition import Workflow, parse_duration
 from engine.errors import ItemException, UserError
 from engine.evidence import EvidenceStore
-from engine.forecast import watch_deadlines
 from engine.intake import new_items
 from engine.ledger import models, retention, runs, schema, workers
 from engine.ledger.database import Database
@@ -48,6 +47,7 @@ from engine.ledger.facts import facts
 from engine.logs import FILE_NAME as LOG_FILE
 from engine.logs import configure
 from engine.metrics import RunReport, run_report
+from engine.planning.forecast import watch_deadlines
 from engine.ports import Registry
 from engine.quality import Truth
 from engine.redact import Redactor

@@ -23,13 +23,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from engine.clock import ManualClock
-from engine.day import Day, PlannedRun
-from engine.forecast import forecast
 from engine.ledger import tables as t
 from engine.ledger import workers
 from engine.ledger.backlog import AppState
 from engine.ledger.database import Database
-from engine.planning import Plan, plan
+from engine.planning.day import Day, PlannedRun
+from engine.planning.forecast import forecast
+from engine.planning.plan import Plan, plan
 from engine.workload import AttemptTime, ServiceTimes
 from fixtures.postgres import PostgresServer
 

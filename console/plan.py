@@ -13,12 +13,12 @@ from console.desk import NEEDS_PERSON, AsJson, as_data, plain, print_json
 from console.plan_view import advice, basis_table, forecast_table, plan_table
 from console.schedules import ScheduleDesk
 from engine import loader
-from engine.coming import coming_runs
 from engine.errors import UserError
-from engine.forecast import RISKY, forecast, sentence
 from engine.ledger.schedules import schedules
-from engine.outlook import outlook
-from engine.planning import plan
+from engine.planning.coming import coming_runs
+from engine.planning.forecast import RISKY, forecast, sentence
+from engine.planning.outlook import outlook
+from engine.planning.plan import plan
 from engine.workload import ServiceTimes
 
 FEW, MANY = 20, 200

@@ -10,10 +10,10 @@ from rich.table import Table
 from console.desk import plain
 from console.tables import table
 from console.wording import at, percent, seconds
-from engine.forecast import RISKY, SAFE, RunForecast, sentence
 from engine.intervals import Estimate
-from engine.outlook import Outlook
-from engine.planning import TARGET, Plan, SlotPlan
+from engine.planning.forecast import RISKY, SAFE, RunForecast, sentence
+from engine.planning.outlook import Outlook
+from engine.planning.plan import TARGET, Plan, SlotPlan
 
 USED_UP = 0.95
 """Share of its sessions from which an application is said to be the limit."""

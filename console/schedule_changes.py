@@ -17,7 +17,7 @@ from engine.errors import UserError
 from engine.intake import new_items
 from engine.ledger import runs, schedules
 from engine.ledger.schedules import ScheduleRow
-from engine.schedule import Schedule
+from engine.schedules.schedule import Schedule
 from engine.static_schedules import mistakes
 from engine.timetable import Timetable, calendar_of, decided_to
 

@@ -18,15 +18,15 @@ from console.desk import AsJson, Limit, plain, print_json
 from console.tables import table
 from console.wording import at, seconds
 from engine import loader
-from engine.coming import starting
 from engine.definition import Workflow
 from engine.errors import UserError
 from engine.ledger import schedules
 from engine.ledger.database import Database
 from engine.ledger.schedules import ScheduleRow
 from engine.ledger.slots import slot_rows
+from engine.planning.coming import starting
 from engine.ports import Registry
-from engine.slots import Slot
+from engine.schedules.slots import Slot
 from engine.timetable import calendar_of
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The workflow's name.")]

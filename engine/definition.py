@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from engine.values import FieldSpec, Formats
 
 if TYPE_CHECKING:
-    from engine.schedule import Schedule  # it is built of what stands here
+    from engine.schedules.schedule import Schedule  # it is built of what stands here
 
 CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -23,7 +23,7 @@ from engine.definition import (
     Target,
     Time,
 )
-from engine.schedule import Schedule
+from engine.schedules.schedule import Schedule
 from engine.values import FieldSpec
 
 NAME = r"^[a-z0-9][a-z0-9_-]*$"

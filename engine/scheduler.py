@@ -21,15 +21,15 @@ from apscheduler.triggers.base import BaseTrigger
 from loguru import logger
 from sqlalchemy.exc import DBAPIError
 
-from engine.calendars import Calendar
 from engine.errors import ItemException, SystemException, UserError
 from engine.ledger import workers
 from engine.ledger.database import Database
 from engine.ledger.schedules import ScheduleRow
 from engine.patience import patiently
 from engine.ports import Registry
-from engine.schedule import Schedule
-from engine.slots import slots
+from engine.schedules.calendars import Calendar
+from engine.schedules.schedule import Schedule
+from engine.schedules.slots import slots
 from engine.timetable import Timetable, calendar_of
 from engine.worker import contained, worker_name
 

@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
-from engine import calendars
 from engine.draft import WorkflowDraft
 from engine.errors import UserError
-from engine.schedule import Schedule
-from engine.slots import cron_trigger, slots
+from engine.schedules import calendars
+from engine.schedules.schedule import Schedule
+from engine.schedules.slots import cron_trigger, slots
 from engine.yaml_nodes import Keys
 from engine.yaml_source import Problem, suggest
 

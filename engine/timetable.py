@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 from loguru import logger
 
 from engine import loader
-from engine.calendars import Calendar, open_calendar
 from engine.definition import Workflow
 from engine.errors import UserError
 from engine.intake import new_items
@@ -24,9 +23,10 @@ from engine.ledger.incidents import close_incidents, incidents, open_incident
 from engine.ledger.schedules import ScheduleRow, Written, dumped
 from engine.ledger.slots import Opening, SlotRow
 from engine.ports import Registry
-from engine.slot_policy import Decision, decide
-from engine.slots import Slot, cut_off
-from engine.slots import slots as planned
+from engine.schedules.calendars import Calendar, open_calendar
+from engine.schedules.slot_policy import Decision, decide
+from engine.schedules.slots import Slot, cut_off
+from engine.schedules.slots import slots as planned
 from engine.yaml_source import Problem
 
 _WATCHED = ("*.yaml", "apps/*.yaml", "calendars/*.yaml")

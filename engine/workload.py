@@ -88,7 +88,7 @@ class ServiceTimes:
 
 @dataclass(frozen=True)
 class Work:
-    """The drawn work of some items, as `engine.simulation.Batch` takes it."""
+    """The drawn work of some items, as `engine.planning.simulation.Batch` takes it."""
 
     first: list[float]
     again: Mapping[int, Sequence[tuple[float, float]]]

@@ -19,8 +19,8 @@ from sqlalchemy.engine import Connection
 from engine.errors import UserError
 from engine.ledger import tables as t
 from engine.ledger.database import Database, insert_new, one_at_a_time, record_event
-from engine.schedule import Schedule
-from engine.slot_policy import Pause
+from engine.schedules.schedule import Schedule
+from engine.schedules.slot_policy import Pause
 from engine.yaml_source import suggest
 
 

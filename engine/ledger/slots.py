@@ -17,8 +17,8 @@ from engine.ledger.database import Database, insert_new
 from engine.ledger.incidents import close_incidents, open_incident
 from engine.ledger.runs import NewItem, RejectedInput, open_run_within
 from engine.ledger.schedules import ScheduleRow, locked
-from engine.slot_policy import Decision, is_late
-from engine.slots import Slot, cut_off
+from engine.schedules.slot_policy import Decision, is_late
+from engine.schedules.slots import Slot, cut_off
 
 _CHUNK = 500
 """Rows inserted by one statement."""

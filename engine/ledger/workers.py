@@ -141,14 +141,6 @@ def listing(database: Database) -> list[WorkerRow]:
     return sorted(found, key=lambda row: row.state in {"stopped", "lost"})
 
 
-def live_slots(database: Database) -> int:
-    """Return how many slots the workers have that beat and take items."""
-    now = database.clock.now()
-    with database.read() as connection:
-        rows = connection.execute(sa.select(t.workers).where(t.workers.c.role == "worker")).all()
-    return sum(row.slots for row in rows if _state(row, now) == "running")
-
-
 def _state(row: sa.Row[tuple[object, ...]], now: datetime) -> str:
     silent = now - row.seen_at > timedelta(seconds=row.lease_seconds * SILENT_AFTER)
     return "lost" if silent and row.state != "stopped" else str(row.state)

@@ -14,8 +14,8 @@ from engine.clock import SystemClock
 from engine.ledger import schedules, workers
 from engine.ledger.database import Database
 from engine.ledger.slots import slot_rows
-from engine.schedule import Schedule
 from engine.scheduler import Scheduler
+from engine.schedules.schedule import Schedule
 from tests.engine.test_timetable import APP, WORKFLOW
 from tests.engine.toy_registry import toy_registry
 

@@ -19,7 +19,7 @@ from engine.ledger import tables as t
 from engine.ledger.database import Database
 from engine.ledger.incidents import Incident, incidents
 from engine.ledger.slots import slot_rows
-from engine.schedule import Schedule
+from engine.schedules.schedule import Schedule
 from engine.timetable import Timetable
 from tests.engine.conftest import Bench
 from tests.engine.toy_registry import toy_registry

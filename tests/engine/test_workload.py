@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from engine.demand import open_batches
 from engine.ledger.backlog import OpenRun
-from engine.simulation import Limits, simulate
+from engine.planning.demand import open_batches
+from engine.planning.simulation import Limits, simulate
 from engine.workload import AttemptTime, ServiceTimes
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)

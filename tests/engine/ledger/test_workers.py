@@ -41,7 +41,6 @@ def test_a_worker_that_is_silent_for_more_than_its_lease_is_lost_and_an_incident
     workers.leave(bench.database, "ben", "stopped")
     bench.later(seconds=91)
     assert states(bench) == {"anna": "lost", "ben": "stopped"}
-    assert workers.live_slots(bench.database) == 0
     for _ in range(2):
         assert workers.report_lost(bench.database) == ["anna"]
     (lost,) = incidents(bench.database)
@@ -56,15 +55,6 @@ def test_a_worker_whose_entry_was_made_but_not_answered_enters_again(bench: Benc
     join(bench, "anna")
     join(bench, "anna")
     assert states(bench) == {"anna": "running"}
-
-
-def test_only_slots_that_take_items_count(bench: Bench) -> None:
-    join(bench, "anna", slots=3)
-    join(bench, "ben", slots=4)
-    workers.register(bench.database, "clock", "scheduler", slots=0, lease=LEASE)
-    assert workers.live_slots(bench.database) == 7
-    workers.leave(bench.database, "ben", "stopping")
-    assert workers.live_slots(bench.database) == 3
 
 
 def test_workers_of_the_day_before_yesterday_are_forgotten_with_their_incidents(bench: Bench) -> None:

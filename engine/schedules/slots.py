@@ -25,8 +25,8 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
 
-from engine.calendars import Calendar
-from engine.schedule import Schedule
+from engine.schedules.calendars import Calendar
+from engine.schedules.schedule import Schedule
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

@@ -7,13 +7,13 @@ from random import Random
 import pytest
 import sqlalchemy as sa
 
-from engine.forecast import RunForecast, forecast, sentence, watch_deadlines
 from engine.ledger import tables as t
 from engine.ledger import workers
 from engine.ledger.backlog import open_runs
 from engine.ledger.incidents import Incident, incidents
 from engine.ledger.protocol import Settlement
 from engine.ledger.queue import Claim, claim
+from engine.planning.forecast import RunForecast, forecast, sentence, watch_deadlines
 from tests.engine.conftest import LEASE, Bench, make_workflow
 
 PASSED = Settlement("passed")

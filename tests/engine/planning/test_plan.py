@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from engine.day import Day, PlannedRun
 from engine.definition import MaintenanceWindow
 from engine.ledger.backlog import AppState
-from engine.planning import Plan, SlotPlan, plan
+from engine.planning.day import Day, PlannedRun
+from engine.planning.plan import Plan, SlotPlan, plan
 from engine.workload import AttemptTime, ServiceTimes
 
 MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)

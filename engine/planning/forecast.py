@@ -1,9 +1,9 @@
 """Says when unfinished runs will end, and raises `deadline.at_risk` before a deadline is missed.
 
 Method: Monte Carlo over the present queue. Each replication simulates the live slots over the open items in claim
-order (`engine.simulation`), with service times resampled from measured attempts (`engine.workload`; Efron 1979, Barton
-and Schruben 2001). The forecast is the median of the ends; their 5 % and 95 % quantiles bound it. Runs that are not
-open yet are not foreseen: they are `engine.planning`'s.
+order (`engine.planning.simulation`), with service times resampled from measured attempts (`engine.workload`; Efron
+1979, Barton and Schruben 2001). The forecast is the median of the ends; their 5 % and 95 % quantiles bound it. Runs
+that are not open yet are not foreseen: they are `engine.planning.plan`'s.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from engine.demand import app_limits, open_batches, working_slots
 from engine.ledger.backlog import AppState, LiveWorker, OpenRun, app_states, live_workers, open_runs, zones
 from engine.ledger.database import Database
 from engine.ledger.durations import service_times
 from engine.ledger.incidents import close_incidents, incidents, open_incident
 from engine.ledger.tables import NEVER
-from engine.simulation import simulate
+from engine.planning.demand import app_limits, open_batches, working_slots
+from engine.planning.simulation import simulate
 from engine.workload import ServiceTimes
 
 KIND = "deadline.at_risk"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.simulation import Batch, Limits, Outcome, simulate
+from engine.planning.simulation import Batch, Limits, Outcome, simulate
 
 FREE = Limits(sessions=1000)
 

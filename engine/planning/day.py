@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from engine.demand import app_limits, open_batches
 from engine.ledger.backlog import AppState, OpenRun
-from engine.simulation import Batch, Limits, Outcome, simulate
+from engine.planning.demand import app_limits, open_batches
+from engine.planning.simulation import Batch, Limits, Outcome, simulate
 from engine.workload import ServiceTimes
 
 BEYOND = timedelta(days=1)

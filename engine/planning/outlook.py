@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from engine.day import Day, PlannedRun
-from engine.demand import working_slots
 from engine.ledger.backlog import AppState, app_states, live_workers, open_runs
 from engine.ledger.database import Database
 from engine.ledger.durations import ItemsPerSlot, items_per_slot, service_times
+from engine.planning.day import Day, PlannedRun
+from engine.planning.demand import working_slots
 from engine.workload import ServiceTimes
 
 

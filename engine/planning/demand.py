@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from engine.ledger.backlog import AppState, LiveWorker, OpenRun
-from engine.simulation import Batch, Limits
+from engine.planning.simulation import Batch, Limits
 from engine.windows import closed_spans
 from engine.workload import ServiceTimes
 

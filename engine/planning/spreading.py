@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from engine.day import Day, Demand, Job, lateness, seconds_of, utilisation
+from engine.planning.day import Day, Demand, Job, lateness, seconds_of, utilisation
 
 SHIFTS = (1, -1, 2, -2)
 """Hours by which a schedule is tried later or earlier."""

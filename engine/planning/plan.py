@@ -12,10 +12,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from engine.day import Day, Demand, RunKey, lateness, seconds_of, utilisation
 from engine.intervals import Estimate, Proportion, mean_share, proportion
-from engine.simulation import Outcome
-from engine.spreading import Move, Peak, moves, peak_of
+from engine.planning.day import Day, Demand, RunKey, lateness, seconds_of, utilisation
+from engine.planning.simulation import Outcome
+from engine.planning.spreading import Move, Peak, moves, peak_of
 
 TARGET = 0.85
 """The utilisation that is asked for, without a missed deadline."""

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from engine.definition import WEEKDAYS
 from engine.errors import UserError
-from engine.schedule import CalendarSpec
+from engine.schedules.schedule import CalendarSpec
 from engine.words import translate
 from engine.yaml_source import Problem, read, suggest
 

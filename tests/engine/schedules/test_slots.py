@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.calendars import Calendar, open_calendar
-from engine.schedule import CalendarSpec, Schedule
-from engine.slots import Slot, cut_off, instant_of, slots
+from engine.schedules.calendars import Calendar, open_calendar
+from engine.schedules.schedule import CalendarSpec, Schedule
+from engine.schedules.slots import Slot, cut_off, instant_of, slots
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 BEGIN, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2034, 1, 1, tzinfo=UTC)

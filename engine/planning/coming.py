@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from engine.calendars import Calendar
-from engine.day import PlannedRun
 from engine.definition import Application, Workflow
 from engine.errors import UserError
 from engine.ledger.backlog import AppState
 from engine.ledger.schedules import ScheduleRow
-from engine.slots import Slot, cut_off, slots
+from engine.planning.day import PlannedRun
+from engine.schedules.calendars import Calendar
+from engine.schedules.slots import Slot, cut_off, slots
 from engine.timetable import calendar_of
 
 _JUST_BEFORE = timedelta(microseconds=1)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from engine.schedule import Schedule
-from engine.slots import Slot, cut_off
+from engine.schedules.schedule import Schedule
+from engine.schedules.slots import Slot, cut_off
 
 Status = Literal["start", "skipped", "missed"]
 
