@@ -50,7 +50,7 @@ def workers_table(found: list[workers.WorkerRow], now: datetime) -> Table:
             plain(row.version),
             str(row.slots) if row.role == "worker" else "-",
             age(row.started_at, now),
-            f"{age(row.seen_at, now)} ago",
+            age(row.seen_at, now),
             _doing(row, now),
         )
     return made
