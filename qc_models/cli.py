@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from qc_models.evaluation import evaluate
 from qc_models.store import ModelStore
 
 if TYPE_CHECKING:
-    from qc_models.training import Trained
+    from qc_models.export import Trained
 
 NAME = "entry-quality"
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -97,8 +96,7 @@ def train_and_register(desk: ModelDesk, workflow: Workflow, history: Sequence[Re
 
 def register(desk: ModelDesk, artifact: Artifact, metrics: dict[str, Any]) -> None:
     """Enter a verified artifact in the ledger, if it is not there yet."""
-    digest = hashlib.sha256((artifact.folder / "model.onnx").read_bytes()).hexdigest()
-    row = registry.ModelRow(artifact.name, artifact.version, "challenger", digest, metrics)
+    row = registry.ModelRow(artifact.name, artifact.version, "challenger", artifact.sha256, metrics)
     registry.register(desk.database, row, desk.user)
 
 

@@ -17,6 +17,7 @@ from qc_models.artifact import Artifact, load
 from qc_models.checks.model import Judgement, ModelParams
 from qc_models.entry.cells import Extractor, Matrix
 from qc_models.entry.columns import columns
+from qc_models.entry.family import entry_parts
 from qc_models.entry.reasons import Reasons
 
 
@@ -34,7 +35,8 @@ class Served:
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
-        self.extractor = Extractor(artifact.profile())
+        self.parts = entry_parts(artifact)
+        self.extractor = Extractor(self.parts.profile())
         self._lock = threading.Lock()
 
     def opinion(self, record: Record, reference: str | None = None) -> Opinion:
@@ -42,7 +44,7 @@ class Served:
         with self._lock:
             matrix = self.extractor.matrix(record, reference)
         cells = self.artifact.session.probabilities(matrix)
-        probability = float(self.artifact.score.probabilities(cells[None, :], matrix[None, :, :])[0])
+        probability = float(self.parts.score.probabilities(cells[None, :], matrix[None, :, :])[0])
         return Opinion(probability, cells, matrix)
 
     def reasons(self, opinion: Opinion, record: Record, reference: str | None = None) -> list[Finding]:
@@ -51,7 +53,7 @@ class Served:
         probabilities = dict(zip(names, opinion.cells.tolist(), strict=True))
         with self._lock:
             writer = Reasons(self.extractor, record, opinion.matrix, reference)
-            return writer.findings(probabilities, self.artifact.reason_limit)
+            return writer.findings(probabilities, self.parts.reason_limit)
 
     def observe(self, record: Record, reference: str | None = None) -> None:
         """Remember a record that was inspected, so that its twin is noticed."""

@@ -66,8 +66,8 @@ def test_rubbish_under_a_right_hash_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"family": "match-quality"}, "foreign model"),
-        ({"format": "0"}, "model format 0, this program reads 1"),
+        ({"family": "tea-quality"}, "foreign model"),
+        ({"format": "0"}, "model format 0, this program reads 2"),
         ({"feature_schema_sha256": "0" * 64}, "other features"),
         ({"labels": "wrong,right"}, "another order"),
         ({"record_score": "{}"}, "cannot be read"),
@@ -114,23 +114,23 @@ def test_the_parity_gate_lets_a_faithful_graph_through() -> None:
     rows = export.gate_rows(cells, 1)
     assert len(rows) >= export.LEAST_ROWS
     assert np.isnan(rows).all(axis=1).any()
-    assert export.parity(model, export.to_graph(model, {}), rows, (0.5,)) <= export.TOLERANCE
+    assert export.parity(model, export.to_graph(model), rows, (0.5,)) <= export.TOLERANCE
 
 
 def test_the_parity_gate_stops_a_graph_of_another_model() -> None:
     model, cells = boosted()
     other = HistGradientBoostingClassifier(max_iter=20, random_state=1).fit(cells, cells[:, 0] + cells[:, 4] > 0)
     with pytest.raises(export.ParityError, match="off scikit-learn; nothing was written"):
-        export.parity(model, export.to_graph(other, {}), export.gate_rows(cells, 1), (0.5,))
+        export.parity(model, export.to_graph(other), export.gate_rows(cells, 1), (0.5,))
 
 
 def test_the_parity_gate_asks_for_enough_rows() -> None:
     model, cells = boosted()
     with pytest.raises(export.ParityError, match="2000 rows"):
-        export.parity(model, export.to_graph(model, {}), cells[:100], (0.5,))
+        export.parity(model, export.to_graph(model), cells[:100], (0.5,))
 
 
 def test_an_interrupted_write_leaves_no_half_model(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="not JSON serializable"):
-        export.write(tmp_path / "m" / "v1", b"graph", "{}", {"seconds": object()}, "card")
+        export.write(tmp_path / "m" / "v1", b"graph", {}, {"seconds": object()}, "card")
     assert list((tmp_path / "m").iterdir()) == []
