@@ -1,4 +1,4 @@
-"""The `model` verbs: train, evaluate, card, list, promote."""
+"""The `model` verbs: train, evaluate, card, list, promote, rollback."""
 
 from __future__ import annotations
 
@@ -152,11 +152,22 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
 
     @app.command("promote")
     def _promote(version: Annotated[str, typer.Argument()], name: Name = NAME) -> None:
-        """Make a version the champion; naming the previous one rolls back."""
+        """Verify a version's files, then make it the champion; the one in use becomes the previous one."""
         desk = open_desk()
-        desk.models.get(name, version)
-        registry.promote(desk.database, name, version, desk.user)
+        artifact = desk.models.verified(name, version)
+        registry.promote(desk.database, name, version, desk.user, sha256=artifact.sha256)
         desk.console.print(f"{name} {version} is champion")
+
+    @app.command("rollback")
+    def _rollback(name: Name = NAME) -> None:
+        """Go back one step: the previous version is champion again, the champion is retired."""
+        desk = open_desk()
+        previous = registry.at_stage(desk.database, name, "previous")
+        if previous is None:
+            raise UserError(f"{name} has no previous version to go back to; see `model list`")
+        artifact = desk.models.verified(name, previous.version)
+        left = registry.rollback(desk.database, name, previous.version, desk.user, sha256=artifact.sha256)
+        desk.console.print(f"{name} {previous.version} is champion again; {left} is retired")
 
     return app
 

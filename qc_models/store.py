@@ -73,6 +73,7 @@ class ModelStore:
         models_dir: Path,
         *,
         champion: Callable[[str], str | None] | None = None,
+        registered: Callable[[str, str], str | None] | None = None,
         limit: Callable[[ModelParams, Artifact], float | None] | None = None,
     ) -> None:
         """Look for models in a folder.
@@ -80,11 +81,13 @@ class ModelStore:
         Args:
             models_dir: `<models_dir>/<name>/<version>/`.
             champion: Version in service by name; None, or a None answer, means the newest.
+            registered: SHA-256 of model.onnx in the ledger, by name and version; None if it is not registered.
             limit: Threshold proven from audited labels, if any; a definition's own threshold goes before it, the
                 model's own comes last.
         """
         self._models_dir = models_dir
         self._champion = champion
+        self._registered = registered
         self._limit = limit
         self._loaded: dict[tuple[str, str], Artifact] = {}
         self._served: dict[tuple[str, str], Served] = {}
@@ -110,8 +113,25 @@ class ModelStore:
                 raise UserError(f"no model {name!r} is trained yet, so a person looks at everything; see `model train`")
             chosen = known[-1]
         if (name, chosen) not in self._loaded:
-            self._loaded[name, chosen] = load(self._models_dir / name / chosen)
+            self._loaded[name, chosen] = self.verified(name, chosen)
         return self._loaded[name, chosen]
+
+    def verified(self, name: str, version: str) -> Artifact:
+        """Read a model's files as they are now and return it, whatever is in memory.
+
+        Raises:
+            UserError: it cannot be trusted, belongs to another model, or is not the file that the ledger registered.
+        """
+        artifact = load(self._models_dir / name / version)
+        if artifact.name != name:
+            raise UserError(f"{artifact.folder}: this is a version of {artifact.name}, not of {name}")
+        digest = self._registered(name, version) if self._registered else None
+        if digest is not None and digest != artifact.sha256:
+            raise UserError(
+                f"{artifact.folder}: model.onnx is not the file that was registered (its SHA-256 differs); "
+                "restore it from a backup, or train again"
+            )
+        return artifact
 
     def serve(self, name: str, version: str | None = None) -> Served:
         """Return a model at work; raises as `get` does."""
