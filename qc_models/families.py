@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from qc_models.entry.family import ENTRY
 from qc_models.family import Family
+from qc_models.match.family import MATCH
 
-FAMILIES: dict[str, Family] = {"entry-quality": ENTRY}
+FAMILIES: dict[str, Family] = {"entry-quality": ENTRY, "match-quality": MATCH}

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 FORMAT = "2"
 LABELS = ("right", "wrong")
@@ -40,6 +40,20 @@ class Family:
     files: tuple[str, ...]
     parts: Callable[[Mapping[str, str], Mapping[str, str]], Any]
     card: Callable[[Mapping[str, str], Mapping[str, Any]], str]
+
+
+class HasParts(Protocol):
+    """An artifact, as far as its family's parts go."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        ...
+
+    @property
+    def parts(self) -> object:
+        """What its family adds."""
+        ...
 
 
 def schema_of(version: str, names: tuple[str, ...]) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from engine.errors import UserError
 from qc_models.entry.card import render
 from qc_models.entry.cells import NAMES, schema_hash
 from qc_models.entry.profile import Profile
 from qc_models.entry.scoring import RecordScore
-from qc_models.family import Family, thresholds_of
+from qc_models.family import Family, HasParts, thresholds_of
 
 NAME = "entry-quality"
 PROFILE = "profile.json"
@@ -31,20 +30,6 @@ class EntryParts:
     def profile(self) -> Profile:
         """Return a fresh profile; whoever serves owns one, because it takes note of what passes through."""
         return Profile.from_json(self.profile_text)
-
-
-class HasParts(Protocol):
-    """An artifact, as far as its family's parts go."""
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        ...
-
-    @property
-    def parts(self) -> object:
-        """What its family adds."""
-        ...
 
 
 def entry_parts(artifact: HasParts) -> EntryParts:
