@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from engine.definition import Workflow
 from engine.errors import UserError
 from engine.ledger import models as registry
-from engine.ledger.database import Database
 from engine.sources import read_source
 from engine.values import Record, decode
 from qc_models.artifact import Artifact
 from qc_models.card import card
 from qc_models.evaluation import evaluate
-from qc_models.store import ModelStore
+from qc_models.match.cli import MatchDesk, add_match_verbs
 
 if TYPE_CHECKING:
     from qc_models.export import Trained
@@ -32,33 +30,8 @@ Version = Annotated[str | None, typer.Option(help="Which version; default: the c
 WorkflowPath = Annotated[Path, typer.Argument(help="The workflow whose records the model inspects.")]
 
 
-class ModelDesk(Protocol):
+class ModelDesk(MatchDesk, Protocol):
     """What the verbs need of the one who runs them; the runner provides it."""
-
-    @property
-    def database(self) -> Database:
-        """The ledger."""
-        ...
-
-    @property
-    def models(self) -> ModelStore:
-        """The folder of artifacts."""
-        ...
-
-    @property
-    def models_dir(self) -> Path:
-        """Where artifacts are written."""
-        ...
-
-    @property
-    def console(self) -> Console:
-        """Standard output."""
-        ...
-
-    @property
-    def user(self) -> str:
-        """Who sits here."""
-        ...
 
     def load(self, path: Path) -> Workflow:
         """Load one definition."""
@@ -94,7 +67,7 @@ def train_and_register(desk: ModelDesk, workflow: Workflow, history: Sequence[Re
     return trained
 
 
-def register(desk: ModelDesk, artifact: Artifact, metrics: dict[str, Any]) -> None:
+def register(desk: MatchDesk, artifact: Artifact, metrics: dict[str, Any]) -> None:
     """Enter a verified artifact in the ledger, if it is not there yet."""
     row = registry.ModelRow(artifact.name, artifact.version, "challenger", artifact.sha256, metrics)
     registry.register(desk.database, row, desk.user)
@@ -122,6 +95,7 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
         workflow: WorkflowPath,
         source: Annotated[Path, typer.Option(help="Records file or folder, as `run --source` takes it.")],
         truth: Annotated[Path, typer.Option(help="JSON: reference to the list of its wrong fields.")],
+        name: Name = NAME,
         version: Version = None,
         as_json: AsJson = False,
     ) -> None:
@@ -129,7 +103,7 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
         desk = open_desk()
         definition = desk.load(workflow)
         records = {item.reference: item.payload for item in read_source(definition, source).items}
-        figures = evaluate(desk.models.get(NAME, version), records, _read_truth(truth))
+        figures = evaluate(desk.models.get(name, version), records, _read_truth(truth))
         _print(desk, figures.as_dict(), as_json=as_json)
 
     @app.command("card")
@@ -169,6 +143,7 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
         left = registry.rollback(desk.database, name, previous.version, desk.user, sha256=artifact.sha256)
         desk.console.print(f"{name} {previous.version} is champion again; {left} is retired")
 
+    add_match_verbs(app, open_desk, register=register, show=_print)
     return app
 
 

@@ -37,8 +37,8 @@ Says how likely a proposed reconciliation match is wrong, and why. It decides no
 
 ## How good
 
-On candidates of bank lines that the scoring model had not seen; review at or over probability
-{metrics["threshold"]:.4f}, calibrated to {metrics["expected_share"]:.1%} wrong matches.
+On the {metrics["proposed"]} candidates that no rival beats, of bank lines that the scoring model had not seen; review
+at or over probability {metrics["threshold"]:.4f}, calibrated to {metrics["expected_share"]:.1%} wrong matches.
 
 | | |
 |---|---|

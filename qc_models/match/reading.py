@@ -39,6 +39,11 @@ def read_labelled(path: Path) -> list[Labelled]:
     return _read(path, _LABELLED)
 
 
+def write_lines(path: Path, lines: Iterable[Line]) -> None:
+    """Write the lines of one side as `read_lines` reads them."""
+    path.write_bytes(b"".join(_LINES.dump_json(one, exclude_defaults=True) + b"\n" for one in lines))
+
+
 def write_labelled(path: Path, judged: Iterable[Labelled]) -> None:
     """Write judged candidates as `read_labelled` reads them."""
     path.write_bytes(b"".join(_LABELLED.dump_json(one, exclude_defaults=True) + b"\n" for one in judged))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,8 @@ class _Fitted:
     platt: Platt
     held_out: Floats
     """Calibrated probabilities of each candidate by a model that saw none of its bank line."""
+    proposed: NDArray[np.bool_]
+    """Candidates that no rival beats: those that a matcher would propose. Calibration and threshold are theirs."""
     threshold: float
 
 
@@ -101,9 +104,7 @@ def train(
             "seed": seed,
             "threshold": fitted.threshold,
             "expected_share": expected_share,
-            "auc": float(roc_auc_score(wrong, fitted.held_out)),
-            **_calibrated(fitted, wrong, expected_share),
-            "validation": measure(fitted.held_out >= fitted.threshold, wrong, kinds).as_dict(),
+            **_figures(fitted, wrong, kinds, expected_share),
         },
         files={TYPICAL: typical_text(typical(rows[~wrong]))},
         own={"platt": fitted.platt.as_text()},
@@ -149,14 +150,30 @@ def _fit(
     raw = np.empty(len(rows))
     for seen, unseen in GroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, wrong, groups):
         raw[unseen] = boost(rows[seen], wrong[seen], seed, trees, weights[seen]).predict_proba(rows[unseen])[:, 1]
-    line = LogisticRegression(C=1e6, max_iter=1000).fit(log_odds(raw)[:, None], wrong)
-    platt = Platt(float(line.coef_[0, 0]), float(line.intercept_[0])).moved(float(wrong.mean()), expected)
+    proposed = _proposed(sets, wrong)
+    line = LogisticRegression(C=1e6, max_iter=1000).fit(log_odds(raw[proposed])[:, None], wrong[proposed])
+    platt = Platt(float(line.coef_[0, 0]), float(line.intercept_[0])).moved(float(wrong[proposed].mean()), expected)
     held_out = platt.probabilities(raw)
-    threshold = best_threshold(held_out, wrong, expected, beta=BETA)
-    return _Fitted(boost(rows, wrong, seed, trees, weights), platt, held_out, threshold)
+    threshold = best_threshold(held_out[proposed], wrong[proposed], expected, beta=BETA)
+    return _Fitted(boost(rows, wrong, seed, trees, weights), platt, held_out, proposed, threshold)
 
 
-def _calibrated(fitted: _Fitted, wrong: NDArray[np.bool_], share: float) -> dict[str, float]:
-    """Return Brier score and calibration error at the share of wrong matches among the examples."""
-    back = Platt().moved(share, float(wrong.mean())).probabilities(fitted.held_out)
-    return {"brier": brier(back, wrong), "calibration_error": calibration_error(back, wrong)}
+def _proposed(sets: Sequence[Examples], wrong: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which candidates no rival beats; all of them if that leaves too few right or wrong ones to learn from."""
+    best = np.array([pair.margin is None or pair.margin >= 0 for one in sets for pair in one.pairs])
+    few = min(wrong[best].sum(), (~wrong[best]).sum()) < LEAST_OF_EACH
+    return np.ones(len(wrong), dtype=bool) if few else best
+
+
+def _figures(fitted: _Fitted, wrong: NDArray[np.bool_], kinds: Sequence[str], expected: float) -> dict[str, Any]:
+    """Return how good the held-out probabilities of proposed candidates are; calibration at the examples' own share."""
+    found, truth = fitted.held_out[fitted.proposed], wrong[fitted.proposed]
+    back = Platt().moved(expected, float(truth.mean())).probabilities(found)
+    named = [kind for kind, kept in zip(kinds, fitted.proposed, strict=True) if kept]
+    return {
+        "proposed": len(truth),
+        "auc": float(roc_auc_score(truth, found)),
+        "brier": brier(back, truth),
+        "calibration_error": calibration_error(back, truth),
+        "validation": measure(found >= fitted.threshold, truth, named).as_dict(),
+    }

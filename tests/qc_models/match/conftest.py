@@ -13,7 +13,7 @@ from tests.qc_models.match.world import World, world
 
 @pytest.fixture(scope="session")
 def lists() -> World:
-    return world(800, 1)
+    return world(500, 1)
 
 
 @pytest.fixture(scope="session")
