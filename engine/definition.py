@@ -14,7 +14,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator
 
 from engine.values import FieldSpec, Formats
 
@@ -98,6 +98,17 @@ class Review(Frozen):
 
     audit_sample: float = Field(0.02, ge=0, le=1, description="Share of passed items drawn at random for review.")
     four_eyes_over: dict[str, Decimal] = Field(default_factory=dict, description="Fields over which two people decide.")
+    segments: dict[str, Literal["each"] | tuple[Decimal, ...]] = Field(
+        default_factory=dict, description="Groups whose rates are held apart: field: each, or the bounds of its bands."
+    )
+
+    @field_validator("segments")
+    @classmethod
+    def _rising(cls, segments: dict[str, Any]) -> dict[str, Any]:
+        for name, bounds in segments.items():
+            if bounds != "each" and (not bounds or list(bounds) != sorted(set(bounds))):
+                raise ValueError(f"{name}: write `each`, or rising bounds like [100, 1000]")
+        return segments
 
 
 class Target(Frozen):
