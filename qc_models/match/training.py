@@ -22,6 +22,7 @@ from qc_models import export
 from qc_models.calibration import Floats, Platt, brier, calibration_error, log_odds
 from qc_models.entry.fitting import best_threshold
 from qc_models.family import REVIEW
+from qc_models.importance import importance
 from qc_models.match.examples import Examples
 from qc_models.match.family import MATCH, TYPICAL, typical_text
 from qc_models.match.features import NAMES, Matrix, matrix
@@ -54,6 +55,8 @@ class _Fitted:
     proposed: NDArray[np.bool_]
     """Candidates that no rival beats: those that a matcher would propose. Calibration and threshold are theirs."""
     threshold: float
+    importance: list[dict[str, Any]]
+    """What the model leans on, measured on candidates that it had not seen."""
 
 
 def train(
@@ -105,6 +108,7 @@ def train(
             "threshold": fitted.threshold,
             "expected_share": expected_share,
             **_figures(fitted, wrong, kinds, expected_share),
+            "importance": fitted.importance,
         },
         files={TYPICAL: typical_text(typical(rows[~wrong]))},
         own={"platt": fitted.platt.as_text()},
@@ -149,13 +153,15 @@ def _fit(
     weights = np.concatenate([np.full(len(one.pairs), min(HEAVIEST, most / len(one.pairs))) for one in sets])
     raw = np.empty(len(rows))
     for seen, unseen in GroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, wrong, groups):
-        raw[unseen] = boost(rows[seen], wrong[seen], seed, trees, weights[seen]).predict_proba(rows[unseen])[:, 1]
+        model = boost(rows[seen], wrong[seen], seed, trees, weights[seen])
+        raw[unseen] = model.predict_proba(rows[unseen])[:, 1]
+    leans_on = importance(model, rows[unseen], wrong[unseen], NAMES, seed)
     proposed = _proposed(sets, wrong)
     line = LogisticRegression(C=1e6, max_iter=1000).fit(log_odds(raw[proposed])[:, None], wrong[proposed])
     platt = Platt(float(line.coef_[0, 0]), float(line.intercept_[0])).moved(float(wrong[proposed].mean()), expected)
     held_out = platt.probabilities(raw)
     threshold = best_threshold(held_out[proposed], wrong[proposed], expected, beta=BETA)
-    return _Fitted(boost(rows, wrong, seed, trees, weights), platt, held_out, proposed, threshold)
+    return _Fitted(boost(rows, wrong, seed, trees, weights), platt, held_out, proposed, threshold, leans_on)
 
 
 def _proposed(sets: Sequence[Examples], wrong: NDArray[np.bool_]) -> NDArray[np.bool_]:
