@@ -48,21 +48,28 @@ class Population:
 class History:
     """Matches that people or proven rules have closed: which payer belongs to which party, with what lag in days."""
 
-    together: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
-    by_payer: Counter[str] = field(default_factory=Counter)
+    together: dict[tuple[str, str], list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
+    by_payer: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, pair: Pair) -> None:
         """Remember a closed match; its first lines speak for it."""
-        payer, party = payer_of(pair.bank), party_of(pair.book)
+        payer, party, bank_id = payer_of(pair.bank), party_of(pair.book), pair.bank.lines[0].id
         if payer and party:
-            self.together[payer, party].append(lag_of(pair))
-            self.by_payer[payer] += 1
+            self.together[payer, party].append((bank_id, lag_of(pair)))
+            self.by_payer[payer].append(bank_id)
 
-    def look(self, pair: Pair) -> tuple[int, int, float | None]:
-        """Return how often this payer was matched with this party, with others, and how far off the usual lag it is."""
-        payer, party = payer_of(pair.bank), party_of(pair.book)
-        lags = self.together.get((payer, party), ()) if payer and party else ()
-        return len(lags), self.by_payer[payer] - len(lags), lag_of(pair) - median(lags) if lags else None
+    def look(self, pair: Pair) -> tuple[int, int, float | None] | None:
+        """Return how often this payer was matched with this party, with others, and how far off the usual lag it is.
+
+        A match of this very bank line does not count. None: the payer is not known.
+        """
+        payer, party, bank_id = payer_of(pair.bank), party_of(pair.book), pair.bank.lines[0].id
+        known = self.by_payer.get(payer, ()) if payer else ()
+        total = len(known) - known.count(bank_id)
+        if not total:
+            return None
+        lags = [lag for one, lag in self.together.get((payer, party), ()) if one != bank_id]
+        return len(lags), total - len(lags), lag_of(pair) - median(lags) if lags else None
 
 
 @dataclass

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from engine.errors import UserError
 from qc_models.match import corruption, grouping
 from qc_models.match.candidates import Index, candidates, ranked
-from qc_models.match.context import Context
+from qc_models.match.context import Context, payer_of
 from qc_models.match.features import AT, matrix
 from qc_models.match.pair import Line, Pair, Side, one_to_one
 from qc_models.match.rules import evidence
@@ -71,7 +71,7 @@ def self_made(bank: Sequence[Line], book: Sequence[Line], *, seed: int, closed: 
         bank: All bank lines of a period.
         book: All lines of the books of that period.
         seed: Decides every draw.
-        closed: Matches that people have closed, for the history of who pays whom.
+        closed: Matches that people have closed earlier, for the history of who pays whom.
 
     Raises:
         UserError: fewer than 100 matches are beyond doubt.
@@ -93,7 +93,7 @@ def self_made(bank: Sequence[Line], book: Sequence[Line], *, seed: int, closed: 
     grouped = [line for group in groups for line in group.bank]
     seen = [*(line for line in bank if line.id not in touched), *moved, *grouped]
     left = [line for line in book if line.id not in fates.gone]
-    context = Context.of(seen, left, closed)
+    context = Context.of(seen, left, [*closed, *_remembered(sure, rng)])
     singles = candidates(seen, left, context)
     pairs = ranked([*singles, *(pair for group in groups for pair in (group.right, group.wrong))], context)
     ours = {line.id for line in (*moved, *grouped)}
@@ -104,6 +104,12 @@ def self_made(bank: Sequence[Line], book: Sequence[Line], *, seed: int, closed: 
     wrong = np.array([kind != "" for kind in kinds])
     everything = (*known, *pairs[len(singles) :], *(pair for _, pair in spoilt))
     return Examples(everything, wrong, tuple(kinds), context, "made of the two lists themselves")
+
+
+def _remembered(sure: Sequence[tuple[Line, Line]], rng: random.Random) -> list[Pair]:
+    """Return the undoubted matches of every second payer, so that payers with and without a history are learned."""
+    known = {payer: rng.random() < 0.5 for payer in sorted({payer_of(Side((bank,))) for bank, _ in sure})}  # noqa: PLR2004
+    return [one_to_one(bank, line) for bank, line in sure if known[payer_of(Side((bank,)))]]
 
 
 def _spoilt(

@@ -52,7 +52,6 @@ def matrix(pairs: Sequence[Pair], context: Context) -> Matrix:
 
 
 def _shape(pair: Pair, context: Context) -> tuple[float, ...]:
-    seen, others, lag_off = context.history.look(pair)
     return (
         float(len(pair.bank.lines)),
         float(len(pair.book.lines)),
@@ -62,10 +61,16 @@ def _shape(pair: Pair, context: Context) -> tuple[float, ...]:
         _known(pair.rival_score),
         _known(pair.margin),
         _NAN if pair.alternatives is None else log1p(pair.alternatives),
-        log1p(seen),
-        log1p(others),
-        _known(lag_off),
+        *_history(pair, context),
     )
+
+
+def _history(pair: Pair, context: Context) -> tuple[float, float, float]:
+    found = context.history.look(pair)
+    if found is None:
+        return _NAN, _NAN, _NAN
+    seen, others, lag_off = found
+    return log1p(seen), log1p(others), _known(lag_off)
 
 
 def _spread(pair: Pair) -> float:

@@ -170,7 +170,7 @@ def _rivals(pair: Pair, row: Matrix, context: Context) -> Finding:
 
 
 def _history(pair: Pair, row: Matrix, context: Context) -> Finding:
-    seen, others, _ = context.history.look(pair)
+    seen, others, _ = context.history.look(pair) or (0, 0, None)
     payer, party = payer_of(pair.bank), party_of(pair.book)
     if others and not seen:
         text = f"{payer} was matched {others} times, never with {party}"

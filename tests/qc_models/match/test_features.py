@@ -65,11 +65,12 @@ def test_a_group_is_as_good_as_its_worst_line() -> None:
 
 
 def test_earlier_matches_of_a_payer_count() -> None:
-    closed = [one_to_one(BANK, BOOK)] * 3
-    context = Context.of([BANK], [BOOK], closed)
-    assert row(one_to_one(BANK, BOOK), context)["history_count"] == pytest.approx(np.log1p(3))
+    closed = [one_to_one(replace(BANK, id=f"B0{number}"), BOOK) for number in range(3)]
+    context = Context.of([BANK], [BOOK], [*closed, one_to_one(BANK, BOOK)])
+    assert row(one_to_one(BANK, BOOK), context)["history_count"] == pytest.approx(np.log1p(3)), "not by itself"
     stranger = replace(BOOK, name="Somebody Else")
     assert row(one_to_one(BANK, stranger), context)["history_others"] == pytest.approx(np.log1p(3))
+    assert np.isnan(row(one_to_one(replace(BANK, name="Nobody Knows"), BOOK), context)["history_count"])
 
 
 def test_many_at_once_are_the_same_as_one_by_one() -> None:
