@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from engine.definition import Workflow
 from engine.errors import UserError
 from engine.ports import Case, Finding, Score, Verdict
@@ -31,19 +33,19 @@ class Countersigner:
                 standing = self._standing(workflow, spec.params, case)
                 judgement = judged(spec.params, case, self._models, standing.review_at)
                 found.extend(judgement.findings())
-                if standing.held is not None:
+                if standing.held is not None and standing.held not in found:
                     found.append(standing.held)
                 held = held or standing.held is not None
                 score = judgement.score if score is None else score
                 first = standing if first is None else first
             else:
                 found.extend(CHECKS[spec.kind](spec.params, case, self._models))
-        decision = "review" if found else "pass"
+        decision: Literal["pass", "review"] = "review" if found else "pass"
         pins, certificate = (first.pins, first.certificate) if first else (None, None)
         return Verdict(decision, tuple(found), score, pins=pins, certificate=certificate, held=held)
 
     def _standing(self, workflow: Workflow, params: ModelParams, case: Case) -> Standing:
         try:
             return self._standings.standing(workflow, params, case)
-        except UserError:  # there is no model that could be trusted, as `judged` will say
-            return Standing()
+        except UserError as error:  # no model, or no certificate, that could be trusted
+            return Standing(held=Finding("model", "model_unusable", str(error)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -47,19 +48,40 @@ def counters(database: Database) -> str:
     return f"{newest} {again[0]} {again[1].isoformat() if again[1] else ''}"
 
 
-def decided_between(database: Database, workflow: str, since: datetime | None, upto: datetime) -> list[int]:
-    """Return the items of a workflow that somebody decided on after `since` and up to `upto`, in that order."""
+@dataclass(frozen=True)
+class Decided:
+    """An item that people decided on in a while."""
+
+    item_id: int
+    anew: bool
+    """Whether it was decided; otherwise it was only looked at again."""
+    turned: bool
+    """Whether somebody who looked again, without knowing, calls wrong what was called right."""
+
+
+def decided_between(database: Database, workflow: str, since: datetime | None, upto: datetime) -> list[Decided]:
+    """Return the items of a workflow that people decided on after `since` and up to `upto`, in that order."""
     second = t.second_reviews
-    first = sa.select(t.reviews.c.item_id, t.reviews.c.created_at.label("at")).where(t.reviews.c.created_at <= upto)
-    again = sa.select(second.c.item_id, second.c.decided_at.label("at")).where(second.c.decided_at <= upto)
-    if since is not None:
-        first = first.where(t.reviews.c.created_at > since)
-        again = again.where(second.c.decided_at > since)
-    both = sa.union_all(first, again).subquery()
-    query = sa.select(both.c.item_id).join(t.items, t.items.c.id == both.c.item_id)
-    query = query.where(t.items.c.workflow == workflow).order_by(both.c.at, both.c.item_id)
+    first = sa.select(t.reviews.c.item_id, t.reviews.c.created_at.label("at"), sa.true().label("anew"))
+    turned = sa.and_(second.c.kind == "blind", second.c.decision != "accept", t.reviews.c.decision == "accept")
+    again = sa.select(
+        second.c.item_id, second.c.decided_at.label("at"), sa.false().label("anew"), turned.label("turned")
+    )
+    again = again.join(t.reviews, t.reviews.c.id == second.c.review_id).where(second.c.decision.is_not(None))
+    first, again = _within(first, t.reviews.c.created_at, since, upto), _within(again, second.c.decided_at, since, upto)
+    both = sa.union_all(first.add_columns(sa.false().label("turned")), again).subquery()
+    query = sa.select(both.c.item_id, both.c.anew, both.c.turned).join(t.items, t.items.c.id == both.c.item_id)
+    found: dict[int, Decided] = {}
     with database.read() as connection:
-        return list(dict.fromkeys(connection.execute(query).scalars()))
+        for row in connection.execute(query.where(t.items.c.workflow == workflow).order_by(both.c.at, both.c.item_id)):
+            known = found.get(row.item_id, Decided(row.item_id, anew=False, turned=False))
+            anew, turned_ = known.anew or bool(row.anew), known.turned or bool(row.turned)
+            found[row.item_id] = Decided(row.item_id, anew=anew, turned=turned_)
+    return list(found.values())
+
+
+def _within(query: sa.Select[Any], at: sa.Column[Any], since: datetime | None, upto: datetime) -> sa.Select[Any]:
+    return query.where(at <= upto) if since is None else query.where(at <= upto, at > since)
 
 
 def waiting_since(database: Database, workflow: str) -> datetime | None:
@@ -106,8 +128,10 @@ class ReviewerCounts:
 def reviewer_counts(database: Database, workflow: str) -> ReviewerCounts:
     """Count what people said of the canaries of a workflow, and where two looked without knowing of each other."""
     said = sa.select(t.canaries.c.item_id, t.canaries.c.planted, t.reviews.c.decision)
-    said = said.join(t.items, t.items.c.id == t.canaries.c.item_id).join(
-        t.reviews, t.reviews.c.item_id == t.canaries.c.item_id
+    said = (
+        said.select_from(t.canaries)
+        .join(t.items, t.items.c.id == t.canaries.c.item_id)
+        .join(t.reviews, t.reviews.c.item_id == t.canaries.c.item_id)
     )
     first = t.reviews.c.decision != "accept"
     second = t.second_reviews.c.decision != "accept"

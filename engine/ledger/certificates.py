@@ -64,9 +64,20 @@ def receipt_hash(receipt: Mapping[str, Any]) -> str:
 
 def next_recalibration(database: Database, workflow: str) -> int:
     """Return the number of the next look at the audits of a workflow, from 1."""
-    last = sa.select(sa.func.max(t.certificates.c.recalibration)).where(t.certificates.c.workflow == workflow)
     with database.read() as connection:
-        return int(connection.execute(last).scalar_one() or 0) + 1
+        return next_number(connection, workflow)
+
+
+def next_number(connection: Connection, workflow: str) -> int:
+    """Return the same in a transaction that goes on."""
+    last = sa.select(sa.func.max(t.certificates.c.recalibration)).where(t.certificates.c.workflow == workflow)
+    return int(connection.execute(last).scalar_one() or 0) + 1
+
+
+def newest_verdict(connection: Connection, scope: str) -> int:
+    """Return the largest id of a verdict under a scope; 0 without any."""
+    query = sa.select(sa.func.max(t.verdicts.c.id)).where(t.verdicts.c.scope == scope)
+    return int(connection.execute(query).scalar_one() or 0)
 
 
 def issue(
@@ -90,7 +101,9 @@ def issue(
         row |= {"receipt": dict(receipt), "sha256": receipt_hash(receipt), "issued_at": database.clock.now()}
         made = insert_new(connection, t.certificates, [row], t.certificates.c.id)
         if not made:
-            raise UserError(f"{scope.workflow}: look {recalibration} at the audits was made by another process meanwhile")
+            raise UserError(
+                f"{scope.workflow}: look {recalibration} at the audits was made by another process meanwhile"
+            )
         if threshold is not None:
             older = sa.and_(t.certificates.c.scope == scope.hash, t.certificates.c.id < made[0].id)
             _revoke(connection, database, older, f"replaced by certificate {made[0].id}", actor)
@@ -154,11 +167,11 @@ def history(database: Database, workflow: str) -> list[Issued]:
 def scopes(database: Database, workflow: str | None = None) -> list[Scope]:
     """Return the scopes that something was inspected under, that of the newest verdict first."""
     of_scope = t.verdicts.alias("of_scope")
-    newest = (
-        sa.select(sa.func.max(of_scope.c.id)).where(of_scope.c.scope == t.scopes.c.hash).scalar_subquery()
+    newest = sa.select(sa.func.max(of_scope.c.id)).where(of_scope.c.scope == t.scopes.c.hash).scalar_subquery()
+    query = sa.select(
+        t.scopes.c.hash, t.scopes.c.workflow, t.scopes.c.pins, t.verdicts.c.id, t.verdicts.c.definition_hash
     )
-    query = sa.select(t.scopes.c.hash, t.scopes.c.workflow, t.scopes.c.pins, t.verdicts.c.id, t.verdicts.c.definition_hash)
-    query = query.join(t.verdicts, t.verdicts.c.id == newest).order_by(t.verdicts.c.id.desc())
+    query = query.select_from(t.scopes).join(t.verdicts, t.verdicts.c.id == newest).order_by(t.verdicts.c.id.desc())
     if workflow is not None:
         query = query.where(t.scopes.c.workflow == workflow)
     with database.read() as connection:

@@ -21,7 +21,8 @@ class ModelParams(Frozen):
     max_residual_error: float = Field(0.0001, gt=0, lt=1, description="Largest share of wrong outputs among passes.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence with which that must hold.")
     until_proven: Literal["review", "model"] = Field(
-        "review", description="What decides while that is not proven: a person (of everything), or the model's threshold."
+        "review",
+        description="What decides while that is not proven: a person (of everything), or the model's threshold.",
     )
     threshold: float | None = Field(
         None, ge=0, le=1, description="Review at or over this probability, proven or not; default: what is proven."

@@ -80,4 +80,6 @@ def sample_of(outputs: Iterable[Inspected], workflow: Workflow, now: datetime) -
     kept = [audit for audit in drawn if before is None or audit.at < before]
     overdue = sum(audit.wrong is None for audit in kept)
     known = [replace(audit, wrong=True) if audit.wrong is None else audit for audit in kept]
-    return Sample(known, {one.key: groups[one.key] for one in known if one.key in groups}, len(waiting), overdue, before)
+    return Sample(
+        known, {one.key: groups[one.key] for one in known if one.key in groups}, len(waiting), overdue, before
+    )

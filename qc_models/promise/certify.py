@@ -119,6 +119,7 @@ def certify(database: Database, subject: Subject, actor: str) -> Certified:
     )
     missing = math.ceil(found.missing / CHOOSING)
     there = len(look.sample.audits)
+    reason = _reason(found, promise, look.eyes, there, missing)
     receipt = {
         "workflow": subject.scope.workflow,
         "promise": asdict(promise),
@@ -136,11 +137,11 @@ def certify(database: Database, subject: Subject, actor: str) -> Certified:
         "overdue": look.sample.overdue,
         "missing": missing,
         "coverage": found.coverage,
-        "reason": _reason(found, promise, look.eyes, there, missing),
+        "reason": reason,
     }
     threshold = None if proof is None else found.review_at
     issued = certificates.issue(database, subject.scope, look.number, threshold, receipt, actor)
-    return Certified(issued, found, there, missing, receipt["reason"])
+    return Certified(issued, found, there, missing, reason)
 
 
 def rows_of(audits: Sequence[Audit]) -> list[dict[str, Any]]:

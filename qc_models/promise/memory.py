@@ -28,8 +28,6 @@ class ScopeMemory:
     """The watch looks at the audits when so many are there; None: not before they were counted, or no need."""
     lot: tuple[int, int] = (0, 0)
     """Wrong and audited ones of the lot that is being filled."""
-    counted: tuple[int, ...] = ()
-    """Items of the newest decisions, lest one be counted twice."""
 
 
 @dataclass(frozen=True)
@@ -78,5 +76,4 @@ def _scope_dict(one: ScopeMemory) -> dict[str, Any]:
 
 def _read_scope(stored: Mapping[str, Any]) -> ScopeMemory:
     watch = Watch.from_json(stored["watch"]) if stored["watch"] else None
-    tuples = {name: tuple(stored[name]) for name in ("lot", "counted")}
-    return ScopeMemory(**{**stored, **tuples, "watch": watch})  # type: ignore[arg-type]
+    return ScopeMemory(watch, stored["after"], stored["there"], stored["look_at"], tuple(stored["lot"]))

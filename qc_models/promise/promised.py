@@ -1,8 +1,8 @@
 """What a definition promises, in the numbers that the statistics take, and how its error budget is shared out.
 
 Declared beforehand, and the same for every look: with canaries, four fifths of delta go to the threshold and one fifth
-to the reviewers' sensitivity; without any, all of it goes to the threshold, and the promise says that it holds if audits
-are right. Half of the audits, by a hash of the record, choose the threshold; the other half only report on it.
+to the reviewers' sensitivity; without any, all of it goes to the threshold, and the promise says that it holds if
+audits are right. Half of the audits, by a hash of the record, choose the threshold; the other half only report on it.
 """
 
 from __future__ import annotations
@@ -90,9 +90,15 @@ def pairs_of(counts: ReviewerCounts) -> SecondReviews | None:
 
 
 def needed(promise: Promise, eyes: Eyes, look: int) -> int | None:
-    """Return how many audits without a defect look number `look` wants at least; None: no number is enough."""
+    """Return how many audits without a defect look number `look` wants; None: no number is enough.
+
+    So many that the half that chooses, as the hash happens to cut it, has enough with two standard deviations to spare.
+    """
     tested = promise.alpha * eyes.sensitivity
-    return math.ceil(least(tested, spend(eyes.threshold_delta, look)) / CHOOSING) if tested > 0 else None
+    if tested <= 0:
+        return None
+    half = least(tested, spend(eyes.threshold_delta, look))
+    return math.ceil((1 + math.sqrt(1 + half / CHOOSING)) ** 2)
 
 
 def model_check(workflow: Workflow) -> ModelParams | None:

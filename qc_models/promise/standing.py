@@ -99,7 +99,9 @@ def not_proven(params: ModelParams, known: ScopeMemory) -> Finding:
     """Say how many audits are missing until something may pass."""
     promise = Promise.of(params)
     missing, there = missing_of(promise, known), known.there
-    said = f"nothing is proven yet at {percent(promise.alpha)}: {missing:,} audited records without an error are missing"
+    said = (
+        f"nothing is proven yet at {percent(promise.alpha)}: {missing:,} audited records without an error are missing"
+    )
     return Finding("model", NOT_PROVEN, f"{said}, {there:,} are there")
 
 
