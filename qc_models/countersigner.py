@@ -13,7 +13,7 @@ from qc_models.registry import CHECKS
 
 
 class Countersigner:
-    """The product's inspector (`engine.ports.Inspector`): read-back, rules, and the trained model as far as it is proven."""
+    """The product's inspector (`engine.ports.Inspector`): read-back, rules, the model as far as it is proven."""
 
     def __init__(self, models: Judge, standings: Standings | None = None) -> None:
         self._models = models
