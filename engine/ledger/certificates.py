@@ -157,6 +157,48 @@ def receipt_of(database: Database, certificate_id: int) -> dict[str, Any]:
     return dict(row.receipt)
 
 
+def newest_look(database: Database, scope: str) -> Issued | None:
+    """Return the newest look at the audits of a scope, whatever it found."""
+    query = sa.select(*_SMALL).where(t.certificates.c.scope == scope).order_by(t.certificates.c.id.desc())
+    with database.read() as connection:
+        row = connection.execute(query.limit(1)).first()
+    return Issued(**row._asdict()) if row else None
+
+
+@dataclass(frozen=True)
+class PassedItem:
+    """An item and its newest verdict, as far as a receipt tells of them."""
+
+    item_id: int
+    workflow: str
+    reference: str
+    state: str
+    decision: str
+    probability: float | None
+    threshold: float | None
+    model: str | None
+    model_version: str | None
+    certificate_id: int | None
+    inspected_at: datetime
+
+
+def verdict_on(database: Database, item_id: int) -> PassedItem:
+    """Return an item with its newest verdict.
+
+    Raises:
+        UserError: there is no such item, or nothing was inspected of it.
+    """
+    of_item = [t.items.c.workflow, t.items.c.reference, t.items.c.state]
+    of_verdict = [t.verdicts.c[name] for name in ["decision", "probability", "threshold", "model", "model_version"]]
+    query = sa.select(t.verdicts.c.item_id, *of_item, *of_verdict, t.verdicts.c.certificate_id, t.verdicts.c.created_at)
+    query = query.join(t.items, t.items.c.id == t.verdicts.c.item_id).where(t.items.c.id == item_id)
+    with database.read() as connection:
+        row = connection.execute(query.order_by(t.verdicts.c.id.desc()).limit(1)).first()
+    if row is None:
+        raise UserError(f"nothing was inspected of an item {item_id}; `runner.py items list` shows what there is")
+    return PassedItem(*row)
+
+
 def history(database: Database, workflow: str) -> list[Issued]:
     """Return every look at a workflow's audits, newest first."""
     query = sa.select(*_SMALL).where(t.certificates.c.workflow == workflow).order_by(t.certificates.c.id.desc())

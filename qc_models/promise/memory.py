@@ -51,6 +51,10 @@ class Memory:
         kept = dict(list(others.items())[-(KEPT - 1) :]) | {scope: now}
         return replace(self, scopes=kept)
 
+    def sampled(self, now: Sampling) -> Memory:
+        """Return the state with another sampling."""
+        return replace(self, sampling=now)
+
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON; the scopes keep their order, newest last."""
         return {

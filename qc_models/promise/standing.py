@@ -98,11 +98,18 @@ class Promises:
 def not_proven(params: ModelParams, known: ScopeMemory) -> Finding:
     """Say how many audits are missing until something may pass."""
     promise = Promise.of(params)
-    missing, there = missing_of(promise, known), known.there
-    said = (
-        f"nothing is proven yet at {percent(promise.alpha)}: {missing:,} audited records without an error are missing"
-    )
-    return Finding("model", NOT_PROVEN, f"{said}, {there:,} are there")
+    said = f"nothing is proven yet at {percent(promise.alpha)}: {_short(promise, known)}"
+    return Finding("model", NOT_PROVEN, said)
+
+
+def unproven_sentence(promise: Promise, known: ScopeMemory) -> str:
+    """Say the same for reports."""
+    return f"{promise} is NOT proven: {_short(promise, known)}"
+
+
+def _short(promise: Promise, known: ScopeMemory) -> str:
+    missing = missing_of(promise, known)
+    return f"{missing:,} audited records without an error are missing, {known.there:,} are there"
 
 
 def missing_of(promise: Promise, known: ScopeMemory) -> int:

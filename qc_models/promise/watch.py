@@ -26,6 +26,7 @@ from qc_models.promise.certify import Certified, Subject, certify
 from qc_models.promise.counting import Counted, by_scope, count
 from qc_models.promise.memory import Memory, ScopeMemory, read_memory
 from qc_models.promise.promised import Promise, eyes_of, model_check, needed
+from qc_models.promise.standing import unproven_sentence
 
 ALARM, HELD = "quality.alarm", "quality.stopped"
 """Kinds of incidents: the rate is over what is promised; nothing passes."""
@@ -234,7 +235,7 @@ def put(connection: Connection, database: Database, workflow: Workflow, memory: 
         floor=state.floor(rates_of(workflow)),
         auto_pass=passes,
         reason=state.reason,
-        state=memory.as_dict(),
+        state={**memory.as_dict(), "said": _said(workflow, memory)},
     )
     sampling.put(connection, database, workflow.name, plan, _ACTOR)
     if passes:
@@ -244,6 +245,14 @@ def put(connection: Connection, database: Database, workflow: Workflow, memory: 
         open_incident(connection, database, HELD, workflow.name, "auto-pass", message)
     if state.level in {Level.NORMAL, Level.REDUCED}:
         close_incidents(connection, database, ALARM, workflow.name)
+
+
+def _said(workflow: Workflow, memory: Memory) -> str:
+    """Say for reports how far the newest scope is from being proven."""
+    params = model_check(workflow)
+    if params is None or not memory.scopes:
+        return "nothing was inspected yet"
+    return unproven_sentence(Promise.of(params), list(memory.scopes.values())[-1])
 
 
 def look_if_due(database: Database, workflow: Workflow, promise: Promise, scope: Scope) -> Certified | None:
