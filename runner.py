@@ -44,6 +44,7 @@ from engine.intake import new_items
 from engine.ledger import models, retention, runs, schema, workers
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
+from engine.ledger.proof import proof
 from engine.logs import FILE_NAME as LOG_FILE
 from engine.logs import configure
 from engine.metrics import RunReport, run_report
@@ -58,6 +59,7 @@ from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import build_model, read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
 from qc_models.fairness.watch import watch as watch_segments
+from qc_models.promise import Promises, build_quality, watch_rates
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
 
@@ -155,7 +157,7 @@ class Office:
         path = self.home / "reports" / f"run-{run_id:06d}.html"
         write_run_report(self.database, self.evidence, workflow, run_id, path, truth)
         if not quiet:
-            self.console.print(summary_table(report, path))
+            self.console.print(summary_table(report, path, proof(self.database, workflow.name)))
         return report
 
     def work(self, run_ids: list[int] | None, *, drain: bool = False) -> None:
@@ -172,7 +174,7 @@ class Office:
                 worker = Worker(
                     database=self.database,
                     office=bots,
-                    inspector=Countersigner(self.models),
+                    inspector=Countersigner(self.models, Promises(self.database, self.models)),
                     definitions=self.workflow,
                     evidence=self.evidence,
                     settings=self.settings,
@@ -190,6 +192,7 @@ WATCHERS: tuple[Callable[[Database], object], ...] = (
     workers.report_lost,
     watch_deadlines,
     lambda database: watch_segments(database, office.workflow),
+    lambda database: watch_rates(database, office.workflow),
 )
 """What every worker and scheduler sees to now and then."""
 Home = Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")]
@@ -292,7 +295,8 @@ def _ledger_line() -> CheckLine:
 def _finish(run_id: int, workflow: Workflow, *, as_json: bool) -> None:
     report = office.report(run_id, workflow, quiet=as_json)
     if as_json:
-        typer.echo(json.dumps(as_data(report), ensure_ascii=False))
+        told = {**as_data(report), "proof": as_data(proof(office.database, workflow.name))}
+        typer.echo(json.dumps(told, ensure_ascii=False))
     done = report.run.state == "done" and not report.figures.in_review
     raise typer.Exit(EXIT_DONE if done else EXIT_PERSON)
 
@@ -337,6 +341,7 @@ app.add_typer(build_review(lambda: office), name="review")
 app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
 app.add_typer(build_model(lambda: office), name="model")
+app.add_typer(build_quality(lambda: office), name="quality")
 
 if __name__ == "__main__":
     main()
