@@ -1,8 +1,8 @@
 """Tables in which several sources speak about the same entities: which column names which, and who copies whom.
 
 A source speaks of an entity once, so the two columns together are nearly a key, and the entity decides other columns in
-part. Copies are found as in Dong, Berti-Equille and Srivastava (2009), simplified: sources that agree nearly always count
-as one voice together.
+part. Copies are found as in Dong, Berti-Equille and Srivastava (2009), simplified: sources that agree nearly always are
+one voice together.
 """
 
 from __future__ import annotations
