@@ -31,7 +31,7 @@ class Detector:
         self._shape = (len(table.rows), len(table.columns))
         matrix = matrix_of(self.statistics)
         self._rules = rules.suspicions(matrix)
-        parts = [matrix, self._rules, self._column_marks()]
+        parts = [matrix, self._rules]
         if paired is not None:
             parts.append(_disagreement(table, paired))
         self._still = np.concatenate(parts, axis=2)
@@ -109,10 +109,6 @@ class Detector:
         opinions = learner.fit(cells[known], wrong.ravel(), cells, seed=self._seed, full=full)
         self._opinions = (len(rows), full, opinions.by_model)
         return opinions.by_model
-
-    def _column_marks(self) -> NDArray[np.float32]:
-        rows, columns = self._shape
-        return np.broadcast_to(np.eye(columns, dtype=np.float32), (rows, columns, columns)).copy()
 
 
 def _disagreement(table: Table, paired: Paired) -> NDArray[np.float32]:
