@@ -1,0 +1,52 @@
+"""The learner of few labels: a blend of boosting, logistic regression and randomised trees over all cells at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from qc_models.tables.features import Matrix
+
+Floats = NDArray[np.float64]
+_CLIP = 8.0
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """What each model says of every cell, one column a model."""
+
+    by_model: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """Return the blend."""
+        return np.asarray(self.by_model.mean(axis=1))
+
+
+def fit(known: Matrix, wrong: NDArray[np.bool_], cells: Matrix, *, seed: int, full: bool) -> Opinions:
+    """Train on the labelled cells and return the opinions on `cells`; `full` adds the slower models.
+
+    Both labels must occur in `wrong`.
+    """
+    with threadpool_limits(limits=1):  # on few cells a second thread only waits for the first
+        return _fit(known, wrong, cells, seed=seed, full=full)
+
+
+def _fit(known: Matrix, wrong: NDArray[np.bool_], cells: Matrix, *, seed: int, full: bool) -> Opinions:
+    boosting = HistGradientBoostingClassifier(
+        max_iter=150, max_leaf_nodes=15, min_samples_leaf=5, learning_rate=0.1, random_state=seed
+    )
+    linear = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=300))
+    opinions = [boosting.fit(known, wrong).predict_proba(cells)[:, 1]]
+    opinions.append(linear.fit(known, wrong).predict_proba(cells)[:, 1])
+    if full:
+        trees = ExtraTreesClassifier(300, min_samples_leaf=1, random_state=seed)
+        opinions.append(trees.fit(known, wrong).predict_proba(cells)[:, 1])
+    return Opinions(np.column_stack(opinions))
