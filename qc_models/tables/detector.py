@@ -15,7 +15,7 @@ from qc_models.tables.table import Paired, Table
 
 Floats = NDArray[np.float64]
 _FLAG = 0.5
-_RANDOM_ROWS = 3
+_PRIOR_ROWS = 3
 
 
 class Detector:
@@ -34,7 +34,7 @@ class Detector:
         parts = [matrix, self._rules, self._column_marks()]
         if paired is not None:
             parts.append(_disagreement(table, paired))
-        self._cells = np.concatenate(parts, axis=2).reshape(-1, sum(part.shape[2] for part in parts))
+        self._still = np.concatenate(parts, axis=2)
         self._prior = rules.composite(self._rules)
         if paired is not None:
             self._prior = np.maximum(self._prior, 0.9 * (parts[-1][:, :, 0] > 0))
@@ -63,8 +63,8 @@ class Detector:
             raise LookupError("every row is labelled")
         rng = np.random.default_rng((self._seed, len(self._labels)))
         by_model = self._by_model(full=False)
-        if len(self._labels) < _RANDOM_ROWS or by_model is None:
-            return int(rng.choice(free))
+        if len(self._labels) < _PRIOR_ROWS or by_model is None:
+            return picker.choose(self._prior, free, rng)
         return picker.choose(picker.doubt(by_model).reshape(self._shape), free, rng)
 
     def label(self, row: int, wrong: Collection[int]) -> None:
@@ -104,7 +104,9 @@ class Detector:
         if not wrong.any() or wrong.all():
             return None
         known = (rows[:, None] * self._shape[1] + np.arange(self._shape[1])).ravel()
-        opinions = learner.fit(self._cells[known], wrong.ravel(), self._cells, seed=self._seed, full=full)
+        cells = np.concatenate([self._still, self.statistics.chamber.matrix(self._labels)], axis=2)
+        cells = cells.reshape(-1, cells.shape[2])
+        opinions = learner.fit(cells[known], wrong.ravel(), cells, seed=self._seed, full=full)
         self._opinions = (len(rows), full, opinions.by_model)
         return opinions.by_model
 

@@ -13,6 +13,7 @@ from qc_models.tables import numbers, text
 from qc_models.tables.columns import Column, Floats, columns_of
 from qc_models.tables.dependencies import Dependency, Groups, discover, groups
 from qc_models.tables.table import Table
+from qc_models.tables.votes import Chamber, chamber_of
 
 Matrix = NDArray[np.float32]
 _COLUMN = ("log_count", "count_share", "missing", "missing_share", "unique_share", "number_column")
@@ -39,6 +40,7 @@ class Statistics:
     dependencies: tuple[Dependency, ...]
     told: tuple[tuple[tuple[Dependency, Groups], ...], ...]
     near: tuple[near.Neighbours, ...]
+    chamber: Chamber
 
 
 def statistics_of(table: Table, seed: int = 0) -> Statistics:
@@ -52,7 +54,8 @@ def statistics_of(table: Table, seed: int = 0) -> Statistics:
         )
         for target in range(len(columns))
     )
-    return Statistics(table, columns, tuple(dependencies), told, tuple(near.neighbours(column) for column in columns))
+    found = tuple(near.neighbours(column) for column in columns)
+    return Statistics(table, columns, tuple(dependencies), told, found, chamber_of(columns, dependencies))
 
 
 def matrix_of(statistics: Statistics) -> Matrix:

@@ -48,7 +48,7 @@ def _pattern(matrix: Matrix) -> Floats:
     """Suspect a pattern that hardly another row has, in a column where patterns are few."""
     rare = np.clip(-_of(matrix, "runs_others") / np.log(100.0) - 0.5, 0.0, 1.0)
     usual = np.exp(_of(matrix, "runs_share")).mean(axis=0, keepdims=True) if len(matrix) else rare
-    return rare * usual**2
+    return np.asarray(rare * usual**2)
 
 
 def _missing(matrix: Matrix) -> Floats:
