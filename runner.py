@@ -62,6 +62,7 @@ from qc_models.fairness.watch import watch as watch_segments
 from qc_models.promise import Promises, build_quality, watch_rates
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
+from qc_models.tables.cli import add_inspect
 
 EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
@@ -333,6 +334,7 @@ def main() -> None:
 add_definition_verbs(app, lambda: office)
 app.add_typer(build_db(lambda: office), name="db")
 add_erase(app, lambda: office)
+add_inspect(app, lambda: office)
 add_fixture_verbs(app, lambda: office, WORKFLOWS)
 add_plan_verbs(app, lambda: office)
 add_scheduler_verbs(app, lambda: office, watchers=WATCHERS)

@@ -51,16 +51,16 @@ class Detector:
         """Return the labels so far: the wrong columns by row."""
         return dict(self._labels)
 
-    def next(self) -> int:
-        """Return the row to label next; never one that is labelled.
+    def next(self, without: Collection[int] = ()) -> int:
+        """Return the row to label next; never one that is labelled, nor one of those that are to be left out.
 
         Raises:
-            LookupError: every row is labelled.
+            LookupError: there is no such row.
         """
         rows = self._shape[0]
-        free = np.array([row for row in range(rows) if row not in self._labels], dtype=np.int64)
+        free = np.array([row for row in range(rows) if row not in self._labels and row not in without], dtype=np.int64)
         if not len(free):
-            raise LookupError("every row is labelled")
+            raise LookupError("every row is labelled or left out")
         rng = np.random.default_rng((self._seed, len(self._labels)))
         by_model = self._by_model(full=False)
         if len(self._labels) < _PRIOR_ROWS or by_model is None:
@@ -78,9 +78,17 @@ class Detector:
         self._labels[row] = frozenset(wrong)
         self._opinions = None
 
-    def probabilities(self) -> Floats:
-        """Return P(cell is wrong): rows x columns. Before both labels were seen it is the rules' composite."""
-        by_model = self._by_model(full=True)
+    def forget(self, row: int) -> None:
+        """Take the label of a row back, if it has one."""
+        self._labels.pop(row, None)
+        self._opinions = None
+
+    def probabilities(self, *, quick: bool = False) -> Floats:
+        """Return P(cell is wrong): rows x columns. Before both labels were seen it is the rules' composite.
+
+        `quick` is content with the smaller model that `next` chooses by.
+        """
+        by_model = self._by_model(full=not quick)
         result = self._prior.copy() if by_model is None else by_model.mean(axis=1).reshape(self._shape)
         for row, wrong in self._labels.items():
             result[row] = [float(column in wrong) for column in range(self._shape[1])]

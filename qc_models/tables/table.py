@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -20,15 +20,23 @@ _MOST_BYTES = 2_000_000_000
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows; every value is a string, "" is an empty cell; all rows are as long as `columns`."""
+    """Columns and rows; every value is a string, "" is an empty cell; all rows are as long as `columns`.
+
+    `lines` says in which line of its file each row begins, for a table that was read from one.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for position, row in enumerate(self.rows):
             if len(row) != len(self.columns):
                 raise ValueError(f"row {position} has {len(row)} values where there are {len(self.columns)} columns")
+
+    def line(self, row: int) -> int:
+        """Return the line of the file in which a row begins, as if the header stood in line 1 if there is no file."""
+        return self.lines[row] if self.lines else row + 2
 
     def column(self, index: int) -> list[str]:
         """Return the values of one column, from the first row to the last."""
@@ -59,6 +67,7 @@ def read_table(path: Path) -> Table:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
     rows: list[tuple[str, ...]] = []
+    lines: list[int] = []
     line = 1
     try:
         for cells in reader:
@@ -67,13 +76,14 @@ def read_table(path: Path) -> Table:
             elif cells:
                 _check_row(path, line, cells, header)
                 rows.append(tuple(cells))
+                lines.append(line)
                 _check_size(path, len(rows) * len(header))
             line = reader.line_num + 1
     except csv.Error as error:
         raise UserError(f"{path}:{line}: {error}; mend the quotes of the row that begins here") from None
     if not any(cell.strip() for cell in header):
         raise UserError(f"{path}:1: there is no header; the first row must name the columns")
-    return Table(_unique(header), tuple(rows))
+    return Table(_unique(header), tuple(rows), tuple(lines))
 
 
 def _check_row(path: Path, line: int, cells: list[str], header: list[str]) -> None:
