@@ -33,6 +33,7 @@ from console.items import build_items
 from console.plan import add_plan_verbs
 from console.report import build_report
 from console.review import build_review
+from console.reviewers import add_reviewers
 from console.scheduler import add_scheduler_verbs
 from console.summary import Progress, summary_table
 from console.workers import build_workers
@@ -48,12 +49,14 @@ from engine.logs import FILE_NAME as LOG_FILE
 from engine.logs import configure
 from engine.metrics import RunReport, run_report
 from engine.planning.forecast import watch_deadlines
-from engine.ports import Registry
+from engine.ports import Inspector, Registry
 from engine.quality import Truth
 from engine.redact import Redactor
 from engine.secrets import SecretStore
 from engine.worker import Settings, Worker
 from fixtures.cli import add_fixture_verbs
+from qc_models.canaries import top_up
+from qc_models.canary_cli import build_canaries
 from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import build_model, read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
@@ -117,6 +120,11 @@ class Office:
         """The model artifacts; the ledger says which is champion."""
         return ModelStore(self.models_dir, champion=lambda name: models.champion(self.database, name))
 
+    @cached_property
+    def inspector(self) -> Inspector:
+        """What gives each output its verdict."""
+        return Countersigner(self.models)
+
     def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
         """Load one definition."""
         return loader.load_one(path, self.registry, base_url=base_url, params=params)
@@ -158,18 +166,22 @@ class Office:
         """Let go of some of what was kept long enough."""
         retention.prune_some(database, self.evidence, self.workflow)
 
+    def plant(self, database: Database) -> None:
+        """Keep the share of canaries that the definitions ask for."""
+        top_up(database, self.workflow, self.inspector)
+
     async def _work(self, run_ids: list[int] | None, *, drain: bool) -> None:
         with Progress(self, run_ids) as progress:
             async with BotOffice(headless=self.headless, redactor=self.redactor, secrets=self.secrets) as bots:
                 worker = Worker(
                     database=self.database,
                     office=bots,
-                    inspector=Countersigner(self.models),
+                    inspector=self.inspector,
                     definitions=self.workflow,
                     evidence=self.evidence,
                     settings=self.settings,
                     on_settled=progress.settled,
-                    watchers=(*WATCHERS, self.prune),
+                    watchers=(*WATCHERS, self.prune, self.plant),
                 )
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, worker.stop)
@@ -320,6 +332,8 @@ add_plan_verbs(app, lambda: office)
 add_scheduler_verbs(app, lambda: office, watchers=WATCHERS)
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
+add_reviewers(app, lambda: office)
+app.add_typer(build_canaries(lambda: office), name="canaries")
 app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
 app.add_typer(build_model(lambda: office), name="model")

@@ -32,6 +32,8 @@ class Original:
     reference: str
     payload: Mapping[str, Any]
     read_back: Mapping[str, Any]
+    record_url: str | None
+    app_id: str | None
     signals: Mapping[str, float]
 
 
@@ -84,7 +86,11 @@ def originals(database: Database, workflow: str, limit: int = 1000) -> list[Orig
     looked_at = sa.exists().where(t.second_reviews.c.item_id == t.items.c.id, t.second_reviews.c.decision != "accept")
     copied = sa.exists().where(t.canaries.c.copied_from == t.items.c.id)
     query = (
-        sa.select(t.items.c.id, t.items.c.reference, t.items.c.payload, t.attempts.c.read_back, t.verdicts.c.signals)
+        sa.select(
+            *(t.items.c[name] for name in ("id", "reference", "payload", "record_url", "app_id")),
+            t.attempts.c.read_back,
+            t.verdicts.c.signals,
+        )
         .join(t.runs, t.runs.c.id == t.items.c.run_id)
         .join(t.attempts, t.attempts.c.item_id == t.items.c.id)
         .join(t.verdicts, t.verdicts.c.attempt_id == t.attempts.c.id)
@@ -97,7 +103,9 @@ def originals(database: Database, workflow: str, limit: int = 1000) -> list[Orig
     with database.read() as connection:
         rows = connection.execute(query).all()
     return [
-        Original(row.id, row.reference, row.payload, row.read_back, row.signals or {}) for row in rows if row.read_back
+        Original(row.id, row.reference, row.payload, row.read_back, row.record_url, row.app_id, row.signals or {})
+        for row in rows
+        if row.read_back
     ]
 
 
@@ -275,3 +283,49 @@ def _plant(
         )
     )
     return item_id, began
+
+
+@dataclass(frozen=True)
+class CanaryRow:
+    """One canary, for those who measure."""
+
+    item_id: int
+    workflow: str
+    reference: str
+    copied_from: int
+    error: str | None
+    fields: tuple[str, ...]
+    where: str | None
+    state: str
+    """Of its item; `cancelled` if it was put away undecided."""
+    planted_by: str
+    planted_at: datetime
+
+
+def listing(database: Database, workflow: str | None = None, limit: int = 1000) -> list[CanaryRow]:
+    """List the canaries, newest first; only of a workflow, if given."""
+    query = (
+        sa.select(t.canaries, t.items.c.workflow, t.items.c.reference, t.items.c.state)
+        .join(t.items, t.items.c.id == t.canaries.c.item_id)
+        .order_by(t.canaries.c.item_id.desc())
+        .limit(limit)
+    )
+    if workflow is not None:
+        query = query.where(t.items.c.workflow == workflow)
+    with database.read() as connection:
+        rows = connection.execute(query).all()
+    return [
+        CanaryRow(
+            item_id=row.item_id,
+            workflow=row.workflow,
+            reference=row.reference,
+            copied_from=row.copied_from,
+            error=row.planted["error"],
+            fields=tuple(row.planted["fields"]),
+            where=row.planted["where"],
+            state=row.state,
+            planted_by=row.planted_by,
+            planted_at=row.planted_at,
+        )
+        for row in rows
+    ]

@@ -100,7 +100,7 @@ def item(database: Database, item_id: int, viewer: str | None = None) -> ItemDet
             origin=row["origin"],
             attempts=tuple(of_items(connection, t.attempts, AttemptRow, ids)),
             read_backs=_read_backs(connection, item_id),
-            intents=tuple(intent for _, intent in intents_of(connection, ids)),
+            intents=tuple(intent for _, intent in intents_of(connection, ids)) or _copied(connection, item_id),
             verdicts=tuple(verdicts_of(connection, ids)),
             evidence=tuple(of_items(connection, t.evidence, EvidenceRow, ids)),
             reviews=tuple(of_items(connection, t.reviews, ReviewRow, ids)),
@@ -202,6 +202,32 @@ def runs_with_states(connection: Connection, query: sa.Select[Any]) -> list[RunR
     for run_id, state, count in connection.execute(counted):
         states.setdefault(run_id, {})[state] = count
     return [RunRow(**row, items=states.get(row["id"], {})) for row in found]
+
+
+def _copied(connection: Connection, item_id: int) -> tuple[Intent, ...]:
+    """Return the commits that a canary's original needed, as if they were the canary's; none for other items."""
+    source = sa.select(t.canaries.c.copied_from).where(t.canaries.c.item_id == item_id)
+    original = connection.execute(source).scalar_one_or_none()
+    if original is None:
+        return ()
+    begun = [newest(connection, t.attempts, AttemptRow, [one])[0] for one in (item_id, original)]
+    later, shown = (
+        begun[0].started_at - begun[1].started_at,
+        connection.execute(sa.select(t.items.c.app_id, t.items.c.record_url).where(t.items.c.id == item_id)).one(),
+    )
+    return tuple(
+        replace(
+            intent,
+            fence=1,
+            at=intent.at + later,
+            lands_until=intent.lands_until + later,
+            decided_at=intent.decided_at + later if intent.decided_at else None,
+            app_id=intent.app_id and shown.app_id,
+            url=intent.url and shown.record_url,
+        )
+        for _, intent in intents_of(connection, [original])
+        if intent.fence == begun[1].fence
+    )
 
 
 def _as_shown(connection: Connection, rows: list[ItemRow], viewer: str | None) -> list[ItemRow]:
