@@ -73,6 +73,8 @@ def plant(
         share: no more than are owed at this share of what is reviewed; None for as many as may wait.
     """
     kept = [(one, record) for one in planting.originals(database, workflow.name) if (record := _fit(one, workflow))]
+    if not kept:
+        return Planted((), errors + controls, 0, seed)
     rng = random.Random(seed)  # noqa: S311 - a logged, repeatable draw is the point
     maker = _Maker(database, workflow, inspector, rng, Profile(workflow.fields, [record for _, record in kept[::-1]]))
     wrong = [True] * errors + [False] * controls

@@ -101,10 +101,10 @@ def build_canaries(open_desk: Callable[[], CanaryDesk]) -> typer.Typer:
         if as_json:
             typer.echo(json.dumps({"canaries": rows}, ensure_ascii=False))
             return
-        table = Table("item", "workflow", "copied from", "error", "fields", "where", "state", "planted (UTC)", "by")
+        table = Table("item", "copied from", "error", "fields", "where", "state", "planted (UTC)", "by")
         for row in rows:
             error, where = row["error"] or "none (control)", row["where"] or ""
-            shown = (row["item_id"], row["workflow"], row["copied_from"], error, ", ".join(row["fields"]), where)
+            shown = (row["item_id"], row["copied_from"], error, ", ".join(row["fields"]), where)
             table.add_row(*map(str, (*shown, row["state"], row["planted_at"][:16], row["planted_by"])))
         desk.console.print(table)
 

@@ -20,7 +20,7 @@ KEPT_FOR = timedelta(days=14)
 """How long a canary waits for a reviewer; then it is put away."""
 WAITS = sa.or_(t.items.c.state == "review", sa.and_(t.items.c.state == "passed", t.items.c.audited))
 """Items that wait for a person."""
-_IDS = t.canaries.c.item_id
+_IDS: sa.Column[int] = t.canaries.c.item_id
 
 
 def is_canary(connection: Connection, item_id: int) -> bool:

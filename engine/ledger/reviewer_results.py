@@ -158,7 +158,7 @@ def second_results(database: Database, workflow: str | None = None) -> list[Seco
     if workflow is not None:
         query = query.where(t.items.c.workflow == workflow)
     with database.read() as connection:
-        rows = connection.execute(query).mappings().all()
+        rows = [row._asdict() for row in connection.execute(query)]
     return [
         SecondResult(
             item_id=row["item_id"],

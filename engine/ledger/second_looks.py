@@ -202,7 +202,7 @@ def give(connection: Connection, database: Database, look: Look, said: Opinion) 
         ("adjudication", True): "confirmed",
         ("adjudication", False): "overruled",
     }[look.kind, agreed]
-    told = {"first": look.opinions[0].decision, "now": said.decision}
+    told: dict[str, Any] = {"first": look.opinions[0].decision, "now": said.decision}
     record_event(connection, database.clock, f"second_review.{outcome}", said.reviewer, item_id=look.item_id, **told)
     return agreed
 
