@@ -60,15 +60,13 @@ from qc_models.canary_cli import build_canaries
 from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import build_model, read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
+from qc_models.fairness.watch import watch as watch_segments
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
 
 EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
-
 WORKFLOWS = Path(__file__).parent / "workflows"
-WATCHERS: tuple[Callable[[Database], object], ...] = (workers.report_lost, watch_deadlines)
-"""What every worker and scheduler sees to now and then."""
 
 
 @dataclass
@@ -118,7 +116,11 @@ class Office:
     @cached_property
     def models(self) -> ModelStore:
         """The model artifacts; the ledger says which is champion."""
-        return ModelStore(self.models_dir, champion=lambda name: models.champion(self.database, name))
+        return ModelStore(
+            self.models_dir,
+            champion=lambda name: models.champion(self.database, name),
+            registered=lambda name, version: models.digest(self.database, name, version),
+        )
 
     @cached_property
     def inspector(self) -> Inspector:
@@ -137,10 +139,15 @@ class Office:
         """See that the workflow's model is there and registered; train it from past records if it is not."""
         versions = self.models.versions(ENTRY_QUALITY)
         if versions:
-            register(self, self.models.get(ENTRY_QUALITY, versions[-1]), {})
-            return
+            try:
+                register(self, self.models.get(ENTRY_QUALITY, versions[-1]), {})
+            except UserError as error:  # made by an older release
+                self.say(str(error))
+            else:
+                return
         self.say("training the entry-quality model from past invoices (once, half a minute)")
-        train_and_register(self, workflow, read_history(history, workflow), seed=1)
+        trained = train_and_register(self, workflow, read_history(history, workflow), seed=1)
+        models.promote(self.database, ENTRY_QUALITY, trained.version, self.user)
 
     def workflow(self, definition_hash: str) -> Workflow:
         """Return the definition that a run pinned, from the ledger's own copy."""
@@ -166,10 +173,6 @@ class Office:
         """Let go of some of what was kept long enough."""
         retention.prune_some(database, self.evidence, self.workflow)
 
-    def plant(self, database: Database) -> None:
-        """Keep the share of canaries that the definitions ask for."""
-        top_up(database, self.workflow, self.inspector)
-
     async def _work(self, run_ids: list[int] | None, *, drain: bool) -> None:
         with Progress(self, run_ids) as progress:
             async with BotOffice(headless=self.headless, redactor=self.redactor, secrets=self.secrets) as bots:
@@ -181,7 +184,7 @@ class Office:
                     evidence=self.evidence,
                     settings=self.settings,
                     on_settled=progress.settled,
-                    watchers=(*WATCHERS, self.prune, self.plant),
+                    watchers=(*WATCHERS, self.prune),
                 )
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, worker.stop)
@@ -190,6 +193,13 @@ class Office:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 office = Office()
+WATCHERS: tuple[Callable[[Database], object], ...] = (
+    workers.report_lost,
+    watch_deadlines,
+    lambda database: watch_segments(database, office.workflow),
+    lambda database: top_up(database, office.workflow, office.inspector),
+)
+"""What every worker and scheduler sees to now and then."""
 Home = Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Slots = Annotated[int, typer.Option(min=1, max=32, help="Items worked on at the same time.")]
@@ -201,9 +211,7 @@ Params = Annotated[list[str] | None, typer.Option("--param", help="name=value, f
 @app.callback()
 def _main(
     context: typer.Context,
-    home: Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")] = Path(
-        "var"
-    ),
+    home: Home = Path("var"),
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every log line.")] = False,
 ) -> None:
     """Countersign: a bot does the work, a model countersigns it, a person rules on what is in doubt."""

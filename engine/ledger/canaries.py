@@ -20,12 +20,12 @@ KEPT_FOR = timedelta(days=14)
 """How long a canary waits for a reviewer; then it is put away."""
 WAITS = sa.or_(t.items.c.state == "review", sa.and_(t.items.c.state == "passed", t.items.c.audited))
 """Items that wait for a person."""
-_IDS: sa.Column[int] = t.canaries.c.item_id
+_IDS = t.canaries.c.item_id
 
 
 def is_canary(connection: Connection, item_id: int) -> bool:
     """Say whether an item is a canary."""
-    return connection.execute(sa.select(_IDS).where(item_id == _IDS)).first() is not None
+    return connection.execute(sa.select(_IDS).where(_IDS.in_([item_id]))).first() is not None
 
 
 def shown_runs(connection: Connection, item_ids: Collection[int]) -> dict[int, int]:

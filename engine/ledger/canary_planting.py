@@ -21,7 +21,7 @@ WINDOW = timedelta(days=30)
 """The time over which the share of canaries among what is reviewed is kept."""
 MOST_WAITING = 0.2
 """Largest share of canaries among what waits for a person (one may always wait)."""
-_IDS: sa.Column[int] = t.canaries.c.item_id
+_IDS = t.canaries.c.item_id
 
 
 @dataclass(frozen=True)
