@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated
@@ -57,6 +57,7 @@ from fixtures.cli import add_fixture_verbs
 from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import build_model, read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
+from qc_models.loop.shadow import Shadows
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
 
@@ -121,6 +122,12 @@ class Office:
             registered=lambda name, version: models.digest(self.database, name, version),
         )
 
+    @cached_property
+    def shadows(self) -> Shadows:
+        """The challengers that are scored beside the champion."""
+        versions = partial(models.in_shadow, self.database)
+        return Shadows(self.models, versions, partial(models.shadow_failed, self.database))
+
     def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
         """Load one definition."""
         return loader.load_one(path, self.registry, base_url=base_url, params=params)
@@ -173,7 +180,7 @@ class Office:
                 worker = Worker(
                     database=self.database,
                     office=bots,
-                    inspector=Countersigner(self.models),
+                    inspector=Countersigner(self.models, self.shadows),
                     definitions=self.workflow,
                     evidence=self.evidence,
                     settings=self.settings,

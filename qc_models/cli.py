@@ -1,4 +1,4 @@
-"""The `model` verbs: train, evaluate, card, list, promote, rollback."""
+"""The `model` verbs: train, evaluate, card, list, rollback; those of the loop are `qc_models.loop.verbs`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from engine.values import Record, decode
 from qc_models.artifact import Artifact
 from qc_models.card import card
 from qc_models.evaluation import evaluate
+from qc_models.loop.verbs import add_loop
 from qc_models.store import ModelStore
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class ModelDesk(Protocol):
 
     def load(self, path: Path) -> Workflow:
         """Load one definition."""
+        ...
+
+    def workflow(self, definition_hash: str) -> Workflow:
+        """Return the definition that a run pinned."""
         ...
 
 
@@ -150,13 +155,7 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
             table.add_row(row["name"], row["version"], row["stage"], row["sha256"][:12])
         desk.console.print(table)
 
-    @app.command("promote")
-    def _promote(version: Annotated[str, typer.Argument()], name: Name = NAME) -> None:
-        """Verify a version's files, then make it the champion; the one in use becomes the previous one."""
-        desk = open_desk()
-        artifact = desk.models.verified(name, version)
-        registry.promote(desk.database, name, version, desk.user, sha256=artifact.sha256)
-        desk.console.print(f"{name} {version} is champion")
+    add_loop(app, open_desk, read_history, default=NAME)
 
     @app.command("rollback")
     def _rollback(name: Name = NAME) -> None:
