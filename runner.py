@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated
@@ -57,7 +57,8 @@ from fixtures.cli import add_fixture_verbs
 from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import build_model, read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
-from qc_models.loop.shadow import Shadows
+from qc_models.fairness.watch import watch as watch_segments
+from qc_models.loop.shadow import shadows_of
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
 
@@ -65,8 +66,6 @@ EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
 
 WORKFLOWS = Path(__file__).parent / "workflows"
-WATCHERS: tuple[Callable[[Database], object], ...] = (workers.report_lost, watch_deadlines)
-"""What every worker and scheduler sees to now and then."""
 
 
 @dataclass
@@ -122,12 +121,6 @@ class Office:
             registered=lambda name, version: models.digest(self.database, name, version),
         )
 
-    @cached_property
-    def shadows(self) -> Shadows:
-        """The challengers that are scored beside the champion."""
-        versions = partial(models.in_shadow, self.database)
-        return Shadows(self.models, versions, partial(models.shadow_failed, self.database))
-
     def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
         """Load one definition."""
         return loader.load_one(path, self.registry, base_url=base_url, params=params)
@@ -180,7 +173,7 @@ class Office:
                 worker = Worker(
                     database=self.database,
                     office=bots,
-                    inspector=Countersigner(self.models, self.shadows),
+                    inspector=Countersigner(self.models, shadows_of(self.models, self.database)),
                     definitions=self.workflow,
                     evidence=self.evidence,
                     settings=self.settings,
@@ -194,6 +187,12 @@ class Office:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 office = Office()
+WATCHERS: tuple[Callable[[Database], object], ...] = (
+    workers.report_lost,
+    watch_deadlines,
+    lambda database: watch_segments(database, office.workflow),
+)
+"""What every worker and scheduler sees to now and then."""
 Home = Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Slots = Annotated[int, typer.Option(min=1, max=32, help="Items worked on at the same time.")]

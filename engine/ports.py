@@ -199,6 +199,8 @@ class Verdict:
     """Everything that a rate measured on such verdicts depends on (its scope); None without a model."""
     certificate: int | None = None
     """The certificate that the threshold rests on, if its error rate is proven."""
+    held: bool = False
+    """Whether it goes to a person whatever it looks like (nothing is proven yet): such items are a sample of all."""
     shadows: tuple[Score, ...] = ()
     """What challengers would have said; they decide nothing."""
 

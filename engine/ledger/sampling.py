@@ -59,7 +59,7 @@ def draw(connection: Connection, claimed: Claim, outcome: str, verdict: Verdict 
         return Draw(audited=False)
     plan = current(connection, claimed.workflow, audit_sample)
     if verdict.decision != "pass":
-        return Draw(audited=False, floor=plan.floor, probability=1.0)
+        return Draw(audited=False, floor=1.0 if verdict.held else plan.floor, probability=1.0)
     probability = plan.probability(verdict.score.probability if verdict.score else None)
     return Draw(outcome == "passed" and claimed.audit_draw < probability, plan.floor, probability)
 

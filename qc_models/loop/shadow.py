@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from loguru import logger
 from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
 from engine.errors import UserError
+from engine.ledger import models as registry
+from engine.ledger.database import Database
 from engine.ports import Case, Score
 from qc_models.checks.model import ModelParams
 from qc_models.store import ModelStore
@@ -56,3 +59,8 @@ class Shadows:
         artifact = self._models.get(params.name, version)
         threshold = artifact.threshold if params.threshold is None else params.threshold
         return Score(params.name, version, probability, threshold)
+
+
+def shadows_of(models: ModelStore, database: Database) -> Shadows:
+    """Return the challengers that the ledger has in shadow; it is told of those that cannot be scored."""
+    return Shadows(models, partial(registry.in_shadow, database), partial(registry.shadow_failed, database))

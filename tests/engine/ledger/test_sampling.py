@@ -47,6 +47,13 @@ def test_a_flagged_item_is_looked_at_for_sure_and_keeps_the_floor(bench: Bench) 
     assert (verdict.audit_floor, verdict.audit_probability, bench.one(t.items).audited) == (0.02, 1.0, False)
 
 
+def test_where_everything_goes_to_a_person_everything_is_in_the_random_sample(bench: Bench) -> None:
+    bench.enqueue(1)
+    held = Verdict("review", (Finding("model", "not_proven", "?"),), Score("entry-quality", "7", 0.1, 0.5), held=True)
+    settled(bench, Settlement("review", verdict=held, audit_sample=0.02))
+    assert bench.one(t.verdicts).audit_floor == 1.0
+
+
 def test_a_plan_goes_before_the_definition_and_tops_up_by_risk(bench: Bench) -> None:
     bench.enqueue(1, 2)
     put(bench, SamplingPlan("tightened", 0.1, top_up=2.0, reason="alarm"))
