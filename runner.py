@@ -58,6 +58,7 @@ from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import build_model, read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
 from qc_models.fairness.watch import watch as watch_segments
+from qc_models.loop.drift.watch import watch_drift
 from qc_models.loop.shadow import shadows_of
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
@@ -191,6 +192,7 @@ WATCHERS: tuple[Callable[[Database], object], ...] = (
     workers.report_lost,
     watch_deadlines,
     lambda database: watch_segments(database, office.workflow),
+    watch_drift,
 )
 """What every worker and scheduler sees to now and then."""
 Home = Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")]

@@ -42,15 +42,6 @@ def office(world: World, tmp_path: Path, migrated: Path) -> Iterator[ReviewedOff
     made.database.close()
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("ledger") / "ledger.db"
-    database = Database(str(path))
-    database.upgrade()
-    database.close()
-    return path
-
-
 def some(world: World, n: int, start: int = 0) -> dict[str, Record]:
     return dict(islice(world.fresh.items(), start, start + n))
 
