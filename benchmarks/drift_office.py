@@ -72,6 +72,7 @@ class Office:
             read_back=None if failed else dict(payload),
             findings=findings,
             probability=None if failed else min(0.99, rng.betavariate(0.6, 14) + (0.4 if wrong else 0)),
+            model="entry-quality",
             model_version="7",
             pins={"app_version": "4.2"},
             day=TODAY,

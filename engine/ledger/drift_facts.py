@@ -48,6 +48,7 @@ class Worked:
     read_back: Mapping[str, Any] | None
     findings: Sequence[Mapping[str, Any]]
     probability: float | None
+    model: str | None
     model_version: str | None
     pins: Mapping[str, str]
     day: date
@@ -104,7 +105,7 @@ def worked(
             t.attempts.c.id, t.attempts.c.fence, t.attempts.c.worker, t.attempts.c.ended_at, t.attempts.c.outcome,
             t.attempts.c.error_kind, t.attempts.c.error_code, t.attempts.c.steps, t.attempts.c.read_back,
             t.items.c.payload, t.items.c.created_at, t.verdicts.c.findings, t.verdicts.c.probability,
-            t.verdicts.c.model_version, t.scopes.c.pins, t.workers.c.version,
+            t.verdicts.c.model, t.verdicts.c.model_version, t.scopes.c.pins, t.workers.c.version,
             sa.or_(t.items.c.erased_at.is_not(None), t.items.c.pruned_at.is_not(None)).label("gone"),
         )
         .join(t.items, t.items.c.id == t.attempts.c.item_id)
@@ -138,6 +139,7 @@ def _worked(row: Any) -> Worked:
         read_back=None if row.gone else row.read_back,
         findings=row.findings or (),
         probability=row.probability,
+        model=row.model,
         model_version=row.model_version,
         pins=row.pins or {},
         day=row.created_at.date(),

@@ -1,10 +1,11 @@
-"""The `model` verbs of the loop: retrain, shadow, replay, promote."""
+"""The `model` verbs of the loop: retrain, shadow, replay, promote, auto-rollback."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from engine.definition import Workflow
 from engine.errors import UserError
 from engine.ledger import models as registry
+from engine.ledger.model_rule import set_automatic_rollback
 from engine.values import Record
 from qc_models.loop.betting import Interval
 from qc_models.loop.challenger import retrain
@@ -24,6 +26,13 @@ from qc_models.loop.replay import Comparison
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Name = Annotated[str, typer.Option(help="Which model.")]
 Shorter = Annotated[str | None, typer.Option("--workflow", help="Only this workflow's traffic.")]
+
+
+class OnOff(StrEnum):
+    """A switch."""
+
+    ON = "on"
+    OFF = "off"
 
 
 class LoopDesk(ReplayDesk, Protocol):
@@ -61,6 +70,7 @@ def add_loop(
     _add_shadow(app, open_desk, default)
     _add_replay(app, open_desk, default)
     _add_promote(app, open_desk, default)
+    _add_auto_rollback(app, open_desk, default)
 
 
 def _add_retrain(
@@ -164,6 +174,17 @@ def _add_promote(app: typer.Typer, open_desk: Callable[[], LoopDesk], default: s
             why = {"replay": _shown(desk, name, version)}
         registry.promote(desk.database, name, version, desk.user, sha256=artifact.sha256, why=why)
         desk.console.print(f"{name} {version} is champion")
+
+
+def _add_auto_rollback(app: typer.Typer, open_desk: Callable[[], LoopDesk], default: str) -> None:
+    @app.command("auto-rollback")
+    def _auto_rollback(
+        switch: Annotated[OnOff, typer.Argument(help="Off unless somebody turned it on.")], name: Name = default
+    ) -> None:
+        """Let a model go back one step by itself when audits find more errors and the cause is the model."""
+        desk = open_desk()
+        set_automatic_rollback(desk.database, name, desk.user, on=switch is OnOff.ON)
+        desk.console.print(f"{name}: automatic rollback is {switch.value}")
 
 
 def _shown(desk: LoopDesk, name: str, version: str) -> dict[str, object]:

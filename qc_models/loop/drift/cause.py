@@ -109,7 +109,8 @@ def _one_worker(rows: list[dict[str, Any]], marks: set[str]) -> str | None:
 
 
 def _model(state: State) -> tuple[str, ...]:
-    found = []
+    version = state.model[1] if state.model else None
+    found = [f"since version {version} of the model"] if state.is_new("model", version) else []
     if state.signs["audit"].on:
         audits = state.signs["audit"]
         found.append(f"passed outputs were found wrong in {audits.seen} of the last {len(audits.window)} audits, "

@@ -33,7 +33,8 @@ class State:
     inputs: Views = field(default_factory=Views)
     shown: Views = field(default_factory=Views)
     score: Views = field(default_factory=Views)
-    model: str | None = None
+    model: tuple[str, str] | None = None
+    """Name and version of the model that scored last."""
     signs: dict[str, Monitor] = field(default_factory=lambda: {name: Monitor() for name in SIGNS})
     shapes: dict[str, int] = field(default_factory=dict)
     bad_fields: list[str] = field(default_factory=list)
@@ -51,7 +52,8 @@ class State:
         """Restore it from JSON."""
         views = {name: Views.from_dict(stored[name]) for name in ("inputs", "shown", "score")}
         signs = {name: Monitor(**stored["signs"].get(name, {})) for name in SIGNS}
-        return cls(**{**stored, **views, "signs": signs})
+        model = tuple(stored["model"]) if stored["model"] else None
+        return cls(**{**stored, **views, "signs": signs, "model": model})
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -127,8 +129,10 @@ class State:
     def _scored(self, one: Worked, limit: float) -> None:
         if one.probability is None:
             return
-        if one.model_version != self.model:  # another model scores otherwise by design
-            self.model, self.score, self.signs["audit"] = one.model_version, Views(), Monitor()
+        scored_by = (one.model or "", one.model_version or "")
+        if scored_by != self.model:  # another model scores otherwise by design; its errors are held to the old measure
+            self.model, self.score = scored_by, Views()
+            self.first.setdefault(f"model {scored_by[1]}", self.count)
         self.score.see({"score": repr(one.probability)}, one.day, limit, kinds=MODEL_VIEWS)
 
     def _remember(self, one: Worked, bad: Mapping[str, bool], from_source: bool) -> None:
@@ -149,6 +153,6 @@ class State:
         self.rows = [*self.rows[1 - WINDOW :], row]
 
     def is_new(self, kind: str, version: str | None) -> bool:
-        """Say whether a version of `app` or `bot` came lately, after another."""
+        """Say whether a version of `app`, `bot` or `model` came lately, after another."""
         since = self.first.get(f"{kind} {version}")
         return since is not None and since > LEAST and self.count - since <= 3 * WINDOW

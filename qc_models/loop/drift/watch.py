@@ -7,9 +7,13 @@ from loguru import logger
 from engine.ledger import drift_facts as facts
 from engine.ledger.database import Database
 from engine.ledger.incidents import close_incidents, incidents, open_incident
+from engine.ledger.model_rule import roll_back_if_told
 from engine.ledger.runs import newest_definitions
 from qc_models.loop.drift.cause import Named, name
 from qc_models.loop.drift.state import State
+
+Opened = dict[str, str]
+"""Cause and key of an incident."""
 
 
 def watch_drift(database: Database) -> None:
@@ -34,21 +38,30 @@ def look(database: Database, workflow: str) -> Named | None:
     cause = named.cause if named else None
     if cause != (before["cause"] if before else None):
         state.open = {"cause": cause, "key": str(state.looks)} if cause else None
+    kept = _keep(database, workflow, state, None if stored is None else stored["looks"], named, before)
+    if kept and named and named.cause == "model" and state.signs["audit"].on and state.model:
+        roll_back_if_told(database, *state.model, f"{workflow}: {named.sentence}")
+    return named
+
+
+def _keep(
+    database: Database, workflow: str, state: State, looks: int | None, named: Named | None, before: Opened | None
+) -> bool:
+    """Keep what the look left, close the incident that is over and open the one that is new; False if too late."""
     with database.write() as connection:
-        looked = facts.remember(
-            connection, database, workflow, state.to_dict(), None if stored is None else stored["looks"]
-        )
-        if not looked or state.open == before:
-            return named
+        if not facts.remember(connection, database, workflow, state.to_dict(), looks):
+            return False
+        if state.open == before:
+            return True
         if before:
             close_incidents(connection, database, f"drift.{before['cause']}", workflow, before["key"])
         if state.open and named:
-            message = f"{workflow}: {named.sentence}"
+            kind, message = f"drift.{named.cause}", f"{workflow}: {named.sentence}"
             open_incident(
-                connection, database, f"drift.{cause}", workflow, state.open["key"], message, evidence=named.evidence
+                connection, database, kind, workflow, state.open["key"], message, evidence=list(named.evidence)
             )
-            logger.bind(event="drift", workflow=workflow, cause=cause).warning("{}", message)
-    return named
+            logger.bind(event="drift", workflow=workflow, cause=named.cause).warning("{}", message)
+    return True
 
 
 def _read(database: Database, workflow: str, state: State) -> bool:
@@ -67,7 +80,7 @@ def _read(database: Database, workflow: str, state: State) -> bool:
     return bool(records or attempts or audits or state.waiting != waited)
 
 
-def _stands(database: Database, workflow: str, opened: dict[str, str]) -> bool:
+def _stands(database: Database, workflow: str, opened: Opened) -> bool:
     kind = f"drift.{opened['cause']}"
     found = incidents(database, kind=kind, limit=None)
     return any((one.subject, one.key) == (workflow, opened["key"]) for one in found)

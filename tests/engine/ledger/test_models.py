@@ -9,6 +9,7 @@ from engine.errors import UserError
 from engine.ledger import models
 from engine.ledger import tables as t
 from engine.ledger.incidents import incidents
+from engine.ledger.model_rule import automatic_rollback, roll_back_if_told, set_automatic_rollback
 from engine.ledger.protocol import Settlement
 from engine.ports import Score, Verdict
 from tests.engine.conftest import Bench
@@ -93,3 +94,17 @@ def test_shadow_scores_and_inspected_workflows_are_read_by_model(bench: Bench) -
     assert models.shadow_scores(bench.database, NAME, "b", "invoice-entry") == {claimed.attempt_id: (0.25, 0.5)}
     assert models.shadow_scores(bench.database, NAME, "a", "invoice-entry") == {}
     assert models.inspected_workflows(bench.database, NAME) == {"invoice-entry": claimed.definition_hash}
+
+
+def test_a_model_goes_back_by_itself_only_where_a_person_said_so(bench: Bench) -> None:
+    register(bench, "a", "b")
+    models.promote(bench.database, NAME, "b", "ana")
+    assert roll_back_if_told(bench.database, NAME, "b", "more errors") is None
+    set_automatic_rollback(bench.database, NAME, "ana", on=True)
+    assert roll_back_if_told(bench.database, NAME, "a", "more errors") is None  # it is not the champion any more
+    assert roll_back_if_told(bench.database, NAME, "b", "more errors") == "a"
+    assert roll_back_if_told(bench.database, NAME, "a", "more errors") is None  # there is no previous one
+    set_automatic_rollback(bench.database, NAME, "ana", on=False)
+    assert not automatic_rollback(bench.database, NAME)
+    rolled = bench.one(t.events, t.events.c.kind == "model.rolled_back")
+    assert rolled.actor.startswith("drift watch")

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -20,6 +21,7 @@ from engine.ledger.incidents import close_by_hand, incidents
 from engine.ledger.protocol import Settlement
 from engine.ledger.runs import NewItem
 from engine.ports import Verdict
+from qc_models.loop.drift.cause import name
 from qc_models.loop.drift.monitor import LEAST, Monitor
 from qc_models.loop.drift.state import State
 from qc_models.loop.drift.watch import look, watch_drift
@@ -125,3 +127,20 @@ def test_one_incident_names_the_source_closes_when_it_is_back_and_yields_to_a_pe
 def test_a_source_s_drift_is_not_blamed_on_the_bot_that_stumbles_over_it() -> None:
     index = next(n for n, script in enumerate(SCRIPTS) if "the bot stumbles" in script[1])
     assert play(*SCRIPTS[index], seed=11).settled == "source"
+
+
+def test_errors_that_audits_find_after_a_promotion_are_the_model_s() -> None:
+    office, state, rng = Office(5), State(), Random(5)  # noqa: S311 - repeatable
+    for number in range(900):
+        feed(state, office.record(), number)
+    for number in range(900, 1_900):
+        record = office.record()
+        worse = replace(record.worked, model_version="8")
+        found = None if record.audited is None else rng.random() < 0.35
+        feed(state, replace(record, worked=worse, audited=found), number)
+        named = name(state)
+        if named is not None:
+            break
+    assert named is not None
+    assert named.cause == "model"
+    assert "passed outputs were found wrong in" in named.sentence
