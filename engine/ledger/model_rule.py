@@ -42,7 +42,7 @@ def roll_back_if_told(database: Database, name: str, version: str, reason: str) 
     previous = models.at_stage(database, name, "previous")
     if previous is None or not automatic_rollback(database, name) or models.champion(database, name) != version:
         return None
-    models.rollback(database, name, previous.version, f"drift watch: {reason}", sha256=previous.sha256)
+    models.rollback(database, name, previous.version, "drift watch", sha256=previous.sha256)
     logger.bind(event="model.rolled_back", model=name).warning(
         "{} {} is champion again: {}", name, previous.version, reason
     )
