@@ -25,8 +25,7 @@ from bots.office import BotOffice
 from bots.profile import AppExtras
 from bots.registry import step_kinds
 from console.db import build_db
-from console.definitions import add_definition_verbs, show_requests
-from console.desk import as_data, pairs
+from console.definitions import add_definition_verbs
 from console.erase import add_erase
 from console.html_report import write_run_report
 from console.items import build_items
@@ -34,14 +33,14 @@ from console.plan import add_plan_verbs
 from console.report import build_report
 from console.review import build_review
 from console.reviewers import add_reviewers
+from console.running import add_run_verbs
 from console.scheduler import add_scheduler_verbs
 from console.summary import Progress, summary_table
 from console.workers import build_workers
 from engine import loader
-from engine.definition import Workflow, parse_duration
+from engine.definition import Workflow
 from engine.errors import ItemException, UserError
 from engine.evidence import EvidenceStore
-from engine.intake import new_items
 from engine.ledger import models, retention, runs, schema, workers
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
@@ -50,10 +49,11 @@ from engine.logs import FILE_NAME as LOG_FILE
 from engine.logs import configure
 from engine.metrics import RunReport, run_report
 from engine.planning.forecast import watch_deadlines
-from engine.ports import Inspector, Registry
+from engine.ports import Inspector, Registry, SentRequest
 from engine.quality import Truth
 from engine.redact import Redactor
 from engine.secrets import SecretStore
+from engine.values import Record
 from engine.worker import Settings, Worker
 from fixtures.cli import add_fixture_verbs
 from qc_models.canaries import top_up
@@ -62,6 +62,8 @@ from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import build_model, read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
 from qc_models.fairness.watch import watch as watch_segments
+from qc_models.loop.drift.watch import watch_drift
+from qc_models.loop.shadow import shadows_of
 from qc_models.promise import Promises, build_quality, watch_rates
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
@@ -128,7 +130,8 @@ class Office:
     @cached_property
     def inspector(self) -> Inspector:
         """What gives each output its verdict."""
-        return Countersigner(self.models, Promises(self.database, self.models))
+        promises, shadows = Promises(self.database, self.models), shadows_of(self.models, self.database)
+        return Countersigner(self.models, promises, shadows)
 
     def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
         """Load one definition."""
@@ -172,6 +175,11 @@ class Office:
         """Work the given runs to their end and audit them; without runs, whatever is open, until stopped or drained."""
         asyncio.run(self._work(run_ids, drain=drain))
 
+    def rehearse(self, workflow: Workflow, reference: str, payload: Record) -> tuple[SentRequest, ...]:
+        """Take one record to the brink of its commit and return what would be sent."""
+        bots = BotOffice(headless=self.headless, redactor=self.redactor, secrets=self.secrets)
+        return asyncio.run(rehearse(bots, workflow, reference, payload))
+
     def prune(self, database: Database) -> None:
         """Let go of some of what was kept long enough."""
         retention.prune_some(database, self.evidence, self.workflow)
@@ -202,14 +210,11 @@ WATCHERS: tuple[Callable[[Database], object], ...] = (
     lambda database: watch_segments(database, office.workflow),
     lambda database: watch_rates(database, office.workflow),
     lambda database: top_up(database, office.workflow, office.inspector),
+    watch_drift,
 )
 """What every worker and scheduler sees to now and then."""
 Home = Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-Slots = Annotated[int, typer.Option(min=1, max=32, help="Items worked on at the same time.")]
-Lease = Annotated[str, typer.Option(help="How long a claimed item is ours without a heartbeat.")]
-BaseUrl = Annotated[str | None, typer.Option(help="Use this address instead of the application profile's.")]
-Params = Annotated[list[str] | None, typer.Option("--param", help="name=value, for ${param.name}; may be repeated.")]
 
 
 @app.callback()
@@ -225,52 +230,6 @@ def _main(
     log_dir = None if quiet else home / "logs"
     configure(log_dir=log_dir, console_level=level, redactor=office.redactor, console=office.errors)
     sys.excepthook = _our_bug
-
-
-@app.command()
-def run(
-    path: Annotated[Path, typer.Argument(help="A workflow definition, anywhere.")],
-    source: Annotated[Path | None, typer.Option(help="Read the records from this file instead.")] = None,
-    base_url: BaseUrl = None,
-    param: Params = None,
-    slots: Slots = 2,
-    lease: Lease = "60s",
-    limit: Annotated[int | None, typer.Option(help="Enqueue at most this many new records.")] = None,
-    priority: Annotated[int | None, typer.Option(help="Larger is worked first; default: the workflow's own.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Go to the brink of the first record's commit.")] = False,
-    enqueue_only: Annotated[bool, typer.Option("--enqueue-only", help="Leave the work to `worker`.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Start a workflow: enqueue its records and work them to the end."""
-    workflow = office.load(path, base_url=base_url, params=pairs(param))
-    items, rejected = new_items(workflow, source)
-    if not enqueue_only:
-        office.secrets.require((*workflow.app.login, *workflow.steps))
-    if dry_run:
-        _show_brink(workflow, items, as_json=as_json)
-        return
-    opened = runs.open_run(
-        office.database, workflow, items[:limit], trigger=office.user, rejected=rejected, priority=priority
-    )
-    office.say(
-        f"run {opened.run_id}: {opened.enqueued} enqueued, {opened.invalid} invalid, {opened.rejected} rows rejected, "
-        f"{len(opened.already_known)} already known, {len(opened.conflicts)} in conflict"
-    )
-    if not enqueue_only:
-        office.settings = Settings(slots=slots, lease=parse_duration(lease))
-        office.work([opened.run_id])
-    _finish(opened.run_id, workflow, as_json=as_json)
-
-
-@app.command()
-def worker(
-    slots: Slots = 2,
-    lease: Lease = "60s",
-    drain: Annotated[bool, typer.Option("--drain", help="Stop when nothing is left to do.")] = False,
-) -> None:
-    """Work whatever is open in the ledger, until stopped (SIGTERM lets items in work end)."""
-    office.settings = Settings(slots=slots, lease=parse_duration(lease))
-    office.work(None, drain=drain)
 
 
 @app.command()
@@ -299,24 +258,6 @@ def _ledger_line() -> CheckLine:
     return CheckLine("ledger", current, detail, "" if current else "run `runner.py db upgrade`, or update Countersign")
 
 
-def _finish(run_id: int, workflow: Workflow, *, as_json: bool) -> None:
-    report = office.report(run_id, workflow, quiet=as_json)
-    if as_json:
-        told = {**as_data(report), "proof": as_data(proof(office.database, workflow.name))}
-        typer.echo(json.dumps(told, ensure_ascii=False))
-    done = report.run.state == "done" and not report.figures.in_review
-    raise typer.Exit(EXIT_DONE if done else EXIT_PERSON)
-
-
-def _show_brink(workflow: Workflow, items: list[runs.NewItem], *, as_json: bool) -> None:
-    item = next((one for one in items if not one.problems), None)
-    if item is None:
-        raise UserError("no valid record to go to the brink with; `runner.py run` without --dry-run lists the problems")
-    bots = BotOffice(headless=office.headless, redactor=office.redactor, secrets=office.secrets)
-    requests = asyncio.run(rehearse(bots, workflow, item.reference, item.payload))
-    show_requests(office, item.reference, requests, as_json=as_json)
-
-
 def _our_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Log what escaped everything, say where, and end with our own exit code instead of Python's."""
     logger.opt(exception=(kind, error, trace)).critical("this is a bug of ours: {}", kind.__name__)
@@ -338,6 +279,7 @@ def main() -> None:
 
 
 add_definition_verbs(app, lambda: office)
+add_run_verbs(app, lambda: office)
 app.add_typer(build_db(lambda: office), name="db")
 add_erase(app, lambda: office)
 add_inspect(app, lambda: office)

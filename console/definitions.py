@@ -85,14 +85,14 @@ def add_definition_verbs(app: typer.Typer, open_desk: Callable[[], DefinitionDes
             desk.console.print(table)
 
 
-def show_requests(desk: DefinitionDesk, reference: str, requests: Sequence[SentRequest], *, as_json: bool) -> None:
+def show_requests(console: Console, reference: str, requests: Sequence[SentRequest], *, as_json: bool) -> None:
     """Show what a dry run would have sent."""
     if as_json:
         print_json(list(requests))
         return
     for request in requests:
         when = "held back before the commit" if request.before_commit else "this would be sent"
-        desk.console.print(plain(f"{reference}: {when}; nothing left"))
-        desk.console.print(plain(f"{request.method} {request.url}", "bold"))
+        console.print(plain(f"{reference}: {when}; nothing left"))
+        console.print(plain(f"{request.method} {request.url}", "bold"))
         for part in (request.body or "").replace("&", "\n&").splitlines():
-            desk.console.print(plain(f"  {part}"))
+            console.print(plain(f"  {part}"))

@@ -1,4 +1,4 @@
-"""The `model` verbs: train, evaluate, list, promote, rollback; card and segments are `qc_models.fairness`'."""
+"""The `model` verbs: train, evaluate, list, rollback; others stand in `qc_models.loop` and `qc_models.fairness`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from engine.values import Record, decode
 from qc_models.artifact import Artifact
 from qc_models.evaluation import evaluate
 from qc_models.fairness.verbs import add_transparency
+from qc_models.loop.verbs import add_loop
 from qc_models.match.cli import MatchDesk, add_match_verbs
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class ModelDesk(MatchDesk, Protocol):
 
     def load(self, path: Path) -> Workflow:
         """Load one definition."""
+        ...
+
+    def workflow(self, definition_hash: str) -> Workflow:
+        """Return the definition that a run pinned."""
         ...
 
 
@@ -121,13 +126,7 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
             table.add_row(row["name"], row["version"], row["stage"], row["sha256"][:12])
         desk.console.print(table)
 
-    @app.command("promote")
-    def _promote(version: Annotated[str, typer.Argument()], name: Name = NAME) -> None:
-        """Verify a version's files, then make it the champion; the one in use becomes the previous one."""
-        desk = open_desk()
-        artifact = desk.models.verified(name, version)
-        registry.promote(desk.database, name, version, desk.user, sha256=artifact.sha256)
-        desk.console.print(f"{name} {version} is champion")
+    add_loop(app, open_desk, read_history, default=NAME)
 
     @app.command("rollback")
     def _rollback(name: Name = NAME) -> None:

@@ -8,6 +8,7 @@ from engine.definition import Workflow
 from engine.errors import UserError
 from engine.ports import Case, Finding, Score, Verdict
 from qc_models.checks.model import Judge, ModelParams, judged
+from qc_models.loop.shadow import Shadows
 from qc_models.promise.standing import Standing, Standings, Unwatched
 from qc_models.registry import CHECKS
 
@@ -15,9 +16,17 @@ from qc_models.registry import CHECKS
 class Countersigner:
     """The product's inspector (`engine.ports.Inspector`): read-back, rules, the model as far as it is proven."""
 
-    def __init__(self, models: Judge, standings: Standings | None = None) -> None:
+    def __init__(self, models: Judge, standings: Standings | None = None, shadows: Shadows | None = None) -> None:
+        """Inspect with these models.
+
+        Args:
+            models: scores an output.
+            standings: what is proven of the models; without any, their own thresholds decide.
+            shadows: scores challengers beside them, and decides nothing.
+        """
         self._models = models
         self._standings = standings or Unwatched()
+        self._shadows = shadows
 
     def inspect(self, workflow: Workflow, case: Case) -> Verdict:
         """Run every check in the order of the definition; any finding means review.
@@ -28,6 +37,7 @@ class Countersigner:
         score: Score | None = None
         first: Standing | None = None
         held = False
+        beside: tuple[Score, ...] = ()
         for spec in workflow.checks:
             if isinstance(spec.params, ModelParams):
                 standing = self._standing(workflow, spec.params, case)
@@ -38,11 +48,12 @@ class Countersigner:
                 held = held or standing.held is not None
                 score = judgement.score if score is None else score
                 first = standing if first is None else first
+                beside += self._shadows.scores(spec.params, case) if self._shadows else ()
             else:
                 found.extend(CHECKS[spec.kind](spec.params, case, self._models))
         decision: Literal["pass", "review"] = "review" if found else "pass"
         pins, certificate = (first.pins, first.certificate) if first else (None, None)
-        return Verdict(decision, tuple(found), score, pins=pins, certificate=certificate, held=held)
+        return Verdict(decision, tuple(found), score, pins=pins, certificate=certificate, held=held, shadows=beside)
 
     def _standing(self, workflow: Workflow, params: ModelParams, case: Case) -> Standing:
         try:

@@ -157,6 +157,15 @@ class ModelStore:
         self._observe(served, case)
         return Judgement(score, tuple(reasons))
 
+    def probability(self, name: str, version: str, case: Case) -> float:
+        """Return what one version says of a case, and let it take note of it; raises as `judge` does."""
+        served = self.serve(name, version)
+        if not served.expects(case.fields):
+            raise UserError(f"model {name} {version} was trained on other fields; train it again")
+        found = served.opinion(case.payload, case.reference).probability
+        self._observe(served, case)
+        return found
+
     def _observe(self, served: Served, case: Case) -> None:
         key = (served.artifact.name, served.artifact.version)
         seen = self._seen.setdefault(key, set())

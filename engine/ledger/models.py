@@ -1,4 +1,7 @@
-"""Which model artifact is in use: champion, challenger, previous, retired."""
+"""Which model artifact is in use: champion, challenger, shadow, previous, retired.
+
+A challenger waits; one in shadow is scored on every case beside the champion and decides nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,10 @@ import sqlalchemy as sa
 from engine.errors import UserError
 from engine.ledger import tables as t
 from engine.ledger.database import Database, insert_new, record_event
+from engine.ledger.incidents import close_incidents, open_incident
+
+SHADOW = "shadow"
+SHADOW_FAILED = "shadow.failed"
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,15 @@ def register(database: Database, row: ModelRow, actor: str) -> None:
             )
 
 
-def promote(database: Database, name: str, version: str, actor: str, *, sha256: str | None = None) -> None:
+def promote(
+    database: Database,
+    name: str,
+    version: str,
+    actor: str,
+    *,
+    sha256: str | None = None,
+    why: Mapping[str, Any] | None = None,
+) -> None:
     """Make a version the champion; the one in use becomes `previous`. The champion itself stays as it is.
 
     Args:
@@ -54,6 +69,7 @@ def promote(database: Database, name: str, version: str, actor: str, *, sha256: 
         version: Which version.
         actor: Who promotes.
         sha256: Of the artifact that was verified just now; None if nobody looked.
+        why: What the promotion rests on, kept with its event: the replay's figures, a person's reason.
 
     Raises:
         UserError: there is no such version, or the verified file is not the registered one.
@@ -69,7 +85,9 @@ def promote(database: Database, name: str, version: str, actor: str, *, sha256: 
         _stage(connection, name, "previous", "retired")
         _stage(connection, name, "champion", "previous")
         _crown(connection, database, name, version)
-        record_event(connection, database.clock, "model.promoted", actor, name=name, version=version)
+        close_incidents(connection, database, SHADOW_FAILED, name, version)
+        what = {"name": name, "version": version, **(why or {})}
+        record_event(connection, database.clock, "model.promoted", actor, **what)
 
 
 def rollback(database: Database, name: str, version: str, actor: str, *, sha256: str) -> str:
@@ -102,8 +120,71 @@ def rollback(database: Database, name: str, version: str, actor: str, *, sha256:
     return left
 
 
+def set_shadow(database: Database, name: str, version: str, actor: str, *, on: bool) -> None:
+    """Score a challenger on every case beside the champion from now on, or stop that.
+
+    Raises:
+        UserError: there is no such version, or it is neither challenger nor in shadow.
+    """
+    with database.write() as connection:
+        row = next((known for known in _all(connection, name) if known.version == version), None)
+        if row is None or row.stage not in {"challenger", SHADOW}:
+            stage = f"is {row.stage}" if row else "is not registered"
+            raise UserError(f"{name} {version} {stage}; only a challenger can be in shadow, see `model list`")
+        stage = SHADOW if on else "challenger"
+        if row.stage == stage:
+            return
+        one = sa.and_(t.models.c.name == name, t.models.c.version == version)
+        connection.execute(sa.update(t.models).where(one).values(stage=stage))
+        close_incidents(connection, database, SHADOW_FAILED, name, version)
+        kind = "model.in_shadow" if on else "model.out_of_shadow"
+        record_event(connection, database.clock, kind, actor, name=name, version=version)
+
+
+def in_shadow(database: Database, name: str) -> tuple[str, ...]:
+    """Return the versions in shadow, oldest first."""
+    query = sa.select(t.models.c.version).where(t.models.c.name == name, t.models.c.stage == SHADOW)
+    with database.read() as connection:
+        return tuple(connection.execute(query.order_by(t.models.c.id)).scalars())
+
+
+def shadow_failed(database: Database, name: str, version: str, reason: str) -> None:
+    """Open the incident of a version in shadow that cannot be scored; it stays open until it leaves the shadow."""
+    message = f"{name} {version} is in shadow and cannot be scored: {reason}"
+    with database.write() as connection:
+        open_incident(connection, database, SHADOW_FAILED, name, version, message)
+
+
+def shadow_scores(database: Database, name: str, version: str, workflow: str) -> dict[int, tuple[float, float]]:
+    """Return what a version said in shadow of a workflow's outputs: attempt to probability and threshold."""
+    columns = (t.shadow_scores.c.attempt_id, t.shadow_scores.c.probability, t.shadow_scores.c.threshold)
+    query = (
+        sa.select(*columns)
+        .join(t.items, t.items.c.id == t.shadow_scores.c.item_id)
+        .where(t.shadow_scores.c.model == name, t.shadow_scores.c.version == version, t.items.c.workflow == workflow)
+    )
+    with database.read() as connection:
+        return {row.attempt_id: (row.probability, row.threshold) for row in connection.execute(query)}
+
+
+def inspected_workflows(database: Database, name: str) -> dict[str, str]:
+    """Return the workflows that a model gave verdicts on, with the hash of the definition of the newest of them."""
+    newest = (
+        sa.select(sa.func.max(t.verdicts.c.id))
+        .join(t.items, t.items.c.id == t.verdicts.c.item_id)
+        .where(t.verdicts.c.model == name)
+        .group_by(t.items.c.workflow)
+    )
+    query = sa.select(t.items.c.workflow, t.verdicts.c.definition_hash).join(
+        t.items, t.items.c.id == t.verdicts.c.item_id
+    )
+    with database.read() as connection:
+        rows = connection.execute(query.where(t.verdicts.c.id.in_(newest)))
+        return {row.workflow: row.definition_hash for row in rows}
+
+
 def at_stage(database: Database, name: str, stage: str) -> ModelRow | None:
-    """Return the newest version of a model at a stage: champion, challenger, previous or retired."""
+    """Return the newest version of a model at a stage: champion, challenger, shadow, previous or retired."""
     return next((row for row in listing(database, name) if row.stage == stage), None)
 
 

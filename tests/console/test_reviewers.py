@@ -33,9 +33,9 @@ from tests.console.story import Story, flag, make_workflow
 class NoModel:
     """No definition here names a model."""
 
-    def judge(self, params: ModelParams, case: Case) -> Judgement:
+    def judge(self, params: ModelParams, case: Case, review_at: float | None = None) -> Judgement:
         """Say that one was asked for."""
-        raise AssertionError(f"{params.name} was asked about {case.reference}")
+        raise AssertionError(f"{params.name} was asked about {case.reference} at {review_at}")
 
 
 class Scoring:

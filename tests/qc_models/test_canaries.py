@@ -26,9 +26,9 @@ CHECKS = (CheckSpec("read_back", ReadBackParams("all"), 1),)
 class NoModel:
     """No definition here names a model."""
 
-    def judge(self, params: ModelParams, case: Case) -> Judgement:
+    def judge(self, params: ModelParams, case: Case, review_at: float | None = None) -> Judgement:
         """Say that one was asked for."""
-        raise AssertionError(f"{params.name} was asked about {case.reference}")
+        raise AssertionError(f"{params.name} was asked about {case.reference} at {review_at}")
 
 
 INSPECTOR = Countersigner(NoModel())

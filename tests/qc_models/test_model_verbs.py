@@ -47,6 +47,10 @@ class Desk:
         """No verb here reads a definition."""
         raise AssertionError(path)
 
+    def workflow(self, definition_hash: str) -> Workflow:
+        """No verb here replays traffic."""
+        raise AssertionError(definition_hash)
+
 
 @pytest.fixture
 def desk(world: World, tmp_path: Path) -> Iterator[Desk]:
@@ -75,7 +79,10 @@ def swap(desk: Desk, version: str) -> None:
 
 
 def test_promote_and_roll_back(desk: Desk, world: World) -> None:
-    assert run(desk, "promote", "v2").exit_code == 0
+    said = run(desk, "promote", "v2").exception
+    assert isinstance(said, UserError)
+    assert "has inspected nothing yet" in str(said)
+    assert run(desk, "promote", "v2", "--anyway", "trained on the new suppliers").exit_code == 0
     assert models.champion(desk.database, NAME) == "v2"
     assert run(desk, "rollback").exit_code == 0
     assert models.champion(desk.database, NAME) == world.trained.version

@@ -8,6 +8,10 @@ import sqlalchemy as sa
 from engine.errors import UserError
 from engine.ledger import models
 from engine.ledger import tables as t
+from engine.ledger.incidents import incidents
+from engine.ledger.model_rule import automatic_rollback, roll_back_if_told, set_automatic_rollback
+from engine.ledger.protocol import Settlement
+from engine.ports import Score, Verdict
 from tests.engine.conftest import Bench
 
 NAME = "entry-quality"
@@ -61,3 +65,46 @@ def test_a_digest_is_known_for_registered_versions_only(bench: Bench) -> None:
     register(bench, "a")
     assert models.digest(bench.database, NAME, "a") == "a" * 64
     assert models.digest(bench.database, NAME, "b") is None
+
+
+def test_only_a_challenger_goes_in_shadow_and_a_failure_is_told_until_it_leaves(bench: Bench) -> None:
+    register(bench, "a", "b")
+    models.set_shadow(bench.database, NAME, "b", "ana", on=True)
+    models.set_shadow(bench.database, NAME, "b", "ana", on=True)
+    assert models.in_shadow(bench.database, NAME) == ("b",)
+    models.shadow_failed(bench.database, NAME, "b", "model.onnx is missing")
+    models.shadow_failed(bench.database, NAME, "b", "model.onnx is missing")
+    [incident] = incidents(bench.database, kind="shadow.failed")
+    assert "b is in shadow and cannot be scored: model.onnx is missing" in incident.message
+    with pytest.raises(UserError, match="is champion; only a challenger can be in shadow"):
+        models.set_shadow(bench.database, NAME, "a", "ana", on=True)
+    models.promote(bench.database, NAME, "b", "ana", why={"anyway": "needed"})
+    assert incidents(bench.database, kind="shadow.failed") == []
+    assert models.in_shadow(bench.database, NAME) == ()
+    assert kinds(bench).count("model.in_shadow") == 1
+    assert bench.one(t.events, t.events.c.kind == "model.promoted").data["anyway"] == "needed"
+
+
+def test_shadow_scores_and_inspected_workflows_are_read_by_model(bench: Bench) -> None:
+    bench.enqueue(1)
+    claimed = bench.claim()
+    beside = Score(NAME, "b", 0.25, 0.5)
+    verdict = Verdict("pass", score=Score(NAME, "a", 0.1, 0.5), shadows=(beside,))
+    bench.settle(claimed, Settlement("passed", verdict=verdict))
+    assert models.shadow_scores(bench.database, NAME, "b", "invoice-entry") == {claimed.attempt_id: (0.25, 0.5)}
+    assert models.shadow_scores(bench.database, NAME, "a", "invoice-entry") == {}
+    assert models.inspected_workflows(bench.database, NAME) == {"invoice-entry": claimed.definition_hash}
+
+
+def test_a_model_goes_back_by_itself_only_where_a_person_said_so(bench: Bench) -> None:
+    register(bench, "a", "b")
+    models.promote(bench.database, NAME, "b", "ana")
+    assert roll_back_if_told(bench.database, NAME, "b", "more errors") is None
+    set_automatic_rollback(bench.database, NAME, "ana", on=True)
+    assert roll_back_if_told(bench.database, NAME, "a", "more errors") is None  # it is not the champion any more
+    assert roll_back_if_told(bench.database, NAME, "b", "more errors") == "a"
+    assert roll_back_if_told(bench.database, NAME, "a", "more errors") is None  # there is no previous one
+    set_automatic_rollback(bench.database, NAME, "ana", on=False)
+    assert not automatic_rollback(bench.database, NAME)
+    rolled = bench.one(t.events, t.events.c.kind == "model.rolled_back")
+    assert rolled.actor == "drift watch"

@@ -1,0 +1,66 @@
+"""Challengers scored on every inspected case beside the champion: what they would have said, without any say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from loguru import logger
+from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
+
+from engine.errors import UserError
+from engine.ledger import models as registry
+from engine.ledger.database import Database
+from engine.ports import Case, Score
+from qc_models.checks.model import ModelParams
+from qc_models.store import ModelStore
+
+_FAULTS = (UserError, ArithmeticError, LookupError, OSError, TypeError, ValueError, onnx_errors.Fail)
+"""What a challenger may do wrong without the verdict noticing: its files, its fields, its features, its graph."""
+
+
+class Shadows:
+    """The challengers in shadow; one that fails is left out from then on, said once in the log and the ledger."""
+
+    def __init__(
+        self,
+        models: ModelStore,
+        versions: Callable[[str], Sequence[str]],
+        failed: Callable[[str, str, str], None],
+    ) -> None:
+        """Score challengers.
+
+        Args:
+            models: the store of artifacts.
+            versions: versions in shadow, by name of the model; asked for every case, so that a change takes effect.
+            failed: told name, version and reason, once for each version that cannot be scored.
+        """
+        self._models = models
+        self._versions = versions
+        self._failed = failed
+        self._out: set[tuple[str, str]] = set()
+
+    def scores(self, params: ModelParams, case: Case) -> tuple[Score, ...]:
+        """Return each challenger's opinion of a case; never raises for what a challenger does wrong."""
+        found = []
+        for version in self._versions(params.name):
+            if (params.name, version) in self._out:
+                continue
+            try:
+                found.append(self._score(params, version, case))
+            except _FAULTS as error:
+                self._out.add((params.name, version))
+                logger.bind(event="shadow.failed").warning("{} {} in shadow: {}", params.name, version, error)
+                self._failed(params.name, version, str(error))
+        return tuple(found)
+
+    def _score(self, params: ModelParams, version: str, case: Case) -> Score:
+        probability = self._models.probability(params.name, version, case)
+        artifact = self._models.get(params.name, version)
+        threshold = artifact.threshold if params.threshold is None else params.threshold
+        return Score(params.name, version, probability, threshold)
+
+
+def shadows_of(models: ModelStore, database: Database) -> Shadows:
+    """Return the challengers that the ledger has in shadow; it is told of those that cannot be scored."""
+    return Shadows(models, partial(registry.in_shadow, database), partial(registry.shadow_failed, database))
