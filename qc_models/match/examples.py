@@ -167,14 +167,16 @@ class _Fates:
         elif fate < ALONE + CHARGED:
             seen = corruption.charged(seen, self._rng)
         elif fate < ALONE + CHARGED + TWICE:
-            return [seen, self._again(seen)]
+            return [seen, self._again(line)]
         return [seen]
 
     def _again(self, line: Line) -> Line:
-        later = timedelta(days=self._rng.randint(1, 2))
-        copy = replace(line, id=f"{line.id}*", valued=line.valued + later if line.valued else None)
+        """Return the line a second time, days later, as the bank may show it then: not always as it did at first."""
+        later = timedelta(days=self._rng.randint(0, 3))
+        copy = replace(corruption.travelled(line, self._rng), id=f"{line.id}*")
         self._twice.add(copy.id)
-        return replace(copy, booked=line.booked + later if line.booked else None)
+        booked = copy.booked + later if copy.booked else None
+        return replace(copy, booked=booked, valued=copy.valued + later if copy.valued else None)
 
     def kind(self, pair: Pair) -> str:
         """Return what is wrong with a single-line candidate; empty if it is right."""
