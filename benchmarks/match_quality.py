@@ -25,13 +25,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from qc_models import artifact as artifacts
 from qc_models.artifact import Artifact
 from qc_models.match import training
-from qc_models.match.candidates import candidates
+from qc_models.match.candidates import candidates, ranked
 from qc_models.match.context import Context
 from qc_models.match.evaluation import evaluate
 from qc_models.match.examples import Examples, reviewed, self_made
 from qc_models.match.features import matrix
 from qc_models.match.judge import MatchJudge
-from qc_models.match.pair import Line, Pair
+from qc_models.match.pair import Line, Pair, Side
 
 DAYS = 90
 
@@ -43,6 +43,8 @@ class World:
     bank: list[Line]
     book: list[Line]
     judged: Examples
+    groups: list[tuple[Pair, Pair]]
+    """True groups (1-N, N-1), each with the same group in which one line is another of nearly its amount and day."""
 
     def proposed(self) -> Examples:
         """Return the candidates that are the best of both their lines."""
@@ -57,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="GENERATOR.py", help="file with gen(n, seed, ...)")
     parser.add_argument("--profiles", nargs="+", default=["std", "hard"], help="profiles of the generator")
-    parser.add_argument("--rows", type=int, default=30_000, help="lines a side")
+    parser.add_argument("--rows", type=int, default=12_000, help="lines a side")
     parser.add_argument("--reviews", type=int, default=300, help="reviewed proposals that teach the second model")
     parser.add_argument("--quick", action="store_true", help="4,000 lines a side")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
@@ -88,6 +90,7 @@ def run(gen: Callable[..., dict[str, Any]], rows: int, profile: str, reviews: in
     for label, judge in (("rules", MatchJudge()), ("model", MatchJudge(own)), ("reviewed", MatchJudge(taught))):
         figures.update({f"{label}_{name}": value for name, value in quality(judge, proposed).items()})
     figures["model_auc_all_candidates"] = evaluate(MatchJudge(own), fresh.judged)["auc"]
+    figures.update(of_groups(MatchJudge(own), fresh))
     figures.update(speed(own, fresh.judged, made))
     return {**figures, "parity": own.metrics["parity_max_difference"], "examples": len(made.pairs), "train_s": seconds}
 
@@ -130,11 +133,53 @@ def world(gen: Callable[..., dict[str, Any]], rows: int, seed: int, profile: str
     ours = dict(zip(tables["bankclass"].bank_id, tables["bankclass"].class_id, strict=True))
     theirs = dict(zip(tables["ledclass"].ledger_id, tables["ledclass"].class_id, strict=True))
     truth = tables["truth"]
-    right = {(ours[one], theirs[other]) for one, other in zip(truth.bank_id, truth.ledger_id, strict=True)}
+    single = truth[truth.groupby("group_id").bank_id.transform("size") == 1]
+    right = {(ours[one], theirs[other]) for one, other in zip(single.bank_id, single.ledger_id, strict=True)}
     context = Context.of(bank, book)
     pairs = candidates(bank, book, context)
     wrong = [(ours[pair.bank.lines[0].id], theirs[pair.book.lines[0].id]) not in right for pair in pairs]
-    return World(bank, book, reviewed(pairs, wrong, context=context))
+    return World(bank, book, reviewed(pairs, wrong, context=context), _groups(truth, bank, book))
+
+
+def _groups(truth: Any, bank: list[Line], book: list[Line]) -> list[tuple[Pair, Pair]]:
+    banks, books = {line.id: line for line in bank}, {line.id: line for line in book}
+    found = []
+    for _, rows in truth.groupby("group_id"):
+        theirs, ours = (
+            [banks[one] for one in dict.fromkeys(rows.bank_id)],
+            [books[one] for one in rows.ledger_id.unique()],
+        )
+        if len(theirs) + len(ours) > 2:
+            many, lines = (theirs, bank) if len(theirs) > len(ours) else (ours, book)
+            swapped = [
+                *many[:-1],
+                min((line for line in lines if line not in many), key=lambda line: _far(line, many[-1])),
+            ]
+            wrong = (swapped, ours) if many is theirs else (theirs, swapped)
+            found.append((_group(theirs, ours), _group(*wrong)))
+    return found
+
+
+def _group(bank: list[Line], book: list[Line]) -> Pair:
+    return Pair(Side(tuple(bank)), Side(tuple(book)), frozenset({"subset_sum"}))
+
+
+def _far(one: Line, other: Line) -> tuple[bool, float, int]:
+    days = abs((one.day - other.day).days) if one.day and other.day else 0
+    return one.currency != other.currency, abs(one.amount - other.amount), days
+
+
+def of_groups(judge: MatchJudge, fresh: World) -> dict[str, float]:
+    """Return how well right and wrong groups are told apart, seen against all single-line candidates."""
+    pairs = [pair for both in fresh.groups for pair in both]
+    seen = ranked([*pairs, *fresh.judged.pairs], fresh.judged.context)[: len(pairs)]
+    found = evaluate(judge, reviewed(seen, [False, True] * len(fresh.groups), context=fresh.judged.context))
+    return {
+        "groups": len(pairs),
+        "groups_auc": found["auc"],
+        "groups_recall": found["recall"]["value"],
+        "groups_precision": found["precision"]["value"],
+    }
 
 
 def mutual_best(pairs: Sequence[Pair]) -> list[int]:

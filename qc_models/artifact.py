@@ -30,6 +30,7 @@ _FAULTS = (
     onnx_errors.Fail,
     onnx_errors.InvalidArgument,
     onnx_errors.NotImplemented,
+    onnx_errors.RuntimeException,
 )
 
 

@@ -48,12 +48,16 @@ class Index:
                 made.parties[line.party].append(line)
         return made
 
+    def named(self, bank: Line) -> list[Line]:
+        """Return the lines whose reference or running number a bank line carries, each once."""
+        found = [line for key in sorted(bank.keys) for line in self.keys.get(key, ())]
+        for run in sorted(bank.runs):
+            carriers = self.runs.get(run, ())
+            found += carriers if len(carriers) <= MOST else ()
+        return list({line.id: line for line in found}.values())
+
     def near(self, bank: Line) -> list[Line]:
         """Return the lines that a bank line may belong to, by reference first, then the nearest days."""
-        named = [line for key in bank.keys for line in self.keys.get(key, ())]
-        for run in bank.runs:
-            carriers = self.runs.get(run, ())
-            named += carriers if len(carriers) <= MOST else ()
         alike = [line for line in self.amounts.get((bank.currency, bank.amount), ()) if _apart(bank, line) <= DAYS]
         short = [
             line
@@ -64,7 +68,7 @@ class Index:
             and _apart(bank, line) <= DAYS
         ]
         rest = sorted((*alike, *short), key=lambda line: (_apart(bank, line), line.id))
-        return list({line.id: line for line in (*named, *rest)}.values())[:MOST]
+        return list({line.id: line for line in (*self.named(bank), *rest)}.values())[:MOST]
 
 
 def candidates(bank: Sequence[Line], book: Sequence[Line], context: Context) -> list[Pair]:

@@ -18,9 +18,8 @@ _FEES = (25, 50, 100, 150, 250, 500, 1000, 1500, 2500)
 _RATES = (0.009, 0.0125, 0.014, 0.019, 0.025, 0.029)
 
 
-def travelled(line: Line, rng: random.Random) -> Line:
+def travelled(line: Line, reference: str, rng: random.Random) -> Line:
     """Return the line as a bank may show it: late, its reference lost, damaged or in the text, its name cut or lost."""
-    reference = next(iter(line.structured), line.end_to_end)
     fate = rng.choices((_kept, _lost, _damaged, _in_text), (35, 25, 20, 20))[0]
     moved = fate(_named(line, rng), reference, rng)
     if line.day is not None and rng.random() < 0.5:  # noqa: PLR2004 - every second one

@@ -9,6 +9,7 @@ as the lists have one: another party's equal amount, the same party's next month
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -80,7 +81,7 @@ def self_made(bank: Sequence[Line], book: Sequence[Line], *, seed: int, closed: 
     sure = undoubted(bank, book)
     if len(sure) < LEAST:
         raise UserError(
-            f"only {len(sure)} matches are beyond doubt (one reference on one line of either side, equal amounts); "
+            f"only {len(sure)} matches are beyond doubt (a reference on one line of either side, equal amounts); "
             f"{LEAST} are needed to learn from the lists alone. Give reviewed pairs instead"
         )
     rng.shuffle(sure)
@@ -129,22 +130,27 @@ def _spoilt(
 
 
 def undoubted(bank: Sequence[Line], book: Sequence[Line]) -> list[tuple[Line, Line]]:
-    """Return the matches that nobody doubts: the one bank line and the one book line of a reference, amounts equal."""
+    """Return the matches that nobody doubts.
+
+    A reference of the books is the bank line's own, or stands in its text; the amounts are equal; no other line of
+    either side carries the reference or ties like that.
+    """
     context, index = Context.of(bank, book), Index.of(book)
-    tied = [one_to_one(line, other) for line in bank for key in line.keys for other in index.keys.get(key, ())]
+    tied = [one_to_one(line, other) for line in bank for other in index.named(line)]
     if not tied:
         return []
     rows = matrix(tied, context)
     alone = np.log1p(1) + 1e-6
     clear = (
-        (rows[:, AT["ref_equal"]] == 1)
+        ((rows[:, AT["ref_equal"]] == 1) | (rows[:, AT["ref_contained"]] == 1))
         & (rows[:, AT["amount_equal"]] == 1)
         & (rows[:, AT["currency_equal"]] == 1)
         & (rows[:, AT["ref_copies_bank"]] <= alone)
         & (rows[:, AT["ref_copies_book"]] <= alone)
     )
-    found = {pair.bank.lines[0].id: pair for pair, sure in zip(tied, clear, strict=True) if sure}
-    return [(pair.bank.lines[0], pair.book.lines[0]) for pair in found.values()]
+    found = [(pair.bank.lines[0], pair.book.lines[0]) for pair, sure in zip(tied, clear, strict=True) if sure]
+    wanted = Counter(line.id for match in found for line in match)
+    return [match for match in found if all(wanted[line.id] == 1 for line in match)]
 
 
 class _Fates:
@@ -159,7 +165,8 @@ class _Fates:
 
     def bank_lines(self, line: Line, partner: Line) -> list[Line]:
         """Return what the bank now shows of a match: one line, or two."""
-        seen = corruption.travelled(line, self._rng)
+        reference = next((text for one in (line, partner) for text in (*one.structured, one.end_to_end) if text), "")
+        seen = corruption.travelled(line, reference, self._rng)
         self._partner[line.id] = partner.id
         fate = self._rng.random()
         if fate < ALONE:
@@ -167,14 +174,16 @@ class _Fates:
         elif fate < ALONE + CHARGED:
             seen = corruption.charged(seen, self._rng)
         elif fate < ALONE + CHARGED + TWICE:
-            return [seen, self._again(seen)]
+            return [seen, self._again(line, reference)]
         return [seen]
 
-    def _again(self, line: Line) -> Line:
-        later = timedelta(days=self._rng.randint(1, 2))
-        copy = replace(line, id=f"{line.id}*", valued=line.valued + later if line.valued else None)
+    def _again(self, line: Line, reference: str) -> Line:
+        """Return the line a second time, days later, as the bank may show it then: not always as it did at first."""
+        later = timedelta(days=self._rng.randint(0, 3))
+        copy = replace(corruption.travelled(line, reference, self._rng), id=f"{line.id}*")
         self._twice.add(copy.id)
-        return replace(copy, booked=line.booked + later if line.booked else None)
+        booked = copy.booked + later if copy.booked else None
+        return replace(copy, booked=booked, valued=copy.valued + later if copy.valued else None)
 
     def kind(self, pair: Pair) -> str:
         """Return what is wrong with a single-line candidate; empty if it is right."""

@@ -85,15 +85,15 @@ class MatchJudge:
     def against(self, rows: Matrix) -> dict[str, float]:
         """Return how much each group of features speaks against one candidate, in log-odds; only what does.
 
-        With a model it is how far P(wrong) falls when the group's features are as in a typical right match; without
-        one, the weights of the rules that apply.
+        With a model it is measured against a typical right match (`reasons.weights`); without one, it is the weights of
+        the rules that apply.
         """
         if self._artifact is None or self._parts is None:
             found: dict[str, float] = {}
             for rule in rules.applying(rows[0]):
                 found[rule.group] = found.get(rule.group, 0.0) + rule.weight
             return found
-        return reasons.drops(rows[0], self._parts.typical, self._score)
+        return reasons.weights(rows[0], self._parts.typical, self._score)
 
     def _score(self, rows: Matrix) -> Floats:
         if self._artifact is None or self._parts is None:

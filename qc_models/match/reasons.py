@@ -55,22 +55,34 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 
-def drops(row: Matrix, typical: Matrix, score: Callable[[Matrix], Floats]) -> dict[str, float]:
-    """Return by how much log-odds P(wrong) falls when a group is as in a typical right match, where it falls.
+def weights(row: Matrix, typical: Matrix, score: Callable[[Matrix], Floats]) -> dict[str, float]:
+    """Return how much each group speaks against a match, in log-odds of P(wrong); only those that do.
 
-    The candidate's own score and its margin, which are made of the other features, follow what is changed.
+    It is the mean of two changes: how far P(wrong) falls when the group of this match becomes as in a typical right
+    one, and how far it rises when the group of a typical right one becomes as here: the last and the first step of
+    Shapley's value (L. S. Shapley, "A value for n-person games", 1953). Either alone is blind: several faults hide one
+    another, and one may need another to show. The candidate's own score and its margin, which are made of the other
+    features, follow what is changed.
     """
-    changed = np.repeat(row[None, :], len(GROUPS) + 1, axis=0)
-    for place, names in enumerate(GROUPS.values(), start=1):
+    mended, spoilt = _exchanged(row, typical), _exchanged(typical, row)
+    found = log_odds(score(np.vstack([row, mended, typical, spoilt])))
+    count = len(GROUPS)
+    falls, rises = found[0] - found[1 : count + 1], found[count + 2 :] - found[count + 1]
+    against = dict(zip(GROUPS, ((falls + rises) / 2).tolist(), strict=True))
+    return {group: weight for group, weight in against.items() if weight >= LEAST}
+
+
+def _exchanged(row: Matrix, other: Matrix) -> Matrix:
+    """Return the row once a group, with that group's features from the other row, (groups, features)."""
+    changed = np.repeat(row[None, :], len(GROUPS), axis=0)
+    for place, names in enumerate(GROUPS.values()):
         columns = [AT[name] for name in names]
-        changed[place, columns] = typical[columns]
-    better = (evidence(changed) - evidence(row[None, :])).astype(np.float32)
-    apart = [place for place, group in enumerate(GROUPS, start=1) if group != "rivals"]
+        changed[place, columns] = other[columns]
+    moved = (evidence(changed) - evidence(row[None, :])).astype(np.float32)
+    own = [place for place, group in enumerate(GROUPS) if group != "rivals"]
     for name in ("score", "margin"):
-        changed[apart, AT[name]] += better[apart]
-    found = log_odds(score(changed))
-    fallen = dict(zip(GROUPS, (found[0] - found[1:]).tolist(), strict=True))
-    return {group: drop for group, drop in fallen.items() if drop >= LEAST}
+        changed[own, AT[name]] += moved[own]
+    return changed
 
 
 def findings(pair: Pair, row: Matrix, context: Context, against: Mapping[str, float]) -> Iterator[Finding]:

@@ -62,10 +62,34 @@ def test_a_flipped_byte_in_the_graph_is_refused(folder: Path) -> None:
         load(folder)
 
 
-def test_rubbish_under_a_right_hash_is_refused(folder: Path) -> None:
-    (folder / "model.onnx").write_bytes(b"no graph at all")
-    (folder / "metrics.json").write_text(json.dumps({"model_sha256": sealed(b"no graph at all")}), encoding="utf-8")
-    with pytest.raises(UserError, match="damaged"):
+def put(folder: Path, graph: bytes) -> None:
+    """Put another graph there under a hash that fits."""
+    (folder / "model.onnx").write_bytes(graph)
+    (folder / "metrics.json").write_text(json.dumps({"model_sha256": sealed(graph)}), encoding="utf-8")
+
+
+@pytest.mark.parametrize("share", [0, 0.4, 0.9])
+def test_a_cut_off_graph_under_a_right_hash_is_refused(folder: Path, share: float) -> None:
+    graph = (folder / "model.onnx").read_bytes()
+    put(folder, graph[: int(share * len(graph))] or b"no graph at all")
+    with pytest.raises(UserError, match=r"damaged|no classifier|foreign"):
+        load(folder)
+
+
+def test_a_graph_that_is_no_classifier_is_refused(folder: Path) -> None:
+    shape = [None, len(NAMES)]
+    made, given = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name in "yx")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "copy", [given], [made])
+    opset = [onnx.helper.make_opsetid("", 21)]
+    put(folder, onnx.helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString())
+    with pytest.raises(UserError, match="no classifier of rows"):
+        load(folder)
+
+
+def test_a_faithful_classifier_of_nobody_is_foreign(folder: Path) -> None:
+    model, _ = boosted()
+    put(folder, export.to_graph(model))
+    with pytest.raises(UserError, match="foreign model \\(family None"):
         load(folder)
 
 

@@ -17,7 +17,7 @@ from qc_models.artifact import Artifact
 from qc_models.card import card
 from qc_models.entry.family import entry_parts
 from qc_models.match.evaluation import closable, evaluate
-from qc_models.match.examples import reviewed, self_made
+from qc_models.match.examples import reviewed, self_made, undoubted
 from qc_models.match.judge import MatchJudge
 from qc_models.match.pair import one_to_one
 from qc_models.match.training import train
@@ -51,7 +51,7 @@ def test_every_reason_says_what_stands_there(learned: Artifact, lists: World) ->
         swapped = judge.judge(one_to_one(bank, other, rivals=1, margin=-0.9), lists.context)
         assert swapped.probability_wrong > 0.5
         codes = {reason.code for reason in swapped.reasons}
-        assert "reference" in codes or "amount" in codes
+        assert {"reference", "amount", "name"} <= codes
 
 
 def test_nothing_closes_without_a_proven_limit(learned: Artifact, lists: World) -> None:
@@ -99,6 +99,13 @@ def test_reviewed_matches_teach_what_planting_does_not_know(lists: World, learne
         for one in (learned, taught)
     )
     assert after > before
+
+
+def test_lists_whose_references_stand_in_the_text_alone_can_be_learned_from(lists: World) -> None:
+    moved = [replace(line, structured=(), text=f"SEPA {line.name} {' '.join(line.structured)}") for line in lists.bank]
+    made = self_made(moved, lists.book, seed=1)
+    assert all(lists.truth[one.id] == other.id for one, other in undoubted(moved, lists.book))
+    assert 0.3 < made.wrong.mean() < 0.95
 
 
 def test_too_little_to_learn_from_is_refused(lists: World, tmp_path: Path) -> None:
