@@ -25,6 +25,8 @@ ALPHAS = (1e-2, 1e-3, 1e-4)
 MISSES = (0.0, 0.05, 0.15)
 SIZES = {1e-2: (15_000, 0.2, 30_000, 0.1), 1e-3: (40_000, 0.5, 60_000, 0.2), 1e-4: (200_000, 0.75, 100_000, 0.3)}
 """Records and audit rate of the calibration window, records and audit rate of the live window, by alpha."""
+EARLIER = 10_000
+"""Records without labels whose scores the grid is made from."""
 LOOKS = 10
 CANARIES = 600
 SPOILT = 0.0002
@@ -92,7 +94,7 @@ def stream(kind: Kind, delta: float, draws: np.random.Generator) -> Outcome:
     """Run one stream; half of delta goes to the threshold's promise, half to the published bound."""
     n, rate, live, live_rate = SIZES[kind.alpha]
     wrong = draws.random(n + live) < rates(kind, n, live, draws)
-    scores = 1 / (1 + np.exp(-(draws.normal(size=n + live) + kind.quality * wrong)))
+    scores = _scores(wrong, kind, draws)
     called = _called(wrong, kind, draws)
     planted = Canaries(
         CANARIES,
@@ -101,7 +103,7 @@ def stream(kind: Kind, delta: float, draws: np.random.Generator) -> Outcome:
         int(draws.binomial(CANARIES, SPOILT)),
     )
     drawn = draws.random(n) < rate
-    grid = grid_of(scores[:n])
+    grid = grid_of(_scores(draws.random(EARLIER) < kind.base, kind, draws))
     known = sensitivity(planted, delta=delta * 0.1)
     true = true_rates(kind, grid, scores[:n], wrong[:n])
     chosen = choose(scores[:n][drawn], called[:n][drawn], grid, kind.alpha, known.lower, delta * 0.4)
@@ -207,6 +209,10 @@ def published(
         plain |= left > window.found / rate - window.found
         bound, true = now.wrong / end, left / end
     return broken, plain, bound, true
+
+
+def _scores(wrong: Bools, kind: Kind, draws: np.random.Generator) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-(draws.normal(size=len(wrong)) + kind.quality * wrong))))
 
 
 def _called(wrong: Bools, kind: Kind, draws: np.random.Generator) -> Bools:
