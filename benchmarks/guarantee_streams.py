@@ -66,7 +66,7 @@ class Outcome:
 
     kind: Kind
     choices: dict[str, Choice]
-    """By method: learn_then_test, naive, sgr, bonferroni, oracle."""
+    """By method: learn_then_test, any_time, naive, sgr, bonferroni, oracle."""
     bound_broken: bool
     """Whether more records were wrong than the published bound said, at any look."""
     estimate_broken: bool
@@ -111,6 +111,8 @@ def stream(kind: Kind, delta: float, draws: np.random.Generator) -> Outcome:
         name: Choice(0.0, 0.0) if at is None else Choice(grid.shares[at], float(true[at]))
         for name, at in {**chosen, "oracle": _last(true <= kind.alpha)}.items()
     }
+    limits = kind.alpha, known.lower, delta * 0.4
+    choices["any_time"] = again(scores[:n], called[:n], wrong[:n], drawn, grid, kind, limits)
     at = chosen["learn_then_test"]
     passes = scores[n:] <= (-np.inf if at is None else grid.thresholds[at])
     bound = published(passes, wrong[n:], called[n:], live_rate, planted, delta / 2, draws, confirmed=kind.confirmed)
@@ -162,6 +164,29 @@ def choose(scores: Floats, wrong: Bools, grid: Grid, alpha: float, least: float,
         "sgr": sgr(k, n, alpha * least, delta),
         "bonferroni": _last(p <= delta / len(p)),
     }
+
+
+def again(
+    scores: Floats,
+    called: Bools,
+    wrong: Bools,
+    drawn: Bools,
+    grid: Grid,
+    kind: Kind,
+    limits: tuple[float, float, float],
+) -> Choice:
+    """Look ten times while the audits come in, and deploy what is proven; the worst of what was deployed counts."""
+    alpha, least, delta = limits
+    coverage, worst = 0.0, 0.0
+    for end in np.linspace(len(scores) / LOOKS, len(scores), LOOKS).astype(int).tolist():
+        seen = drawn[:end]
+        found = calibrate_arrays(
+            scores[:end][seen], called[:end][seen], grid, alpha=alpha, delta=delta, sensitivity=least, any_time=True
+        )
+        coverage = found.coverage
+        if found.accepted:
+            worst = max(worst, float(true_rates(kind, grid, scores[:end], wrong[:end])[found.accepted[-1]]))
+    return Choice(coverage, worst)
 
 
 def sgr(k: NDArray[np.int64], n: NDArray[np.int64], alpha: float, delta: float) -> int | None:

@@ -62,8 +62,10 @@ def test_a_record_over_the_threshold_gets_no_receipt() -> None:
 
 
 def test_every_certificate_and_receipt_verifies_offline_with_one_file(tmp_path: Path) -> None:
-    for seed in range(6):
-        certificate, sample = issued(seed, n=1_500 + 700 * seed, index=None if seed % 2 else 1 + seed)
+    for seed in range(4):
+        certificate, sample = issued(
+            seed, n=1_500 + 700 * seed, index=None if seed % 2 else 1 + seed, any_time=seed % 3 == 0
+        )
         passed = [certificate.receipt(one.key, one.score) for one in sample if one.score <= certificate.threshold]
         assert verify.problems(json.loads(export(certificate, sample, passed))) == []
     alone, exported = tmp_path / "check.py", tmp_path / "export.json"
