@@ -118,6 +118,8 @@ def test_the_dial_shows_the_price_and_refuses_what_is_not_proven() -> None:
     assert [last.queue[1], last.minutes] == pytest.approx([20, 30])
     with pytest.raises(UserError, match=r"is not proven: \d+ of 4000 audited records .* \d+ audits there with"):
         curve.choose(last.threshold)
+    often = dial(sample, grid, alpha=0.01, delta=0.05, minutes=1.5, floor=0.02, any_time=True)
+    assert all(one.residual[2] >= two.residual[2] for one, two in zip(often.points, curve.points, strict=True))
     with pytest.raises(UserError, match="no setting of the dial"):
         curve.choose(0.123)
 

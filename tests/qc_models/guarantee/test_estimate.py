@@ -55,7 +55,8 @@ def test_nothing_and_no_wrong_record() -> None:
     assert (empty.error_rate.value, empty.recall.value) == (None, None)
     clean = figures([audit(1)], passed=100, flagged=0, floor=0.01, delta=0.05)
     assert (clean.accuracy.value, clean.recall.low, clean.recall.high) == (1.0, 0.0, 1.0)
-    assert wrong_among([1.0, 1.0], 10, 0.05).high == 2
+    assert wrong_among([1.0, 1.0], 10, floor=1.0, delta=0.05).high == 2
+    assert wrong_among([1.0, 1.0], 10, floor=0.1, delta=0.05).high == 10
 
 
 def test_picked_labels_never_enter_the_estimate_and_unknown_ones_are_refused() -> None:
