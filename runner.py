@@ -122,10 +122,9 @@ class Office:
             registered=lambda name, version: models.digest(self.database, name, version),
         )
 
-    @cached_property
     def inspector(self) -> Inspector:
-        """What gives each output its verdict."""
-        return Countersigner(self.models)
+        """Return an inspector that remembers nothing of the work, and of which the work remembers nothing."""
+        return Countersigner(self.models.afresh())
 
     def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
         """Load one definition."""
@@ -179,7 +178,7 @@ class Office:
                 worker = Worker(
                     database=self.database,
                     office=bots,
-                    inspector=self.inspector,
+                    inspector=Countersigner(self.models),
                     definitions=self.workflow,
                     evidence=self.evidence,
                     settings=self.settings,

@@ -85,13 +85,14 @@ def plant(
     return Planted(tuple(ids), len(wrong), len(kept), seed)
 
 
-def top_up(database: Database, definition: Callable[[str], Workflow], inspector: Inspector) -> int:
+def top_up(database: Database, definition: Callable[[str], Workflow], inspector: Callable[[], Inspector]) -> int:
     """Put away canaries that waited too long and plant what the definitions' shares still want; return how many.
 
     Args:
         database: the ledger.
         definition: the pinned definition of a hash.
-        inspector: what inspects real outputs.
+        inspector: returns what inspects real outputs, with a memory of its own: real work must not be compared with
+            canaries, nor a canary be taken for the twin of what it was copied from.
     """
     ledger.expire(database)
     planted = 0
@@ -104,7 +105,7 @@ def top_up(database: Database, definition: Callable[[str], Workflow], inspector:
     return planted
 
 
-def _top_up(database: Database, workflow: Workflow, inspector: Inspector) -> int:
+def _top_up(database: Database, workflow: Workflow, inspector: Callable[[], Inspector]) -> int:
     share = workflow.review.canaries
     owed = planting.balance(database, workflow.name).owed(share) if share else 0
     if not owed:
@@ -112,7 +113,7 @@ def _top_up(database: Database, workflow: Workflow, inspector: Inspector) -> int
     seed = random.SystemRandom().randrange(2**53)
     controls = sum(random.Random(seed + n).random() < CONTROLS for n in range(owed))  # noqa: S311 - logged
     mix = {"errors": owed - controls, "controls": controls}
-    return len(plant(database, workflow, inspector, **mix, seed=seed, who="canaries", share=share).item_ids)
+    return len(plant(database, workflow, inspector(), **mix, seed=seed, who="canaries", share=share).item_ids)
 
 
 def _fit(original: Original, workflow: Workflow) -> Record | None:

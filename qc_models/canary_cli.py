@@ -32,11 +32,6 @@ class CanaryDesk(Protocol):
         ...
 
     @property
-    def inspector(self) -> Inspector:
-        """What inspects real outputs."""
-        ...
-
-    @property
     def console(self) -> Console:
         """Standard output."""
         ...
@@ -44,6 +39,10 @@ class CanaryDesk(Protocol):
     @property
     def user(self) -> str:
         """Who sits here."""
+        ...
+
+    def inspector(self) -> Inspector:
+        """Return what inspects real outputs, with a memory of its own."""
         ...
 
     def workflow(self, definition_hash: str) -> Workflow:
@@ -71,7 +70,7 @@ def build_canaries(open_desk: Callable[[], CanaryDesk]) -> typer.Typer:
         done = plant(
             desk.database,
             desk.workflow(pinned),
-            desk.inspector,
+            desk.inspector(),
             errors=count,
             controls=controls,
             seed=random.SystemRandom().randrange(2**53) if seed is None else seed,

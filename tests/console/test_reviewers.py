@@ -49,7 +49,7 @@ class Scoring:
 class CanaryDesk(StoryDesk):
     """A desk that can also plant."""
 
-    inspector = Scoring()
+    inspector = Scoring
 
 
 @pytest.fixture
@@ -85,8 +85,7 @@ def run(desk: CanaryDesk, *arguments: str) -> Any:
 
 
 def planted(story: Story, errors: int = 2, controls: int = 0) -> Planted:
-    inspector = CanaryDesk.inspector
-    done = plant(story.database, story.workflow, inspector, errors=errors, controls=controls, seed=2, who="lead")
+    done = plant(story.database, story.workflow, Scoring(), errors=errors, controls=controls, seed=2, who="lead")
     assert done.item_ids
     return done
 

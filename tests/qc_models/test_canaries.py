@@ -128,10 +128,10 @@ def test_the_declared_share_is_topped_up_with_what_real_inspection_says(story: S
             return Verdict("review", (Finding("model", "unusual", f"{workflow.name} looks odd", "total"),))
 
     definitions = {story.workflow.hash: story.workflow}
-    assert top_up(story.database, definitions.__getitem__, Doubting()) == 0
+    assert top_up(story.database, definitions.__getitem__, Doubting) == 0
     definitions[story.workflow.hash] = replace(story.workflow, review=Review(canaries=0.1))
-    assert top_up(story.database, definitions.__getitem__, Doubting()) == 1
-    assert top_up(story.database, definitions.__getitem__, Doubting()) == 0
+    assert top_up(story.database, definitions.__getitem__, Doubting) == 1
+    assert top_up(story.database, definitions.__getitem__, Doubting) == 0
     [row] = listing(story.database)
     [(item, *_)] = rows(story, (row.item_id,))
     assert (row.planted_by, item.reason, asked[0].reference) == ("canaries", "unusual", item.reference)
