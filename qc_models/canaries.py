@@ -34,6 +34,10 @@ _NUMBER = re.compile(r"\d+")
 _STEPS = (20, 200, 2_000, 20_000)
 """How far a number may be moved, as little as will do: a running number far off its line would give it away."""
 _TRIES = 30
+_SPARE = 3
+"""Originals set aside for each canary: some have no number in their key, or no room for a mistake."""
+_RECENT = 50
+"""Other records that the inspection is shown before: it compares dates and numbers with those of recent work."""
 _WORD = 4
 """Signs that a key must have to be looked for inside other texts: a shorter one may be there by chance."""
 
@@ -80,7 +84,9 @@ def plant(
     wrong = [True] * errors + [False] * controls
     rng.shuffle(wrong)
     rng.shuffle(kept)
-    made = list(maker.make(iter(kept), wrong))
+    copied, others = kept[: _SPARE * len(wrong)], kept[_SPARE * len(wrong) :]
+    maker.recall(sorted(others, key=lambda pair: pair[0].item_id)[-_RECENT:])
+    made = list(maker.make(iter(copied), wrong))
     ids = planting.plant(database, workflow.name, workflow.hash, made, seed=seed, who=who, share=share)
     return Planted(tuple(ids), len(wrong), len(kept), seed)
 
@@ -189,6 +195,12 @@ class _Maker:
     rng: random.Random
     profile: Profile
 
+    def recall(self, records: list[tuple[Original, Record]]) -> None:
+        """Let the inspection see recent work, oldest first; not what is copied, whose twin the canary would be."""
+        for original, record in records:
+            shown = decode(original.read_back, self.workflow.fields)
+            self.inspector.inspect(self.workflow, self._case(original, original.reference, record, shown))
+
     def make(self, originals: Iterator[tuple[Original, Record]], wrong: list[bool]) -> Iterator[Canary]:
         """Make one canary for each wish, as long as there are originals that allow it."""
         for wish in wrong:
@@ -250,14 +262,6 @@ class _Maker:
         shown: Record,
         error: tuple[str, tuple[str, ...], str] | None = None,
     ) -> Canary:
-        case = Case(
-            workflow=self.workflow.name,
-            reference=key.reference,
-            payload=payload,
-            record=shown,
-            fields=self.workflow.fields,
-            signals=original.signals,
-        )
         kind, fields, where = error or (None, (), None)
         return Canary(
             original=original.item_id,
@@ -266,8 +270,18 @@ class _Maker:
             read_back=encode(shown),
             record_url=key.in_text(original.record_url),
             app_id=key.in_text(original.app_id),
-            verdict=self.inspector.inspect(self.workflow, case),
+            verdict=self.inspector.inspect(self.workflow, self._case(original, key.reference, payload, shown)),
             error=kind,
             fields=fields,
             where=where,
+        )
+
+    def _case(self, original: Original, reference: str, payload: Record, shown: Record) -> Case:
+        return Case(
+            workflow=self.workflow.name,
+            reference=reference,
+            payload=payload,
+            record=shown,
+            fields=self.workflow.fields,
+            signals=original.signals,
         )
