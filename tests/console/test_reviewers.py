@@ -158,6 +158,15 @@ def test_a_correction_that_changes_nothing_says_so(story: Story, desk: CanaryDes
     assert desk.worked == []
 
 
+def test_a_canary_that_is_given_to_the_bots_is_put_away(story: Story, desk: CanaryDesk, terminal: Terminal) -> None:
+    canary = planted(story).item_ids[0]
+    assert terminal("items", "retry", str(canary), "--reason", "again").exit_code == 0
+    assert desk.worked == [[1]], "the run that it is shown under"
+    assert canary not in [row["id"] for row in run(desk, "review", "list", "--json")["waiting"]]
+    assert {row["state"] for row in run(desk, "canaries", "list", "--json")["canaries"]} == {"cancelled", "review"}
+    assert run(desk, "reviewers", "--json")["overall"]["sensitivity"]["n"] == 0
+
+
 def test_the_reviewers_are_measured(story: Story, desk: CanaryDesk) -> None:
     assert "not known yet" in run(desk, "reviewers")
     said = iter(("reject", "accept", "reject", "accept"))
