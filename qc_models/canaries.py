@@ -18,8 +18,10 @@ from engine.contract import parse_record
 from engine.definition import Workflow
 from engine.errors import SystemException, UserError
 from engine.ledger import canaries as ledger
-from engine.ledger import canary_planting as planting
-from engine.ledger.canary_planting import Canary, Original
+from engine.ledger import canary_reads as known
+from engine.ledger.canary_planting import Canary
+from engine.ledger.canary_planting import plant as write
+from engine.ledger.canary_reads import Original
 from engine.ledger.database import Database
 from engine.ports import Case, Inspector
 from engine.values import Record, decode, encode
@@ -76,7 +78,7 @@ def plant(
         who: who plants them.
         share: no more than are owed at this share of what is reviewed; None for as many as may wait.
     """
-    kept = [(one, record) for one in planting.originals(database, workflow.name) if (record := _fit(one, workflow))]
+    kept = [(one, record) for one in known.originals(database, workflow.name) if (record := _fit(one, workflow))]
     if not kept:
         return Planted((), errors + controls, 0, seed)
     rng = random.Random(seed)  # noqa: S311 - a logged, repeatable draw is the point
@@ -87,7 +89,7 @@ def plant(
     copied, others = kept[: _SPARE * len(wrong)], kept[_SPARE * len(wrong) :]
     maker.recall(sorted(others, key=lambda pair: pair[0].item_id)[-_RECENT:])
     made = list(maker.make(iter(copied), wrong))
-    ids = planting.plant(database, workflow.name, workflow.hash, made, seed=seed, who=who, share=share)
+    ids = write(database, workflow.name, workflow.hash, made, seed=seed, who=who, share=share)
     return Planted(tuple(ids), len(wrong), len(kept), seed)
 
 
@@ -102,8 +104,8 @@ def top_up(database: Database, definition: Callable[[str], Workflow], inspector:
     """
     ledger.expire(database)
     planted = 0
-    for name in planting.reviewed_workflows(database):
-        pinned = planting.newest_definition(database, name)
+    for name in known.reviewed_workflows(database):
+        pinned = known.newest_definition(database, name)
         try:
             planted += _top_up(database, definition(pinned), inspector) if pinned else 0
         except (UserError, SystemException) as error:  # the others are seen to all the same
@@ -113,7 +115,7 @@ def top_up(database: Database, definition: Callable[[str], Workflow], inspector:
 
 def _top_up(database: Database, workflow: Workflow, inspector: Callable[[], Inspector]) -> int:
     share = workflow.review.canaries
-    owed = planting.balance(database, workflow.name).owed(share) if share else 0
+    owed = known.balance(database, workflow.name).owed(share) if share else 0
     if not owed:
         return 0
     seed = random.SystemRandom().randrange(2**53)
@@ -248,7 +250,7 @@ class _Maker:
         for most in _STEPS if part else ():
             moves = self.rng.sample([*range(-most, 0), *range(1, most + 1)], k=2 * min(most, _TRIES))
             keys = [_Key(original.reference, part, move) for move in moves]
-            taken = planting.taken(self.database, self.workflow.name, [key.reference for key in keys])
+            taken = known.taken(self.database, self.workflow.name, [key.reference for key in keys])
             free = [key for key in keys if key.reference not in taken]
             if free:
                 return free[0]

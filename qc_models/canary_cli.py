@@ -13,7 +13,7 @@ from rich.table import Table
 
 from engine.definition import Workflow
 from engine.errors import UserError
-from engine.ledger.canary_planting import listing, newest_definition
+from engine.ledger.canary_reads import listing, newest_definition
 from engine.ledger.database import Database
 from engine.ports import Inspector
 from engine.values import encode

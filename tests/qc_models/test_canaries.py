@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from engine.definition import CheckSpec, Review, Workflow
 from engine.ledger import reads
 from engine.ledger import tables as t
-from engine.ledger.canary_planting import CanaryRow, listing
+from engine.ledger.canary_reads import CanaryRow, listing
 from engine.ledger.reviews import decide
 from engine.ports import Case, Finding, Verdict
 from engine.values import encode, equal

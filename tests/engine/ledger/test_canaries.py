@@ -16,7 +16,8 @@ from engine.ledger import canaries, erasure, reads, retention
 from engine.ledger import tables as t
 from engine.ledger.backlog import live_workers, open_runs
 from engine.ledger.backup import backup
-from engine.ledger.canary_planting import Balance, Canary, Original, balance, originals, plant, taken
+from engine.ledger.canary_planting import Canary, plant
+from engine.ledger.canary_reads import Balance, Original, balance, originals, taken
 from engine.ledger.check import check
 from engine.ledger.database import Database
 from engine.ledger.durations import service_times
