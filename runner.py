@@ -183,7 +183,7 @@ class Office:
                     evidence=self.evidence,
                     settings=self.settings,
                     on_settled=progress.settled,
-                    watchers=(*WATCHERS, self.prune),
+                    watchers=(*WATCHERS, self.prune, lambda database: top_up(database, self.workflow, self.inspector)),
                 )
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, worker.stop)
@@ -196,7 +196,6 @@ WATCHERS: tuple[Callable[[Database], object], ...] = (
     workers.report_lost,
     watch_deadlines,
     lambda database: watch_segments(database, office.workflow),
-    lambda database: top_up(database, office.workflow, office.inspector),
 )
 """What every worker and scheduler sees to now and then."""
 Home = Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")]

@@ -33,6 +33,8 @@ CONTROLS = 0.2
 KINDS = tuple(name for name in MISTAKES if name != "twin")
 """A twin is another record, not an error in this one."""
 _NUMBER = re.compile(r"\d+")
+_NAMES = frozenset({"text", "integer"})
+"""Types of fields that may hold a key."""
 _STEPS = (20, 200, 2_000, 20_000)
 """How far a number may be moved, as little as will do: a running number far off its line would give it away."""
 _TRIES = 30
@@ -246,7 +248,9 @@ class _Maker:
 
     def _unused(self, original: Original, payload: Mapping[str, Any]) -> _Key | None:
         """Draw a key near the original's that no item has; None if it holds no number to move."""
-        part = _key_part(original.reference, payload)
+        fields = self.workflow.fields  # a date or an amount that the reference happens to carry is no number of its own
+        named = {name: value for name, value in payload.items() if fields[name].type in _NAMES}
+        part = _key_part(original.reference, named)
         for most in _STEPS if part else ():
             moves = self.rng.sample([*range(-most, 0), *range(1, most + 1)], k=2 * min(most, _TRIES))
             keys = [_Key(original.reference, part, move) for move in moves]

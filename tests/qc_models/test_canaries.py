@@ -15,7 +15,7 @@ from engine.ledger.canary_reads import CanaryRow, listing
 from engine.ledger.reviews import decide
 from engine.ports import Case, Finding, Verdict
 from engine.values import encode, equal
-from qc_models.canaries import KINDS, Planted, plant, top_up
+from qc_models.canaries import KINDS, Planted, _Key, _key_part, plant, top_up
 from qc_models.checks.model import Judgement, ModelParams
 from qc_models.checks.read_back import ReadBackParams
 from qc_models.countersigner import Countersigner
@@ -88,6 +88,24 @@ def test_a_canary_has_one_error_and_a_key_of_its_own_and_the_verdict_that_it_des
             decide(story.database, item.id, "reject", "ana", workflow=story.workflow, reason="wrong")
     assert {where for _, where in seen} == {"read-back", "payload and read-back"}
     assert len({error for error, _ in seen}) > 3
+
+
+@pytest.mark.parametrize(
+    ("reference", "payload", "part", "moved"),
+    [
+        ("ACME/RE-2026-0041", {"supplier": "ACME", "no": "RE-2026-0041"}, "RE-2026-0041", "ACME/RE-2026-0044"),
+        ("3M/17", {"supplier": "3M", "no": 17, "paid": True}, "17", "3M/20"),
+        ("contract 0099", {"supplier": "ACME"}, "contract 0099", "contract 0102"),
+        ("ACME", {"supplier": "ACME"}, "", ""),
+    ],
+)
+def test_a_key_is_moved_where_it_has_its_number(reference: str, payload: dict[str, Any], part: str, moved: str) -> None:
+    assert _key_part(reference, payload) == part
+    if part:
+        key = _Key(reference, part, 3)
+        assert key.reference == moved
+        assert key.in_data({**payload, "note": f"for {part}, please", "amount": "17.00"})["amount"] == "17.00"
+        assert (key.in_text("http://erp/9"), key.in_text(None)) == ("http://erp/12", None)
 
 
 def test_a_control_is_a_right_copy(story: Story) -> None:
