@@ -127,11 +127,10 @@ class Office:
             registered=lambda name, version: models.digest(self.database, name, version),
         )
 
-    @cached_property
     def inspector(self) -> Inspector:
-        """What gives each output its verdict."""
-        promises, shadows = Promises(self.database, self.models), shadows_of(self.models, self.database)
-        return Countersigner(self.models, promises, shadows)
+        """Return an inspector that remembers nothing of the work, and of which the work remembers nothing."""
+        models = self.models.afresh()
+        return Countersigner(models, Promises(self.database, models))
 
     def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
         """Load one definition."""
@@ -190,12 +189,14 @@ class Office:
                 worker = Worker(
                     database=self.database,
                     office=bots,
-                    inspector=self.inspector,
+                    inspector=Countersigner(
+                        self.models, Promises(self.database, self.models), shadows_of(self.models, self.database)
+                    ),
                     definitions=self.workflow,
                     evidence=self.evidence,
                     settings=self.settings,
                     on_settled=progress.settled,
-                    watchers=(*WATCHERS, self.prune),
+                    watchers=(*WATCHERS, self.prune, lambda database: top_up(database, self.workflow, self.inspector)),
                 )
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, worker.stop)
@@ -209,7 +210,6 @@ WATCHERS: tuple[Callable[[Database], object], ...] = (
     watch_deadlines,
     lambda database: watch_segments(database, office.workflow),
     lambda database: watch_rates(database, office.workflow),
-    lambda database: top_up(database, office.workflow, office.inspector),
     watch_drift,
 )
 """What every worker and scheduler sees to now and then."""
