@@ -33,6 +33,7 @@ from console.items import build_items
 from console.plan import add_plan_verbs
 from console.report import build_report
 from console.review import build_review
+from console.reviewers import add_reviewers
 from console.scheduler import add_scheduler_verbs
 from console.summary import Progress, summary_table
 from console.workers import build_workers
@@ -49,22 +50,21 @@ from engine.logs import FILE_NAME as LOG_FILE
 from engine.logs import configure
 from engine.metrics import RunReport, run_report
 from engine.planning.forecast import watch_deadlines
-from engine.ports import Registry
+from engine.ports import Inspector, Registry
 from engine.quality import Truth
 from engine.redact import Redactor
 from engine.secrets import SecretStore
 from engine.worker import Settings, Worker
 from fixtures.cli import add_fixture_verbs
 from qc_models.cli import NAME as ENTRY_QUALITY
-from qc_models.cli import build_model, read_history, register, train_and_register
+from qc_models.cli import read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
-from qc_models.fairness.watch import watch as watch_segments
-from qc_models.promise import Promises, build_quality, watch_rates
+from qc_models.promise.standing import Promises
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
+from qc_models.wiring import add_inspection_verbs, watchers
 
 EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
-
 
 WORKFLOWS = Path(__file__).parent / "workflows"
 
@@ -122,6 +122,11 @@ class Office:
             registered=lambda name, version: models.digest(self.database, name, version),
         )
 
+    @cached_property
+    def inspector(self) -> Inspector:
+        """What gives each output its verdict."""
+        return Countersigner(self.models, Promises(self.database, self.models))
+
     def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
         """Load one definition."""
         return loader.load_one(path, self.registry, base_url=base_url, params=params)
@@ -174,7 +179,7 @@ class Office:
                 worker = Worker(
                     database=self.database,
                     office=bots,
-                    inspector=Countersigner(self.models, Promises(self.database, self.models)),
+                    inspector=self.inspector,
                     definitions=self.workflow,
                     evidence=self.evidence,
                     settings=self.settings,
@@ -191,8 +196,7 @@ office = Office()
 WATCHERS: tuple[Callable[[Database], object], ...] = (
     workers.report_lost,
     watch_deadlines,
-    lambda database: watch_segments(database, office.workflow),
-    lambda database: watch_rates(database, office.workflow),
+    *watchers(lambda: office),
 )
 """What every worker and scheduler sees to now and then."""
 Home = Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")]
@@ -206,9 +210,7 @@ Params = Annotated[list[str] | None, typer.Option("--param", help="name=value, f
 @app.callback()
 def _main(
     context: typer.Context,
-    home: Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")] = Path(
-        "var"
-    ),
+    home: Home = Path("var"),
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every log line.")] = False,
 ) -> None:
     """Countersign: a bot does the work, a model countersigns it, a person rules on what is in doubt."""
@@ -338,10 +340,10 @@ add_plan_verbs(app, lambda: office)
 add_scheduler_verbs(app, lambda: office, watchers=WATCHERS)
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
+add_reviewers(app, lambda: office)
 app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
-app.add_typer(build_model(lambda: office), name="model")
-app.add_typer(build_quality(lambda: office), name="quality")
+add_inspection_verbs(app, lambda: office)
 
 if __name__ == "__main__":
     main()

@@ -25,7 +25,7 @@ from qc_models.guarantee.switching import Event, Level, Rates, Sampling, step
 from qc_models.promise.certify import Certified, Subject, certify
 from qc_models.promise.counting import Counted, by_scope, count
 from qc_models.promise.memory import Memory, ScopeMemory, read_memory
-from qc_models.promise.promised import Promise, eyes_of, model_check, needed
+from qc_models.promise.promised import Promise, eyes_of, model_check, needed, reviewers_of
 from qc_models.promise.standing import unproven_sentence
 
 ALARM, HELD = "quality.alarm", "quality.stopped"
@@ -127,7 +127,7 @@ def _outputs(database: Database, workflow: str, item_ids: Sequence[int]) -> Iter
 
 def _fresh(database: Database, seen: Seen) -> ScopeMemory:
     """Return the memory of a scope that begins now: how many audits the next look wants, and nothing else."""
-    eyes = eyes_of(audit_reads.reviewer_counts(database, seen.workflow.name), seen.promise.delta)
+    eyes = eyes_of(reviewers_of(database, seen.workflow.name), seen.promise.delta)
     number = certificates.next_recalibration(database, seen.workflow.name)
     return ScopeMemory(look_at=needed(seen.promise, eyes, number))
 
@@ -166,13 +166,13 @@ def _canaries(database: Database, seen: Seen) -> Iterator[tuple[Event, str]]:
         valid = certificates.in_force(connection, seen.newest.hash)
     if valid is None and not blocked:
         return
-    counts = audit_reads.reviewer_counts(database, seen.workflow.name)
-    eyes = eyes_of(counts, seen.promise.delta)
+    known = reviewers_of(database, seen.workflow.name)
+    eyes = eyes_of(known, seen.promise.delta)
     plan = certificates.receipt_of(database, valid.id)["eyes"] if valid else None
     if plan is None:
         below = False
     elif plan["delta"] == 0:  # that audits are right was assumed: it does not go together with a canary that was missed
-        below = counts.found < counts.planted
+        below = known.canaries.found < known.canaries.planted
     else:
         below = eyes.sensitivity < plan["sensitivity"]
     if below and not blocked:

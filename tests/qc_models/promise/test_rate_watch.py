@@ -147,12 +147,12 @@ def test_canaries_that_are_missed_stop_what_rests_on_audits_being_right(works: O
     here = works()
     here.stream([False] * 75, scores=lambda _: 0.1)
     here.watch()
-    canary(here, planted={"total": "1"}, decision="accept")
+    canary(here, planted={"error": "typo", "fields": ["total"], "where": None}, decision="accept")
     here.watch()
     assert [finding.code for finding in here.inspect().findings] == [STOPPED]
 
 
-def canary(here: Works, *, planted: dict[str, str], decision: str) -> None:
+def canary(here: Works, *, planted: dict[str, Any], decision: str) -> None:
     """Plant a copy of the last item into the queue, reviewed already."""
     now = here.bench.clock.now()
     with here.bench.database.write() as connection:
