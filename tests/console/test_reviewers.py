@@ -35,7 +35,7 @@ class NoModel:
 
     def judge(self, params: ModelParams, case: Case, review_at: float | None = None) -> Judgement:
         """Say that one was asked for."""
-        raise AssertionError(f"{params.name} was asked about {case.reference}")
+        raise AssertionError(f"{params.name} was asked about {case.reference} at {review_at}")
 
 
 class Scoring:
