@@ -57,17 +57,14 @@ from engine.values import Record
 from engine.worker import Settings, Worker
 from fixtures.cli import add_fixture_verbs
 from qc_models.canaries import top_up
-from qc_models.canary_cli import build_canaries
 from qc_models.cli import NAME as ENTRY_QUALITY
-from qc_models.cli import build_model, read_history, register, train_and_register
+from qc_models.cli import read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
-from qc_models.fairness.watch import watch as watch_segments
-from qc_models.loop.drift.watch import watch_drift
 from qc_models.loop.shadow import shadows_of
-from qc_models.promise import Promises, build_quality, watch_rates
+from qc_models.promise.standing import Promises
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
-from qc_models.tables.cli import add_inspect
+from qc_models.wiring import add_inspection_verbs, watchers
 
 EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
@@ -208,9 +205,7 @@ office = Office()
 WATCHERS: tuple[Callable[[Database], object], ...] = (
     workers.report_lost,
     watch_deadlines,
-    lambda database: watch_segments(database, office.workflow),
-    lambda database: watch_rates(database, office.workflow),
-    watch_drift,
+    *watchers(lambda: office),
 )
 """What every worker and scheduler sees to now and then."""
 Home = Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")]
@@ -282,18 +277,15 @@ add_definition_verbs(app, lambda: office)
 add_run_verbs(app, lambda: office)
 app.add_typer(build_db(lambda: office), name="db")
 add_erase(app, lambda: office)
-add_inspect(app, lambda: office)
 add_fixture_verbs(app, lambda: office, WORKFLOWS)
 add_plan_verbs(app, lambda: office)
 add_scheduler_verbs(app, lambda: office, watchers=WATCHERS)
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
 add_reviewers(app, lambda: office)
-app.add_typer(build_canaries(lambda: office), name="canaries")
 app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
-app.add_typer(build_model(lambda: office), name="model")
-app.add_typer(build_quality(lambda: office), name="quality")
+add_inspection_verbs(app, lambda: office)
 
 if __name__ == "__main__":
     main()

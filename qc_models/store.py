@@ -91,7 +91,7 @@ class ModelStore:
 
     def afresh(self) -> ModelStore:
         """Return a store of the same verified models that has seen no record yet, and whose memory is its own."""
-        store = ModelStore(self._models_dir, champion=self._champion, registered=self._registered, limit=self._limit)
+        store = ModelStore(self._models_dir, champion=self._champion, registered=self._registered)
         store._loaded = self._loaded
         return store
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -94,67 +93,3 @@ def waiting_since(database: Database, workflow: str) -> datetime | None:
     with database.read() as connection:
         found: datetime | None = connection.execute(query).scalar_one()
     return found
-
-
-def decision_times(database: Database, workflow: str, limit: int = 5_000) -> Iterator[tuple[str, datetime]]:
-    """Yield reviewer and instant of the newest decisions of a workflow, oldest first."""
-    query = (
-        sa.select(t.reviews.c.reviewer, t.reviews.c.created_at)
-        .join(t.items, t.items.c.id == t.reviews.c.item_id)
-        .where(t.items.c.workflow == workflow)
-        .order_by(t.reviews.c.id.desc())
-        .limit(limit)
-    )
-    with database.read() as connection:
-        rows = connection.execute(query).all()
-    for row in reversed(rows):
-        yield row.reviewer, row.created_at
-
-
-@dataclass(frozen=True)
-class ReviewerCounts:
-    """What canaries and blind second reviews of one workflow showed."""
-
-    planted: int = 0
-    found: int = 0
-    decoys: int = 0
-    broken: int = 0
-    both: int = 0
-    first_only: int = 0
-    second_only: int = 0
-    neither: int = 0
-
-
-def reviewer_counts(database: Database, workflow: str) -> ReviewerCounts:
-    """Count what people said of the canaries of a workflow, and where two looked without knowing of each other."""
-    said = sa.select(t.canaries.c.item_id, t.canaries.c.planted, t.reviews.c.decision)
-    said = (
-        said.select_from(t.canaries)
-        .join(t.items, t.items.c.id == t.canaries.c.item_id)
-        .join(t.reviews, t.reviews.c.item_id == t.canaries.c.item_id)
-    )
-    first = t.reviews.c.decision != "accept"
-    second = t.second_reviews.c.decision != "accept"
-    twice = (
-        sa.select(first.label("first"), second.label("second"), sa.func.count().label("n"))
-        .select_from(t.second_reviews)
-        .join(t.reviews, t.reviews.c.id == t.second_reviews.c.review_id)
-        .join(t.items, t.items.c.id == t.second_reviews.c.item_id)
-        .where(t.second_reviews.c.kind == "blind", t.second_reviews.c.decision.is_not(None))
-    )
-    mine = t.items.c.workflow == workflow
-    with database.read() as connection:
-        canaries = connection.execute(said.where(mine).order_by(t.reviews.c.id)).all()
-        pairs = connection.execute(twice.where(mine).group_by(first, second)).all()
-    last = {row.item_id: (bool(row.planted), row.decision != "accept") for row in canaries}
-    counts = {(bool(row.first), bool(row.second)): row.n for row in pairs}
-    return ReviewerCounts(
-        planted=sum(wrong for wrong, _ in last.values()),
-        found=sum(wrong and called for wrong, called in last.values()),
-        decoys=sum(not wrong for wrong, _ in last.values()),
-        broken=sum(called and not wrong for wrong, called in last.values()),
-        both=counts.get((True, True), 0),
-        first_only=counts.get((True, False), 0),
-        second_only=counts.get((False, True), 0),
-        neither=counts.get((False, False), 0),
-    )

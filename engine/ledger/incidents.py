@@ -2,7 +2,7 @@
 
 Kinds: `schedule.missed`, `schedule.late`, `schedule.failed`, `deadline.at_risk`, `worker.lost`, `definition.refused`,
 `breaker.opened`, `audit.failed`, `fairness.gap`, `shadow.failed`, `drift.source`, `drift.bot`, `drift.application`,
-`drift.model`.
+`drift.model`, `quality.alarm`, `quality.stopped`.
 """
 
 from __future__ import annotations

@@ -3,9 +3,3 @@
 A thin layer between the ledger and the statistics of `qc_models.guarantee`. docs/howto/prove-the-error-rate.md is its
 manual.
 """
-
-from qc_models.promise.cli import build_quality
-from qc_models.promise.standing import Promises
-from qc_models.promise.watch import watch_rates
-
-__all__ = ["Promises", "build_quality", "watch_rates"]

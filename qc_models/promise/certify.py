@@ -23,7 +23,7 @@ from qc_models.guarantee.certificate import certify as prove
 from qc_models.guarantee.learn_then_test import Calibration, Grid, grid_of, spend
 from qc_models.guarantee.sample import Audit, part_of, refuse_reuse, split
 from qc_models.promise.audits import Sample, key_of, sample_of
-from qc_models.promise.promised import CHOOSING, Eyes, Promise, eyes_of
+from qc_models.promise.promised import CHOOSING, Eyes, Promise, eyes_of, reviewers_of
 
 FEWEST_SCORES = 20
 """Records that a grid of thresholds is made of at least."""
@@ -90,7 +90,7 @@ def look_at_audits(database: Database, subject: Subject) -> Look:
     with database.write() as connection:
         said: dict[str, Any] = {"workflow": scope.workflow, "scope": scope.hash, "look": number}
         record_event(connection, database.clock, "certificate.grid", "certify", **said, sha256=grid.digest)
-    eyes = eyes_of(audit_reads.reviewer_counts(database, scope.workflow), subject.promise.delta)
+    eyes = eyes_of(reviewers_of(database, scope.workflow), subject.promise.delta)
     outputs = inspected(database, scope.workflow, scope=scope.hash, after=subject.after)
     sample = sample_of(outputs, subject.workflow, database.clock.now())
     choosing, reporting = split(sample.audits, scope.hash, CHOOSING)

@@ -7,23 +7,20 @@ put in force by the proof that is there. Others are refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from engine.errors import UserError
-from engine.ledger import audit_reads, certificates
+from engine.ledger import certificates
 from engine.ledger.certificates import Issued, Scope
 from engine.ledger.database import Database
+from engine.ledger.reviewer_results import decision_seconds
 from qc_models.guarantee.dial import Dial, Point, dial
 from qc_models.guarantee.learn_then_test import Grid
 from qc_models.guarantee.sample import Audit
 
 MINUTES = 2.5
 """Taken for a review while the ledger has too few to measure."""
-LONGEST = timedelta(minutes=15)
-"""A longer pause between two decisions of one person was no review."""
 _FEWEST = 10
 
 
@@ -58,7 +55,7 @@ def costs(database: Database, scope: Scope, floor: float, minutes: float | None)
             f"`runner.py quality certify {scope.workflow}` does"
         )
     receipt = certificates.receipt_of(database, look.id)
-    measured = review_minutes(audit_reads.decision_times(database, scope.workflow)) if minutes is None else None
+    measured = review_minutes(database, scope.workflow) if minutes is None else None
     taken = minutes if minutes is not None else measured or MINUTES
     grid = Grid(tuple(receipt["grid"]["thresholds"]), tuple(receipt["grid"]["shares"]), receipt["grid"]["source"])
     audits = [Audit(**row, probability=1.0, flagged=False, at=look.issued_at) for row in receipt["audits"]]
@@ -75,15 +72,10 @@ def costs(database: Database, scope: Scope, floor: float, minutes: float | None)
     return Costs(scope, look, receipt, curve, taken, measured is not None)
 
 
-def review_minutes(decisions: Iterable[tuple[str, datetime]]) -> float | None:
-    """Return the mean minutes between consecutive decisions of one person, pauses left out; None for too few."""
-    last: dict[str, datetime] = {}
-    gaps = []
-    for who, when in decisions:
-        if who in last and timedelta(0) < when - last[who] <= LONGEST:
-            gaps.append((when - last[who]).total_seconds() / 60)
-        last[who] = when
-    return sum(gaps) / len(gaps) if len(gaps) >= _FEWEST else None
+def review_minutes(database: Database, workflow: str) -> float | None:
+    """Return the mean minutes between consecutive decisions of one sitting; None where too few are known."""
+    gaps = [gap for of_one in decision_seconds(database, workflow).values() for gap in of_one]
+    return sum(gaps) / len(gaps) / 60 if len(gaps) >= _FEWEST else None
 
 
 def point_at(found: Costs, setting: float) -> Point:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from engine.definition import Workflow
 from engine.errors import UserError
-from engine.ledger import audit_reads, certificates, sampling
+from engine.ledger import certificates, sampling
 from engine.ledger.certificates import Issued, Scope
 from engine.ledger.database import Database
 from engine.ledger.labels import Inspected, inspected
@@ -18,9 +18,9 @@ from engine.ledger.sampling import SamplingPlan
 from qc_models.guarantee.estimate import Figures, figures
 from qc_models.guarantee.residual import Budget, Residual, Window, budget, residual
 from qc_models.guarantee.sample import Audit, one_each
-from qc_models.promise.audits import audit_of
+from qc_models.promise.audits import audit_of, key_of
 from qc_models.promise.memory import read_memory
-from qc_models.promise.promised import Promise, canaries_of, eyes_of, model_check, pairs_of
+from qc_models.promise.promised import Promise, eyes_of, model_check, reviewers_of
 from qc_models.promise.standing import missing_of
 
 
@@ -76,14 +76,15 @@ def gauge(database: Database, workflow: Workflow) -> Gauge:
     scope, promise = scopes[0], Promise.of(params)
     plan = sampling.plan_of(database, workflow.name, workflow.review.audit_sample)
     mine = read_memory(plan.state).of(scope.hash)
-    counts = audit_reads.reviewer_counts(database, workflow.name)
-    eyes = eyes_of(counts, promise.delta)
+    people = reviewers_of(database, workflow.name)
+    eyes = eyes_of(people, promise.delta)
     outputs = list(inspected(database, workflow.name, scope=scope.hash, after=mine.after))
     until = min((one.inspected_at for one in outputs if _waits(one)), default=None)
     seen = [audit_of(one) for one in outputs if until is None or one.inspected_at < until]
     records = one_each(seen)
-    window = window_of(records, plan.floor)
-    left = residual(window, canaries_of(counts), pairs_of(counts), delta=promise.delta)
+    sure = {key_of(one.reference) for one in outputs if one.label and one.label.adjudicated and one.label.wrong}
+    window = window_of(records, plan.floor, sure)
+    left = residual(window, people.canaries, people.pairs, delta=promise.delta)
     return Gauge(
         workflow=workflow.name,
         promise=promise,
@@ -101,8 +102,14 @@ def gauge(database: Database, workflow: Workflow) -> Gauge:
     )
 
 
-def window_of(records: Iterable[Audit], floor: float) -> Window:
-    """Count records, each once and all of them matured, as the bound on the residual takes them."""
+def window_of(records: Iterable[Audit], floor: float, sure: Collection[str] = ()) -> Window:
+    """Count records, each once and all of them matured, as the bound on the residual takes them.
+
+    Args:
+        records: of the window.
+        floor: audit rate of passed records where none passed.
+        sure: keys of those that a second person called wrong too.
+    """
     every = list(records)
     passed = [one for one in every if not one.flagged]
     flagged = [one for one in every if one.flagged]
@@ -118,6 +125,7 @@ def window_of(records: Iterable[Audit], floor: float) -> Window:
         found_else=len(wrong) - found,
         audited=len(looked),
         flagged_wrong=sum(bool(one.wrong) for one in flagged),
+        confirmed=sum(bool(one.wrong) and one.key in sure for one in every),
     )
 
 

@@ -8,10 +8,12 @@ audits are right. Half of the audits, by a hash of the record, choose the thresh
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 from engine.definition import Workflow
-from engine.ledger.audit_reads import ReviewerCounts
+from engine.ledger.database import Database
+from engine.ledger.reviewer_results import canary_results, second_results
 from qc_models.checks.model import ModelParams
 from qc_models.guarantee.bounds import least
 from qc_models.guarantee.learn_then_test import spend
@@ -66,27 +68,35 @@ class Eyes:
         return self.delta == 0
 
 
-def eyes_of(counts: ReviewerCounts, delta: float) -> Eyes:
+@dataclass(frozen=True)
+class Reviewers:
+    """What canaries and blind second reviews of one workflow showed, all reviewers together."""
+
+    canaries: Canaries = field(default_factory=Canaries)
+    pairs: SecondReviews | None = None
+
+
+def reviewers_of(database: Database, workflow: str) -> Reviewers:
+    """Count what people said of canaries, and where two looked without knowing of each other."""
+    said = canary_results(database, workflow)
+    wrong = [one.good for one in said if not one.control]
+    right = [one.good for one in said if one.control]
+    twice = Counter((one.first.wrong, one.second.wrong) for one in second_results(database, workflow))
+    pairs = SecondReviews(twice[True, True], twice[True, False], twice[False, True], twice[False, False])
+    canaries = Canaries(len(wrong), sum(wrong), len(right), right.count(False))
+    return Reviewers(canaries, pairs if twice else None)
+
+
+def eyes_of(known: Reviewers, delta: float) -> Eyes:
     """Bound the reviewers' sensitivity from canaries and blind second reviews, at all times together.
 
     Without canaries it is assumed to be 1, and whoever uses it has to say so.
     """
-    if not counts.planted:
+    if not known.canaries.planted:
         return Eyes(1.0, 0.0, delta, AUDITS_ARE_RIGHT)
     part = delta * SENSITIVITY_PART
-    found = sensitivity(canaries_of(counts), pairs_of(counts), delta=part, any_time=True)
+    found = sensitivity(known.canaries, known.pairs, delta=part, any_time=True)
     return Eyes(found.lower, part, delta * THRESHOLD_PART, found.reason)
-
-
-def canaries_of(counts: ReviewerCounts) -> Canaries:
-    """Return the counts as the statistics take them."""
-    return Canaries(counts.planted, counts.found, counts.decoys, counts.broken)
-
-
-def pairs_of(counts: ReviewerCounts) -> SecondReviews | None:
-    """Return the second reviews as the statistics take them; None if there are none."""
-    pairs = SecondReviews(counts.both, counts.first_only, counts.second_only, counts.neither)
-    return pairs if any(vars(pairs).values()) else None
 
 
 def needed(promise: Promise, eyes: Eyes, look: int) -> int | None:

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from engine.definition import Workflow
 from engine.ledger import certificates, sampling
-from engine.ledger.audit_reads import ReviewerCounts
 from engine.ledger.database import Database
 from engine.ledger.sampling import SamplingPlan
 from engine.ledger.verdicts import scope_hash
@@ -18,7 +17,7 @@ from qc_models.artifact import Artifact
 from qc_models.checks.model import ModelParams
 from qc_models.promise.memory import ScopeMemory, read_memory
 from qc_models.promise.pins import pins_of
-from qc_models.promise.promised import Promise, eyes_of, needed, percent
+from qc_models.promise.promised import Promise, Reviewers, eyes_of, needed, percent
 
 Pins = Mapping[str, str]
 NOT_PROVEN, STOPPED, UNSEEN = "not_proven", "auto_pass_stopped", "segment_unseen"
@@ -116,7 +115,7 @@ def missing_of(promise: Promise, known: ScopeMemory) -> int:
     """Return how many audits without an error are missing, as far as was looked; at least one."""
     if known.look_at is not None:
         return max(1, known.look_at - known.there)
-    wanted = needed(promise, eyes_of(ReviewerCounts(), promise.delta), 1) or 0
+    wanted = needed(promise, eyes_of(Reviewers(), promise.delta), 1) or 0
     return max(1, wanted - known.there)
 
 

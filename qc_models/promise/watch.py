@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from engine.definition import Workflow
 from engine.errors import UserError
 from engine.ledger import audit_reads, certificates, sampling
-from engine.ledger.certificates import Issued, Scope
+from engine.ledger.certificates import Scope
 from engine.ledger.database import Database
 from engine.ledger.incidents import close_incidents, open_incident
 from engine.ledger.labels import Inspected, inspected
@@ -25,7 +25,7 @@ from qc_models.guarantee.switching import Event, Level, Rates, Sampling, step
 from qc_models.promise.certify import Certified, Subject, certify
 from qc_models.promise.counting import Counted, by_scope, count
 from qc_models.promise.memory import Memory, ScopeMemory, read_memory
-from qc_models.promise.promised import Promise, eyes_of, model_check, needed
+from qc_models.promise.promised import Promise, eyes_of, model_check, needed, reviewers_of
 from qc_models.promise.standing import unproven_sentence
 
 ALARM, HELD = "quality.alarm", "quality.stopped"
@@ -77,8 +77,8 @@ def watch_workflow(database: Database, workflow: Workflow, scopes: Sequence[Scop
         return
     plan = sampling.plan_of(database, workflow.name, workflow.review.audit_sample)
     seen = Seen(workflow, Promise.of(params), plan, start(plan), scopes)
-    if _count(database, seen):
-        look_if_due(database, workflow, seen.promise, seen.newest)
+    _count(database, seen)
+    look_if_due(database, workflow, seen.promise, seen.newest)
 
 
 def start(plan: SamplingPlan) -> Memory:
@@ -99,7 +99,7 @@ def _count(database: Database, seen: Seen) -> bool:
     counters = audit_reads.counters(database)
     now = database.clock.now()
     known = seen.newest.hash in seen.memory.scopes
-    outside = tuple(_outside(database, seen, now))
+    outside = tuple(_outside(database, seen, now, decided=counters != seen.memory.counters))
     floor = seen.memory.sampling.floor(rates_of(seen.workflow))
     if known and counters == seen.memory.counters and not outside and seen.plan.floor == floor:
         return False
@@ -127,7 +127,7 @@ def _outputs(database: Database, workflow: str, item_ids: Sequence[int]) -> Iter
 
 def _fresh(database: Database, seen: Seen) -> ScopeMemory:
     """Return the memory of a scope that begins now: how many audits the next look wants, and nothing else."""
-    eyes = eyes_of(audit_reads.reviewer_counts(database, seen.workflow.name), seen.promise.delta)
+    eyes = eyes_of(reviewers_of(database, seen.workflow.name), seen.promise.delta)
     number = certificates.next_recalibration(database, seen.workflow.name)
     return ScopeMemory(look_at=needed(seen.promise, eyes, number))
 
@@ -147,7 +147,7 @@ def _changed(seen: Seen) -> str:
     return f"another {' and '.join(name.replace('_', ' ') for name in names)}"
 
 
-def _outside(database: Database, seen: Seen, now: datetime) -> Iterator[tuple[Event, str]]:
+def _outside(database: Database, seen: Seen, now: datetime, *, decided: bool) -> Iterator[tuple[Event, str]]:
     """Say what changed around the audits: a queue over its limit, reviewers who miss more than a certificate took."""
     blocks = seen.memory.sampling.blocks
     limit = seen.workflow.review.within
@@ -157,7 +157,8 @@ def _outside(database: Database, seen: Seen, now: datetime) -> Iterator[tuple[Ev
         yield Event.BACKLOG_OVER_SLA, f"an item waits for a person since {since:%Y-%m-%d %H:%M} UTC"
     if not over and "backlog" in blocks:
         yield Event.BACKLOG_CLEARED, "no item waits longer than it may"
-    yield from _canaries(database, seen)
+    if decided:
+        yield from _canaries(database, seen)
 
 
 def _canaries(database: Database, seen: Seen) -> Iterator[tuple[Event, str]]:
@@ -166,13 +167,13 @@ def _canaries(database: Database, seen: Seen) -> Iterator[tuple[Event, str]]:
         valid = certificates.in_force(connection, seen.newest.hash)
     if valid is None and not blocked:
         return
-    counts = audit_reads.reviewer_counts(database, seen.workflow.name)
-    eyes = eyes_of(counts, seen.promise.delta)
+    known = reviewers_of(database, seen.workflow.name)
+    eyes = eyes_of(known, seen.promise.delta)
     plan = certificates.receipt_of(database, valid.id)["eyes"] if valid else None
     if plan is None:
         below = False
     elif plan["delta"] == 0:  # that audits are right was assumed: it does not go together with a canary that was missed
-        below = counts.found < counts.planted
+        below = known.canaries.found < known.canaries.planted
     else:
         below = eyes.sensitivity < plan["sensitivity"]
     if below and not blocked:
@@ -257,17 +258,28 @@ def _said(workflow: Workflow, memory: Memory) -> str:
 
 def look_if_due(database: Database, workflow: Workflow, promise: Promise, scope: Scope) -> Certified | None:
     """Look at the audits if enough of them are there and nothing is proven; one look, by whoever comes first."""
-    plan = sampling.plan_of(database, workflow.name, workflow.review.audit_sample)
-    mine = read_memory(plan.state).of(scope.hash)
-    with database.read() as connection:
-        valid: Issued | None = certificates.in_force(connection, scope.hash)
-    if valid is not None or mine.look_at is None or mine.there < mine.look_at:
+    share = workflow.review.audit_sample
+    if not _is_due(database, start(sampling.plan_of(database, workflow.name, share)).of(scope.hash), scope):
         return None
+    with database.write() as connection:
+        memory = start(sampling.locked(connection, database, workflow.name, share))
+        mine = memory.of(scope.hash)
+        if mine.look_at is None or mine.there < mine.look_at:
+            return None  # another process is looking
+        claimed = replace(mine, look_at=int(GROWTH * mine.there) + 1)
+        put(connection, database, workflow, memory.with_scope(scope.hash, claimed))
     try:
         return look(database, Subject(workflow, promise, scope, mine.after), _ACTOR)
     except UserError as error:
         logger.bind(event="quality.not_looked").info("{}", error)
         return None
+
+
+def _is_due(database: Database, mine: ScopeMemory, scope: Scope) -> bool:
+    if mine.look_at is None or mine.there < mine.look_at:
+        return False
+    with database.read() as connection:
+        return certificates.in_force(connection, scope.hash) is None
 
 
 def look(database: Database, subject: Subject, actor: str) -> Certified:

@@ -77,6 +77,7 @@ class Works:
     model: Model = field(default_factory=Model)
     app_version: str | None = "4.2"
     number: int = 0
+    planted: int = 0
 
     def __post_init__(self) -> None:
         self.promises = Promises(self.bench.database, self.model)
@@ -131,6 +132,24 @@ class Works:
             item = self.bench.one(t.items, t.items.c.id == self.claimed.item_id)
             if item.state == "review" or item.audited:
                 self.rule_on(item.id, wrong=wrong)
+
+    def canary(self, *, found: bool) -> None:
+        """Plant a copy of the last record with an error, and have it decided."""
+        now = self.bench.clock.now()
+        with self.bench.database.write() as connection:
+            run = dict(self.bench.rows(t.runs)[-1]._mapping) | {"kind": "canary"}
+            del run["id"]
+            run_id = connection.execute(t.runs.insert().values(**run).returning(t.runs.c.id)).scalar_one()
+            item = dict(self.bench.rows(t.items)[-1]._mapping)
+            original = item.pop("id")
+            self.planted += 1
+            item |= {"run_id": run_id, "reference": f"canary {self.planted}", "state": "rejected"}
+            item_id = connection.execute(t.items.insert().values(**item).returning(t.items.c.id)).scalar_one()
+            row = {"item_id": item_id, "copied_from": original, "planted_by": "eve", "planted_at": now}
+            planted = {"error": "typo", "fields": ["total"], "where": None}
+            connection.execute(t.canaries.insert().values(**row, planted=planted))
+            said = {"decision": "reject" if found else "accept", "reviewer": "ana", "created_at": now}
+            connection.execute(t.reviews.insert().values(item_id=item_id, **said))
 
     def watch(self) -> None:
         """Let the watchers look, half a minute later."""

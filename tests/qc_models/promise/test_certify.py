@@ -128,6 +128,23 @@ def test_late_truth_stops_the_sample_before_it_and_counts_as_wrong_when_overdue(
     assert certificates.receipt_of(here.bench.database, done.issued.id)["overdue"] == 0
 
 
+def test_what_reviewers_miss_of_canaries_makes_the_audits_count_for_less(works: Open) -> None:
+    here = works()
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    for n in range(30):
+        here.canary(found=n > 0)
+    few = certify(here.bench.database, here.subject(), "ana")
+    receipt = certificates.receipt_of(here.bench.database, few.issued.id)
+    assert 0.7 < receipt["eyes"]["sensitivity"] < 29 / 30
+    assert receipt["spent"] < 0.1 * 0.8
+    assert receipt["there"] == 75, "canaries are in no sample"
+    assert few.issued.threshold is None
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    enough = certify(here.bench.database, here.subject(), "ana")
+    assert enough.issued.holds
+    assert "if every audit is right" not in enough.reason
+
+
 def test_a_label_that_is_disputed_later_counts_as_wrong(works: Open) -> None:
     here = works()
     here.stream([False] * 75)

@@ -21,7 +21,7 @@ from engine.ledger.database import Database
 from engine.ledger.proof import proof
 from qc_models.guarantee import verify
 from qc_models.guarantee.switching import Level, Sampling
-from qc_models.promise import build_quality
+from qc_models.promise.cli import build_quality
 from qc_models.promise.memory import Memory
 from qc_models.promise.watch import put
 from tests.qc_models.promise.conftest import Works, definition

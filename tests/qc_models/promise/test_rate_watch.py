@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -147,28 +148,21 @@ def test_canaries_that_are_missed_stop_what_rests_on_audits_being_right(works: O
     here = works()
     here.stream([False] * 75, scores=lambda _: 0.1)
     here.watch()
-    canary(here, planted={"total": "1"}, decision="accept")
+    here.canary(found=False)
     here.watch()
     assert [finding.code for finding in here.inspect().findings] == [STOPPED]
 
 
-def canary(here: Works, *, planted: dict[str, str], decision: str) -> None:
-    """Plant a copy of the last item into the queue, reviewed already."""
-    now = here.bench.clock.now()
-    with here.bench.database.write() as connection:
-        run = dict(here.bench.rows(t.runs)[-1]._mapping)
-        del run["id"]
-        run_id = connection.execute(
-            t.runs.insert().values(**run | {"kind": "canary"}).returning(t.runs.c.id)
-        ).scalar_one()
-        item = dict(here.bench.rows(t.items)[-1]._mapping)
-        original = item.pop("id")
-        item |= {"run_id": run_id, "reference": f"canary {original}", "state": "accepted"}
-        item_id = connection.execute(t.items.insert().values(**item).returning(t.items.c.id)).scalar_one()
-        row = {"item_id": item_id, "copied_from": original, "planted": planted, "planted_by": "eve", "planted_at": now}
-        connection.execute(t.canaries.insert().values(**row))
-        review = {"item_id": item_id, "decision": decision, "reviewer": "ana", "created_at": now}
-        connection.execute(t.reviews.insert().values(**review))
+def test_two_watchers_at_the_same_moment_make_one_look_and_count_once(works: Open) -> None:
+    here = works()
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    here.bench.later(seconds=30)
+    with ThreadPoolExecutor(2) as both:
+        for done in [both.submit(watch_rates, here.bench.database, lambda _hash: here.workflow) for _ in range(2)]:
+            done.result()
+    assert looks(here) == [True]
+    scope = certificates.scopes(here.bench.database, here.workflow.name)[0].hash
+    assert memory(here).of(scope).there == 75
 
 
 def test_of_two_watchers_that_saw_the_same_one_counts_and_the_other_gives_way(works: Open) -> None:
