@@ -23,7 +23,7 @@ from qc_models import export
 from qc_models.artifact import FAMILY, FORMAT, LABELS, sealed
 from qc_models.card import render
 from qc_models.entry import fitting, scoring
-from qc_models.entry.cells import NAMES, schema_hash
+from qc_models.entry.cells import MONOTONE, NAMES, schema_hash
 from qc_models.entry.examples import Examples, make
 from qc_models.entry.profile import Profile, fingerprint
 from qc_models.metrics import Metrics, measure
@@ -154,6 +154,8 @@ def boost(
     cells: NDArray[np.float32], wrong: NDArray[np.bool_], seed: int, trees: int = TREES
 ) -> HistGradientBoostingClassifier:
     """Fit the boosting over cells: small enough to be read by ONNX at once, deterministic by seed."""
+    rows, weights = fold(cells, wrong)
+    cells, wrong = cells[rows], wrong[rows]
     unknown = np.isnan(cells).all(axis=0)
     if unknown.any():  # scikit-learn cannot bin a feature that no cell of this workflow has
         cells = cells.copy()
@@ -165,8 +167,19 @@ def boost(
         min_samples_leaf=10,
         l2_regularization=1.0,
         early_stopping=False,
+        monotonic_cst=MONOTONE,
         random_state=seed,
-    ).fit(cells, wrong)
+    ).fit(cells, wrong, weights)
+
+
+def fold(cells: NDArray[np.float32], wrong: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first of all rows that are alike, and how many there are: the same fit in a fraction of the time."""
+    together = np.ascontiguousarray(np.column_stack([cells, wrong.astype(np.float32)]))
+    _, rows, counts = np.unique(
+        together.view(np.dtype((np.void, together.strides[0]))).ravel(), return_index=True, return_counts=True
+    )
+    order = np.argsort(rows)
+    return rows[order], counts[order]
 
 
 def _cell_probabilities(model: HistGradientBoostingClassifier, cells: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import date
-from math import copysign, log1p
+from math import copysign, inf, log1p
 from statistics import median
 
 import numpy as np
@@ -73,8 +73,9 @@ NAMES = (
     "laws_blame",
     "law_size",
     "frame_share",
-    "sequence_z",
+    "sequence_far",
     "sequence_off",
+    "sequence_step",
     "sequence_support",
     "twin_equal",
     "twin_distance",
@@ -82,6 +83,19 @@ NAMES = (
     "record_told_against",
 )
 AT = {name: position for position, name in enumerate(NAMES)}
+RISING = ("told_against", "tells_against", "laws_broken", "law_size", "check_digits_fail", "sequence_far", "twin_equal")
+FALLING = (
+    "told_share_1",
+    "told_share_2",
+    "told_share_3",
+    "told_for",
+    "tells_for",
+    "frame_share",
+    "mask_share_group",
+    "shape_share_group",
+    "value_share_group",
+)
+MONOTONE = [int(name in RISING) - int(name in FALLING) for name in NAMES]
 NAN = float("nan")
 _SURE = 0.8
 _ENOUGH = 3
@@ -291,9 +305,11 @@ class Extractor:
             if parsed is None:
                 continue
             cell[AT["frame_share"]] = _share(line.frames[parsed.frame], line.frames.total())
-            if day is not None and line.count >= _ENOUGH + 1:
-                off = line.residual(parsed, day)
-                cell[AT["sequence_z"]], cell[AT["sequence_off"]] = _signed(off / line.scale), _signed(off)
+            if day is not None and line.frames[parsed.frame] and line.slope_error < inf:
+                off, step = line.residual(parsed, day), line.step(parsed, day)
+                cell[AT["sequence_far"]] = log1p(abs(off) / line.width(parsed, day))
+                cell[AT["sequence_off"]] = _signed(off)
+                cell[AT["sequence_step"]] = NAN if step is None else _signed(step)
 
 
 def _share(part: int, whole: int) -> float:

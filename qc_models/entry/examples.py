@@ -14,7 +14,7 @@ from qc_models.entry.cells import Extractor
 from qc_models.entry.corruption import Bench, corrupt
 from qc_models.entry.profile import Profile
 
-SPOILT_EACH = 2
+SPOILT_EACH = 4
 _RECENT = 400
 
 

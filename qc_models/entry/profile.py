@@ -199,7 +199,10 @@ class Profile:
             day = self.day(record)
             for column in self.keys:
                 points[column.name, self.party(record)].append((text_of(values(record, column)[0]), day))
-        self.lines = {key: sequences.fit(found) for key, found in points.items()}
+        self.lines: dict[tuple[str, str], sequences.Line] = {}
+        for column in self.keys:
+            mine = {key: found for key, found in points.items() if key[0] == column.name}
+            self.lines.update(sequences.fit_all(mine))
         for column in self.dates:
             days = [day.toordinal() for record in self.records if (day := date_in(record, column)) is not None]
             self.recent[column.name] = deque(days[-_RECENT:], maxlen=_RECENT)
