@@ -115,7 +115,11 @@ class Office:
     @cached_property
     def models(self) -> ModelStore:
         """The model artifacts; the ledger says which is champion."""
-        return ModelStore(self.models_dir, champion=lambda name: models.champion(self.database, name))
+        return ModelStore(
+            self.models_dir,
+            champion=lambda name: models.champion(self.database, name),
+            registered=lambda name, version: models.digest(self.database, name, version),
+        )
 
     def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
         """Load one definition."""
@@ -129,10 +133,15 @@ class Office:
         """See that the workflow's model is there and registered; train it from past records if it is not."""
         versions = self.models.versions(ENTRY_QUALITY)
         if versions:
-            register(self, self.models.get(ENTRY_QUALITY, versions[-1]), {})
-            return
+            try:
+                register(self, self.models.get(ENTRY_QUALITY, versions[-1]), {})
+            except UserError as error:  # made by an older release
+                self.say(str(error))
+            else:
+                return
         self.say("training the entry-quality model from past invoices (once, half a minute)")
-        train_and_register(self, workflow, read_history(history, workflow), seed=1)
+        trained = train_and_register(self, workflow, read_history(history, workflow), seed=1)
+        models.promote(self.database, ENTRY_QUALITY, trained.version, self.user)
 
     def workflow(self, definition_hash: str) -> Workflow:
         """Return the definition that a run pinned, from the ledger's own copy."""

@@ -1,8 +1,7 @@
-"""The `model` verbs: train, evaluate, card, list, promote."""
+"""The `model` verbs: train, evaluate, card, list, promote, rollback."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from qc_models.evaluation import evaluate
 from qc_models.store import ModelStore
 
 if TYPE_CHECKING:
-    from qc_models.training import Trained
+    from qc_models.export import Trained
 
 NAME = "entry-quality"
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -97,8 +96,7 @@ def train_and_register(desk: ModelDesk, workflow: Workflow, history: Sequence[Re
 
 def register(desk: ModelDesk, artifact: Artifact, metrics: dict[str, Any]) -> None:
     """Enter a verified artifact in the ledger, if it is not there yet."""
-    digest = hashlib.sha256((artifact.folder / "model.onnx").read_bytes()).hexdigest()
-    row = registry.ModelRow(artifact.name, artifact.version, "challenger", digest, metrics)
+    row = registry.ModelRow(artifact.name, artifact.version, "challenger", artifact.sha256, metrics)
     registry.register(desk.database, row, desk.user)
 
 
@@ -154,11 +152,22 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
 
     @app.command("promote")
     def _promote(version: Annotated[str, typer.Argument()], name: Name = NAME) -> None:
-        """Make a version the champion; naming the previous one rolls back."""
+        """Verify a version's files, then make it the champion; the one in use becomes the previous one."""
         desk = open_desk()
-        desk.models.get(name, version)
-        registry.promote(desk.database, name, version, desk.user)
+        artifact = desk.models.verified(name, version)
+        registry.promote(desk.database, name, version, desk.user, sha256=artifact.sha256)
         desk.console.print(f"{name} {version} is champion")
+
+    @app.command("rollback")
+    def _rollback(name: Name = NAME) -> None:
+        """Go back one step: the previous version is champion again, the champion is retired."""
+        desk = open_desk()
+        previous = registry.at_stage(desk.database, name, "previous")
+        if previous is None:
+            raise UserError(f"{name} has no previous version to go back to; see `model list`")
+        artifact = desk.models.verified(name, previous.version)
+        left = registry.rollback(desk.database, name, previous.version, desk.user, sha256=artifact.sha256)
+        desk.console.print(f"{name} {previous.version} is champion again; {left} is retired")
 
     return app
 
