@@ -226,9 +226,13 @@ MISTAKES: Mapping[str, Callable[[Record, Bench], Spoilt | None]] = {
 WEIGHTS = {"other_value": 2.5, "shifted": 1.5, "digits": 1.5, "typo": 1.5, "all_shifted": 0.7, "emptied": 1.3}
 
 
-def corrupt(record: Record, bench: Bench) -> tuple[str, Record, tuple[str, ...]] | None:
-    """Return a spoilt copy of a record, the kind of mistake and the columns to blame."""
-    names = list(MISTAKES)
+STORED = ("typo", "other_value", "emptied", "digits", "shifted")
+"""Mistakes that an application may make when it stores a record."""
+
+
+def corrupt(record: Record, bench: Bench, kinds: Sequence[str] = ()) -> tuple[str, Record, tuple[str, ...]] | None:
+    """Return a spoilt copy of a record, the kind of mistake (one of `kinds`, if given) and the columns to blame."""
+    names = list(kinds or MISTAKES)
     for name in bench.rng.choices(names, [WEIGHTS.get(name, 1.0) for name in names], k=6):
         made = MISTAKES[name](record, bench)
         if made is not None:
