@@ -57,6 +57,7 @@ from fixtures.cli import add_fixture_verbs
 from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import build_model, read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
+from qc_models.fairness.watch import watch as watch_segments
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
 
@@ -64,8 +65,6 @@ EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
 
 WORKFLOWS = Path(__file__).parent / "workflows"
-WATCHERS: tuple[Callable[[Database], object], ...] = (workers.report_lost, watch_deadlines)
-"""What every worker and scheduler sees to now and then."""
 
 
 @dataclass
@@ -187,6 +186,12 @@ class Office:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 office = Office()
+WATCHERS: tuple[Callable[[Database], object], ...] = (
+    workers.report_lost,
+    watch_deadlines,
+    lambda database: watch_segments(database, office.workflow),
+)
+"""What every worker and scheduler sees to now and then."""
 Home = Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Slots = Annotated[int, typer.Option(min=1, max=32, help="Items worked on at the same time.")]

@@ -182,7 +182,8 @@ class Attempt:
             record_url=executor.record_url if executor else None,
             steps=executor.timings if executor else (),
             evidence=tuple(self._files),
-            audited=passed and self.claimed.audit_draw < self.workflow.review.audit_sample,
+            audit_sample=self.workflow.review.audit_sample,
+            signals=self._signals(),
         )
 
     def _keeps_picture(self, verdict: Verdict) -> bool:

@@ -173,6 +173,8 @@ class Case:
     signals: Mapping[str, float] = field(default_factory=dict)
     """Process signals of this attempt, as far as known: attempts, failures (system exceptions before), seconds (in its
     steps), pace (seconds / standard time), logins (sessions lost and entered again)."""
+    app_version: str | None = None
+    """What the application calls its version, where its profile says how to see it."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,14 @@ class Verdict:
     decision: Literal["pass", "review"]
     findings: tuple[Finding, ...] = ()
     score: Score | None = None
+    pins: Mapping[str, str] | None = None
+    """Everything that a rate measured on such verdicts depends on (its scope); None without a model."""
+    certificate: int | None = None
+    """The certificate that the threshold rests on, if its error rate is proven."""
+    held: bool = False
+    """Whether it goes to a person whatever it looks like (nothing is proven yet): such items are a sample of all."""
+    shadows: tuple[Score, ...] = ()
+    """What challengers would have said; they decide nothing."""
 
 
 class Inspector(Protocol):

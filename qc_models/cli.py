@@ -1,4 +1,4 @@
-"""The `model` verbs: train, evaluate, card, list, promote, rollback."""
+"""The `model` verbs: train, evaluate, list, promote, rollback; card and segments are `qc_models.fairness`'."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from engine.ledger.database import Database
 from engine.sources import read_source
 from engine.values import Record, decode
 from qc_models.artifact import Artifact
-from qc_models.card import card
 from qc_models.entry.reviewed import Reviewed, read_reviewed
 from qc_models.evaluation import evaluate
+from qc_models.fairness.verbs import add_transparency
 from qc_models.store import ModelStore
 
 if TYPE_CHECKING:
@@ -149,10 +149,7 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
         figures = evaluate(desk.models.get(NAME, version), records, _read_truth(truth))
         _print(desk, figures.as_dict(), as_json=as_json)
 
-    @app.command("card")
-    def _card(name: Name = NAME, version: Version = None) -> None:
-        """Print the model card, Markdown."""
-        typer.echo(card(open_desk().models.get(name, version)))
+    add_transparency(app, open_desk, default=NAME)
 
     @app.command("list")
     def _list(as_json: AsJson = False) -> None:
