@@ -52,13 +52,17 @@ class Judge(Protocol):
         """Score one case. Raises UserError if there is no model or it cannot be trusted."""
         ...
 
+    def first_look(self, case: Case) -> tuple[Finding, ...]:
+        """Say what is odd about a case without a model, most suspicious first."""
+        ...
+
 
 def judged(params: ModelParams, case: Case, models: Judge) -> Judgement:
-    """Score one case; without a usable model the answer is review, never pass."""
+    """Score one case; without a usable model the answer is review, never pass, and where to look first."""
     try:
         return models.judge(params, case)
     except UserError as error:
-        return Judgement(None, (Finding("model", "model_unusable", str(error)),))
+        return Judgement(None, (Finding("model", "model_unusable", str(error)), *models.first_look(case)))
 
 
 def model(params: ModelParams, case: Case, models: Judge) -> list[Finding]:
