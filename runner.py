@@ -33,6 +33,7 @@ from console.items import build_items
 from console.plan import add_plan_verbs
 from console.report import build_report
 from console.review import build_review
+from console.reviewers import add_reviewers
 from console.scheduler import add_scheduler_verbs
 from console.summary import Progress, summary_table
 from console.workers import build_workers
@@ -44,27 +45,24 @@ from engine.intake import new_items
 from engine.ledger import models, retention, runs, schema, workers
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
+from engine.ledger.proof import proof
 from engine.logs import FILE_NAME as LOG_FILE
 from engine.logs import configure
 from engine.metrics import RunReport, run_report
 from engine.planning.forecast import watch_deadlines
-from engine.ports import Registry
+from engine.ports import Inspector, Registry
 from engine.quality import Truth
 from engine.redact import Redactor
 from engine.secrets import SecretStore
 from engine.worker import Settings, Worker
 from fixtures.cli import add_fixture_verbs
 from qc_models.cli import NAME as ENTRY_QUALITY
-from qc_models.cli import build_model, read_history, register, train_and_register
-from qc_models.countersigner import Countersigner
-from qc_models.fairness.watch import watch as watch_segments
-from qc_models.loop.drift.watch import watch_drift
-from qc_models.loop.shadow import shadows_of
+from qc_models.cli import read_history, register, train_and_register
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
+from qc_models.wiring import add_inspection_verbs, inspector_of, watchers
 
 EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
-
 
 WORKFLOWS = Path(__file__).parent / "workflows"
 
@@ -122,6 +120,11 @@ class Office:
             registered=lambda name, version: models.digest(self.database, name, version),
         )
 
+    @cached_property
+    def inspector(self) -> Inspector:
+        """What gives each output its verdict."""
+        return inspector_of(self.models, self.database)
+
     def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
         """Load one definition."""
         return loader.load_one(path, self.registry, base_url=base_url, params=params)
@@ -157,7 +160,7 @@ class Office:
         path = self.home / "reports" / f"run-{run_id:06d}.html"
         write_run_report(self.database, self.evidence, workflow, run_id, path, truth)
         if not quiet:
-            self.console.print(summary_table(report, path))
+            self.console.print(summary_table(report, path, proof(self.database, workflow.name)))
         return report
 
     def work(self, run_ids: list[int] | None, *, drain: bool = False) -> None:
@@ -174,7 +177,7 @@ class Office:
                 worker = Worker(
                     database=self.database,
                     office=bots,
-                    inspector=Countersigner(self.models, shadows_of(self.models, self.database)),
+                    inspector=self.inspector,
                     definitions=self.workflow,
                     evidence=self.evidence,
                     settings=self.settings,
@@ -191,8 +194,7 @@ office = Office()
 WATCHERS: tuple[Callable[[Database], object], ...] = (
     workers.report_lost,
     watch_deadlines,
-    lambda database: watch_segments(database, office.workflow),
-    watch_drift,
+    *watchers(lambda: office),
 )
 """What every worker and scheduler sees to now and then."""
 Home = Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")]
@@ -206,9 +208,7 @@ Params = Annotated[list[str] | None, typer.Option("--param", help="name=value, f
 @app.callback()
 def _main(
     context: typer.Context,
-    home: Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")] = Path(
-        "var"
-    ),
+    home: Home = Path("var"),
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every log line.")] = False,
 ) -> None:
     """Countersign: a bot does the work, a model countersigns it, a person rules on what is in doubt."""
@@ -295,7 +295,8 @@ def _ledger_line() -> CheckLine:
 def _finish(run_id: int, workflow: Workflow, *, as_json: bool) -> None:
     report = office.report(run_id, workflow, quiet=as_json)
     if as_json:
-        typer.echo(json.dumps(as_data(report), ensure_ascii=False))
+        told = {**as_data(report), "proof": as_data(proof(office.database, workflow.name))}
+        typer.echo(json.dumps(told, ensure_ascii=False))
     done = report.run.state == "done" and not report.figures.in_review
     raise typer.Exit(EXIT_DONE if done else EXIT_PERSON)
 
@@ -337,9 +338,10 @@ add_plan_verbs(app, lambda: office)
 add_scheduler_verbs(app, lambda: office, watchers=WATCHERS)
 app.add_typer(build_items(lambda: office), name="items")
 app.add_typer(build_review(lambda: office), name="review")
+add_reviewers(app, lambda: office)
 app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
-app.add_typer(build_model(lambda: office), name="model")
+add_inspection_verbs(app, lambda: office)
 
 if __name__ == "__main__":
     main()

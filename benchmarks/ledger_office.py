@@ -99,6 +99,7 @@ class TimedHands:
     """`engine.ports.Hands` that need `PACE` seconds for an item and then hold what was to be entered."""
 
     record: dict[str, Any] = field(default_factory=dict)
+    app_version: str | None = None
     item: ItemView | None = None
 
     async def begin(self, item: ItemView) -> None:

@@ -80,6 +80,11 @@ class BrowserHands:
             raise SystemException("secret_missing", str(error)) from None
 
     @property
+    def app_version(self) -> str | None:
+        """Return what the application called its version at the login of this session."""
+        return self.pool.version
+
+    @property
     def bot(self) -> Bot:
         """Return the bot of the present item.
 

@@ -61,6 +61,9 @@ class AppExtras(Frozen):
     session: SessionProfile = Field(default_factory=SessionProfile, description="How to tell a lost session.")
     interrupts: tuple[Interrupt, ...] = Field((), description="Boxes that may come up at any time.")
     settle: SettleProfile = Field(default_factory=SettleProfile, description="When a page is at rest.")
+    version: Locator | None = Field(
+        None, description="Where the page after the login shows the application's version; another one proves nothing."
+    )
 
     def page_config(self, base_url: str) -> dict[str, Any]:
         """Return what the page script needs to know of the application at `base_url`; times in milliseconds."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from loguru import logger
 from playwright.async_api import Browser
 
 from bots.bot import Bot
@@ -37,6 +38,8 @@ class SessionPool:
     redactor: Redactor
     state: dict[str, Any] | None = None
     generation: int = 0
+    version: str | None = None
+    """What the application called its version at the last login, where the profile says how to see it."""
     _failed: int = 0
     _refused: dict[str, Secret] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -93,6 +96,7 @@ class SessionPool:
                 code = error.code if entered or error.code == "secret_missing" else "login_failed"
                 raise SystemException(code, f"login to {self.app.name}: {error.message}") from None
             entered = True
+            self.version = await self._read_version(bot)
             state = cast("dict[str, Any]", await context.storage_state())
         finally:
             # whatever ended it, a time limit or a stop included; before anything was typed it says nothing
@@ -122,6 +126,22 @@ class SessionPool:
             await STEPS[step.kind](bot, step.params)
         bot.allow(self.app.timeout.total_seconds())
         await self._probe(bot)
+
+    async def _read_version(self, bot: Bot) -> str | None:
+        """Return the version as the page shows it; None, with a warning, where it does not."""
+        from bots.steps.read import read_text  # noqa: PLC0415 - as in `_walk`
+
+        locator = bot.extras.version
+        if locator is None:
+            return None
+        bot.allow(self.app.timeout.total_seconds())
+        try:
+            with translated(self.redactor, "version"):
+                shown = await read_text(bot, locator)
+        except ItemException as error:
+            logger.bind(event="app.version_unknown").warning("{}: its version cannot be read: {}", self.app.name, error)
+            return None
+        return " ".join(shown.split()) or None
 
     async def _probe(self, bot: Bot) -> None:
         session = bot.extras.session

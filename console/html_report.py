@@ -15,6 +15,7 @@ from engine.evidence import EvidenceStore
 from engine.ledger import reads
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
+from engine.ledger.proof import proof
 from engine.metrics import run_report
 from engine.quality import Truth
 from engine.redact import replacing
@@ -41,7 +42,7 @@ def write_run_report(
     screenshots = reads.evidence(database, flagged, limit=10 * reads.LIMIT)
     pictures = pictures_of(screenshots, evidence, path)
     shown = view(found, run_report(found, workflow, truth), workflow, pictures, database.clock.now())
-    html = _environment().get_template("run_report.html").render(view=shown)
+    html = _environment().get_template("run_report.html").render(view=shown, proof=proof(database, workflow.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as target:

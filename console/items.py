@@ -50,6 +50,7 @@ def build_items(desk: OpenDesk) -> typer.Typer:
             workflow=workflow,
             reference=reference,
             reason=reason,
+            viewer=here.user,
             limit=limit,
         )
         if as_json:
@@ -62,7 +63,7 @@ def build_items(desk: OpenDesk) -> typer.Typer:
     def show(item_id: ItemId, as_json: AsJson = False) -> None:
         """Show everything that happened to an item, in order."""
         here = desk()
-        detail = reads.item(here.database, item_id)
+        detail = reads.item(here.database, item_id, here.user)
         if as_json:
             print_json(detail)
         else:

@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from console.desk import AsJson, Desk, OpenDesk, plain, print_json
+from console.desk import AsJson, Desk, OpenDesk, as_data, plain, print_json
 from console.html_report import write_run_report
 from console.items import Name
 from console.summary import report_tables, summary_table
 from engine.errors import UserError
 from engine.ledger import reads
 from engine.ledger.facts import facts
+from engine.ledger.proof import proof
 from engine.metrics import read_truth, report, run_report
 from engine.quality import Truth
 
@@ -57,18 +58,20 @@ def _one_run(here: Desk, run_id: int, truth: Truth | None, html: Path | None, *,
     told = run_report(facts(here.database, run_id=run_id), workflow, truth)
     if html is not None:
         write_run_report(here.database, here.evidence, workflow, run_id, html, truth)
+    stands = proof(here.database, workflow.name)
     if as_json:
-        print_json(told)
+        print_json({**as_data(told), "proof": as_data(stands)})
     else:
-        here.console.print(summary_table(told, html))
+        here.console.print(summary_table(told, html, stands))
 
 
 def _all_runs(here: Desk, workflow: str | None, days: int, truth: Truth | None, *, as_json: bool) -> None:
     since = here.database.clock.now() - timedelta(days=days)
     told = report(facts(here.database, workflow=workflow, since=since), here.workflow, truth)
+    stands = {group.key: proof(here.database, group.key) for group in told.by_workflow}
     if as_json:
-        print_json(told)
+        print_json({**as_data(told), "proof": as_data(stands)})
         return
     scope = f"{workflow or 'all workflows'}, runs of the last {days} days"
     here.console.print(Text.assemble(plain(scope, "bold")))
-    here.console.print(report_tables(told))
+    here.console.print(report_tables(told, stands))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
@@ -9,9 +10,10 @@ import typer
 from console.corrections import parse_changes
 from console.desk import NEEDS_PERSON, As, AsJson, Desk, Later, Limit, OpenDesk, as_data, plain, print_json
 from console.items import ItemId, ItemIds, Name, RunId, exit_for, outcome_of
+from console.review_view import waiting_view
 from console.tables import outcome_table, queue_table
 from engine.errors import UserError
-from engine.ledger import reads, reviews
+from engine.ledger import reads, review_queue, reviews
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Why, in words; it is kept.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, in words; it is kept.")]
@@ -26,11 +28,16 @@ def build_review(desk: OpenDesk) -> typer.Typer:
 
     @app.command("list")
     def list_waiting(
-        run: RunId = None, workflow: Name = None, limit: Limit = reads.LIMIT, as_json: AsJson = False
+        run: RunId = None,
+        workflow: Name = None,
+        limit: Limit = reads.LIMIT,
+        who: As = None,
+        as_json: AsJson = False,
     ) -> None:
-        """List what waits for a person, longest wait first; the audit sample is among it."""
+        """List what waits for you, longest wait first; the audit sample is among it."""
         here = desk()
-        waiting = reads.review_queue(here.database, run_id=run, workflow=workflow, limit=limit)
+        viewer = who or here.user
+        waiting = review_queue.review_queue(here.database, viewer=viewer, run_id=run, workflow=workflow, limit=limit)
         if as_json:
             print_json({"waiting": [as_data(row) | {"suspicious": row.suspicious} for row in waiting]})
             return
@@ -39,6 +46,16 @@ def build_review(desk: OpenDesk) -> typer.Typer:
         here.console.print(
             f"{len(waiting)} item(s) wait" + (", perhaps more: --limit" if len(waiting) == limit else "")
         )
+
+    @app.command()
+    def show(item_id: ItemId, who: As = None, as_json: AsJson = False) -> None:
+        """Show one item that waits: what was meant beside what the application shows, and why it is in doubt."""
+        here = desk()
+        found = review_queue.waiting(here.database, item_id, who or here.user)
+        if as_json:
+            print_json(found)
+        else:
+            here.console.print(waiting_view(found, here.workflow(found.row.definition_hash).fields))
 
     @app.command()
     def accept(ids: ItemIds, reason: Reason = None, who: As = None, as_json: AsJson = False) -> None:
@@ -79,10 +96,15 @@ def _mend(here: Desk, done: reviews.Reviewed, *, later: bool, as_json: bool) -> 
         here.work([done.correction_run_id])
     ids = [done.item_id] + ([done.correction_item_id] if done.correction_item_id is not None else [])
     found = outcome_of(here, ids)
+    if done.correction_run_id is None:
+        found = [replace(found[0], state=done.state)]
     if as_json:
         print_json({"reviewed": done, "items": found, "worked": not later})
     else:
         here.console.print(outcome_table(found))
+        if done.correction_run_id is None:
+            here.console.print(plain(f"your values for item {done.item_id} are kept; nothing is changed by them"))
+            return
         if not later and found[0].state == "corrected":
             here.console.print(plain(f"the bot mended the record of item {done.item_id} and read it back", "green"))
         elif later:
@@ -128,7 +150,9 @@ def _decide(
 
 def _tell(here: Desk, done: list[reviews.Reviewed]) -> None:
     if done:
-        here.console.print(outcome_table(outcome_of(here, [reviewed.item_id for reviewed in done])))
+        states = {reviewed.item_id: reviewed.state for reviewed in done}
+        found = outcome_of(here, list(states))
+        here.console.print(outcome_table([replace(item, state=states[item.id]) for item in found]))
     for reviewed in done:
         if reviewed.needs_second:
             here.console.print(f"item {reviewed.item_id} is over the four-eyes limit: a second person has to accept it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,7 @@ from console.desk import Desk, plain
 from console.tables import STATE_STYLE, table
 from console.wording import STATUS, goals, interval, percent, rates, seconds
 from engine.ledger import reads
+from engine.ledger.proof import Proof
 from engine.ledger.protocol import Settlement
 from engine.ledger.queue import Claim
 from engine.ledger.tables import OPEN
@@ -74,11 +76,12 @@ class Progress:
         return ", ".join(f"{count} {outcome}" for outcome, count in self._ended.items())
 
 
-def summary_table(report: RunReport, html: Path | None = None) -> RenderableType:
-    """Say how a run went: counts, rates with their intervals, time, the run audit, and where the HTML report is."""
+def summary_table(report: RunReport, html: Path | None = None, stands: Proof | None = None) -> RenderableType:
+    """Say how a run went: counts, rates with their intervals, what is proven, time, the run audit, the HTML report."""
     run = report.run
     head = Text.assemble((f"run {run.id}  ", "bold"), plain(run.workflow, "bold"), plain(f"  {run.state}"))
     parts: list[RenderableType] = [head, counts_line(report.figures), rates_table(report.figures, report.targets)]
+    parts += proof_lines(stands)
     parts.append(time_line(report.figures))
     parts.append(audit_line(report.audit))
     parts += [plain(line, "yellow") for line in _remarks(report.rejected, report.conflicts, report.breakers)]
@@ -88,11 +91,12 @@ def summary_table(report: RunReport, html: Path | None = None) -> RenderableType
     return Group(*parts)
 
 
-def report_tables(report: Report) -> RenderableType:
-    """Say how all runs of a scope went, by workflow, by day and by run."""
+def report_tables(report: Report, stands: Mapping[str, Proof | None] | None = None) -> RenderableType:
+    """Say how all runs of a scope went, by workflow, by day and by run; what is proven, by workflow."""
     parts: list[RenderableType] = [counts_line(report.figures)]
     for workflow in report.by_workflow:
         parts += ["", plain(workflow.key, "bold"), rates_table(workflow.figures, report.targets[workflow.key])]
+        parts += proof_lines((stands or {}).get(workflow.key))
     parts += [time_line(report.figures), audit_line(report.audit), *doubt_lines(report.figures)]
     parts += [plain(line, "yellow") for line in _remarks(report.rejected, report.conflicts, report.breakers)]
     parts += ["", _groups("day", report.by_day), "", _groups("run", report.by_run)]
@@ -123,6 +127,13 @@ def rates_table(figures: Figures, targets: tuple[TargetCheck, ...]) -> Table:
             against = Text(f"{STATUS[check.status]}: {goals(check)}", style=_STATUS_STYLE[check.status])
         made.add_row(label, percent(share.value), interval(share), against)
     return made
+
+
+def proof_lines(stands: Proof | None) -> list[Text]:
+    """Write whether the residual error is proven, by what, or how many audits are missing."""
+    if stands is None:
+        return []
+    return [Text("residual       ").append_text(plain(stands.sentence, "green" if stands.proven else "yellow"))]
 
 
 def time_line(figures: Figures) -> Text:

@@ -53,6 +53,13 @@ def _entries(detail: ItemDetail) -> Iterator[tuple[datetime, RenderableType]]:
         said += f", changes {review.changes}" if review.changes else ""
         said += f", correction is item {review.correction_item_id}" if review.correction_item_id else ""
         yield review.created_at, Text.assemble((f"{at(review.created_at)}  review  ", "bold cyan"), plain(said))
+    for look in detail.second_reviews:
+        kind = "third opinion" if look.kind == "adjudication" else "second look"
+        said = f"{look.reviewer}: {look.decision}" if look.decision else "taken back" if look.decided_at else "waits"
+        said += f' "{look.reason}"' if look.reason else ""
+        said += f", changes {look.changes}" if look.changes else ""
+        when = look.decided_at or look.created_at
+        yield when, Text.assemble((f"{at(when)}  {kind}  ", "bold cyan"), plain(said))
     for event in detail.events:
         if event.kind not in _OWN_EVENTS:
             reason = event.data.get("reason")

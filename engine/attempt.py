@@ -70,7 +70,7 @@ class Attempt:
         try:
             async with asyncio.timeout(self.workflow.time.limit.total_seconds()) as limit:
                 await executor.run()
-                verdict = self._inspect(view.payload, hands.record)
+                verdict = self._inspect(view.payload, hands)
                 await self._capture(hands, "record", keep=self._keeps_picture(verdict))
         except TimeoutError:
             if not limit.expired():
@@ -147,14 +147,15 @@ class Attempt:
             return UnknownOutcome("item_timeout", f"the item's limit of {seconds:g} s ended during a commit")
         return SystemException("item_timeout", f"the item took longer than its limit of {seconds:g} s")
 
-    def _inspect(self, payload: Record, record: dict[str, Any]) -> Verdict:
+    def _inspect(self, payload: Record, hands: Hands) -> Verdict:
         case = Case(
             workflow=self.workflow.name,
             reference=self.claimed.reference,
             payload=payload,
-            record=record,
+            record=hands.record,
             fields=self.workflow.fields,
             signals=self._signals(),
+            app_version=hands.app_version,
         )
         return self.inspector.inspect(self.workflow, case)
 

@@ -99,6 +99,15 @@ class Review(Frozen):
 
     audit_sample: float = Field(0.02, ge=0, le=1, description="Share of passed items drawn at random for review.")
     four_eyes_over: dict[str, Decimal] = Field(default_factory=dict, description="Fields over which two people decide.")
+    within: Duration | None = Field(
+        None, description="Longest wait for a person; while one waits longer, a model passes nothing."
+    )
+    second_review: float = Field(
+        0, ge=0, le=1, description="Share of decided items that another person looks at too, without being told."
+    )
+    canaries: float = Field(
+        0, ge=0, lt=1, description="Share of what is reviewed that is planted, to measure what reviewers miss."
+    )
     segments: dict[str, Literal["each"] | tuple[Decimal, ...]] = Field(
         default_factory=dict, description="Groups whose rates are held apart: field: each, or the bounds of its bands."
     )

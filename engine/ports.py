@@ -101,6 +101,11 @@ class Hands(Protocol):
     record: dict[str, Any]
     """What the `read` steps have read of the present item, typed by the definition."""
 
+    @property
+    def app_version(self) -> str | None:
+        """What the application calls its version, once it was entered; None where its profile does not say."""
+        ...
+
     async def begin(self, item: ItemView) -> None:
         """Bind the page to an item: fresh state, logged in, trace started."""
         ...

@@ -95,7 +95,6 @@ class ModelStore:
         *,
         champion: Callable[[str], str | None] | None = None,
         registered: Callable[[str, str], str | None] | None = None,
-        limit: Callable[[ModelParams, Artifact], float | None] | None = None,
     ) -> None:
         """Look for models in a folder.
 
@@ -103,13 +102,10 @@ class ModelStore:
             models_dir: `<models_dir>/<name>/<version>/`.
             champion: Version in service by name; None, or a None answer, means the newest.
             registered: SHA-256 of model.onnx in the ledger, by name and version; None if it is not registered.
-            limit: Threshold proven from audited labels, if any; a definition's own threshold goes before it, the
-                model's own comes last.
         """
         self._models_dir = models_dir
         self._champion = champion
         self._registered = registered
-        self._limit = limit
         self._loaded: dict[tuple[str, str], Artifact] = {}
         self._served: dict[tuple[str, str], Served] = {}
         self._seen: dict[tuple[str, str], set[str]] = {}
@@ -163,14 +159,21 @@ class ModelStore:
             self._served[key] = Served(artifact)
         return self._served[key]
 
-    def judge(self, params: ModelParams, case: Case) -> Judgement:
-        """Score a case, with reasons if it is in doubt. Raises UserError without a model that fits the contract."""
+    def judge(self, params: ModelParams, case: Case, review_at: float | None = None) -> Judgement:
+        """Score a case, with reasons if it is in doubt. Raises UserError without a model that fits the contract.
+
+        Args:
+            params: the definition's check.
+            case: the output.
+            review_at: threshold that is proven, if any; a definition's own goes before it, the model's own comes last.
+        """
         served = self.serve(params.name)
         artifact = served.artifact
         if not served.expects(case.fields):
             raise UserError(f"model {params.name} {artifact.version} was trained on other fields; train it again")
         opinion = served.opinion(case)
-        score = Score(params.name, artifact.version, opinion.probability, self._threshold(params, artifact))
+        threshold = next(one for one in (params.threshold, review_at, artifact.threshold) if one is not None)
+        score = Score(params.name, artifact.version, opinion.probability, threshold)
         doubtful = opinion.probability >= score.threshold
         reasons = served.reasons(opinion, case) if doubtful else []
         self._observe(served, case)
@@ -191,12 +194,6 @@ class ModelStore:
         if key not in self._cold:
             self._cold[key] = ColdStart(case.fields)
         return self._cold[key].look(case).reasons
-
-    def _threshold(self, params: ModelParams, artifact: Artifact) -> float:
-        if params.threshold is not None:
-            return params.threshold
-        proven = self._limit(params, artifact) if self._limit else None
-        return artifact.threshold if proven is None else proven
 
     def _observe(self, served: Served, case: Case) -> None:
         key = (served.artifact.name, served.artifact.version)

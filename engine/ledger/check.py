@@ -17,6 +17,7 @@ from engine.evidence import EvidenceFile, EvidenceStore
 from engine.ledger import schema
 from engine.ledger import tables as t
 from engine.ledger.database import Database
+from engine.ledger.invariants import BACKUP, invariants
 from engine.ledger.trust import restored
 
 _PAGE = 1000
@@ -83,7 +84,7 @@ def check(database: Database, store: EvidenceStore, *, models: Path | None = Non
         with database.read() as connection:
             known = _look(connection, report)
     except sa.exc.DatabaseError as error:
-        report.wrong.append(Wrong("integrity", f"the ledger cannot be read: {error.orig}", _BACKUP))
+        report.wrong.append(Wrong("integrity", f"the ledger cannot be read: {error.orig}", BACKUP))
         return report
     report.wrong += _evidence(database, store, report, deep=deep)
     if models is not None:
@@ -99,7 +100,7 @@ def _look(connection: Connection, report: Report) -> list[tuple[str, str, str]]:
     by_state = sa.select(t.items.c.state, sa.func.count()).group_by(t.items.c.state).order_by(t.items.c.state)
     report.items = {str(row[0]): int(row[1]) for row in connection.execute(by_state)}
     report.ledger_bytes = _size(connection)
-    for code, message, mend, query in _invariants():
+    for code, message, mend, query in invariants():
         report.wrong += _broken(connection, code, message, mend, query)
     last = restored(connection)
     if last is not None and last.trusted_at is None:
@@ -127,19 +128,15 @@ def _size(connection: Connection) -> int:
     return int(connection.execute(sa.select(sa.func.pg_database_size(sa.func.current_database()))).scalar_one())
 
 
-_BACKUP = "restore the last good backup (docs/howto/backup-and-restore.md)"
-_BUG = "this should not be possible: please report it, with the item's `runner.py items show`"
-
-
 def _sound(connection: Connection) -> Iterator[Wrong]:
     """Ask the database itself whether it is whole."""
     if connection.dialect.name == "sqlite":
         said = [row[0] for row in connection.exec_driver_sql(f"PRAGMA integrity_check({SHOWN})") if row[0] != "ok"]
         if said:
-            yield Wrong("integrity", "the file is damaged", _BACKUP, len(said), tuple(said))
+            yield Wrong("integrity", "the file is damaged", BACKUP, len(said), tuple(said))
         lost = [f"{row[0]} {row[1]}" for row in connection.exec_driver_sql("PRAGMA foreign_key_check")]
         if lost:
-            yield Wrong("references", "rows name rows that are not there", _BACKUP, len(lost), tuple(lost[:SHOWN]))
+            yield Wrong("references", "rows name rows that are not there", BACKUP, len(lost), tuple(lost[:SHOWN]))
         return
     asked = {
         "index_invalid": (
@@ -166,73 +163,6 @@ def _sound(connection: Connection) -> Iterator[Wrong]:
         if given < last:
             mend = f"select setval(pg_get_serial_sequence('{table.name}', 'id'), {last})"
             yield Wrong("sequence", f"{table.name} has id {last}, its sequence has given {given}", mend)
-
-
-def _invariants() -> Iterator[tuple[str, str, str, sa.Select[Any]]]:
-    """Yield what must be nowhere: code, what it means, what to do, and the query of the items (ids) where it is."""
-    i, a, n, r = t.items, t.attempts, t.intents, t.runs
-    held = sa.and_(i.c.owner.is_not(None), i.c.fence == a.c.fence)
-    yield (
-        "open_in_closed_run",
-        "open items in a run that is closed: nobody audits them",
-        _BUG,
-        sa.select(i.c.id).join(r, r.c.id == i.c.run_id).where(t.IS_OPEN, r.c.state != "open"),
-    )
-    yield (
-        "unknown_state",
-        "items in a state that there is not",
-        "update Countersign, or " + _BACKUP,
-        sa.select(i.c.id).where(i.c.state.not_in((*t.OPEN, *t.CLOSED))),
-    )
-    yield (
-        "attempt_without_end",
-        "attempts without an end whose item nobody holds",
-        _BUG,
-        sa.select(i.c.id).join(a, a.c.item_id == i.c.id).where(a.c.ended_at.is_(None), ~held),
-    )
-    going = sa.exists().where(a.c.item_id == i.c.id, a.c.fence == i.c.fence, a.c.ended_at.is_(None))
-    yield (
-        "held_without_attempt",
-        "items that a worker holds without an attempt",
-        _BUG,
-        sa.select(i.c.id).where(i.c.owner.is_not(None), ~going),
-    )
-    yield (
-        "held_and_closed",
-        "closed items that a worker holds",
-        _BUG,
-        sa.select(i.c.id).where(i.c.owner.is_not(None), ~t.IS_OPEN),
-    )
-    tries = (
-        sa.select(a.c.item_id, sa.func.count().label("made"), sa.func.max(a.c.fence).label("last"))
-        .group_by(a.c.item_id)
-        .subquery()
-    )
-    yield (
-        "fence",
-        "items whose fence is not the number of their attempts",
-        _BUG,
-        sa.select(i.c.id)
-        .outerjoin(tries, tries.c.item_id == i.c.id)
-        .where(sa.or_(i.c.fence != sa.func.coalesce(tries.c.made, 0), i.c.fence != sa.func.coalesce(tries.c.last, 0))),
-    )
-    tried = sa.exists().where(a.c.item_id == n.c.item_id, a.c.fence == n.c.fence)
-    yield ("intent_without_attempt", "commits of no known attempt", _BUG, sa.select(n.c.item_id).where(~tried))
-    yield (
-        "sent_twice",
-        "items of which one commit was confirmed more than once",
-        "look in the application whether the record is there twice",
-        sa.select(n.c.item_id)
-        .where(n.c.outcome == "sent")
-        .group_by(n.c.item_id, n.c.segment)
-        .having(sa.func.count() > 1),
-    )
-    yield (
-        "passed_in_doubt",
-        "items that passed although a commit of theirs is in doubt",
-        "look in the application, then tell us",
-        sa.select(i.c.id).join(n, n.c.item_id == i.c.id).where(i.c.state == "passed", n.c.outcome.is_(None)),
-    )
 
 
 def _broken(connection: Connection, code: str, message: str, mend: str, query: sa.Select[Any]) -> Iterator[Wrong]:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.definition import Workflow
+from engine.ledger import canaries
 from engine.ledger import tables as t
 from engine.ledger.database import Database, insert_new, record_event
 from engine.ledger.pseudonym import erased_among
@@ -119,6 +120,7 @@ def insert_items(
         first.setdefault(row["reference"], index)
     gone = erased_among(connection, workflow.name, first)
     unique = [rows[index] for reference, index in first.items() if reference not in gone]
+    canaries.make_way(connection, workflow.name, first, database.clock.now())
     inserted = insert_new(connection, t.items, unique, t.items.c.id, t.items.c.reference)
     added = {row.reference: int(row.id) for row in inserted}
     known = [row for n, row in enumerate(rows) if row["reference"] not in added or first[row["reference"]] != n]

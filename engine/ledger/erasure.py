@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import UserError
 from engine.evidence import EvidenceStore
+from engine.ledger import canaries, second_looks
 from engine.ledger import tables as t
 from engine.ledger.database import Database, one_at_a_time, record_event
 from engine.ledger.pseudonym import erased_among, pseudonym, salt_or_new
@@ -26,7 +27,7 @@ _OF_ITEMS = (t.attempts, t.intents, t.verdicts, t.shadow_scores, t.reviews, t.se
 
 @dataclass(frozen=True)
 class Erasable:
-    """What would be erased: the item and its corrections, oldest first."""
+    """What would be erased: the item, its corrections and the canaries copied from them, oldest first."""
 
     workflow: str
     reference: str
@@ -106,6 +107,7 @@ def erase(database: Database, store: EvidenceStore, found: Erasable, who: str, r
         now = database.clock.now()
         salt = salt_or_new(connection, now)
         ids = [item.id for item in items]
+        canaries.put_away(connection, ids, now)
         names = {item.reference: pseudonym(salt, item.workflow, item.reference) for item in items}
         files = sum(store.forget(item.run_id, item.id) for item in items)
         redact_contents(connection, ids)
@@ -151,23 +153,29 @@ def _unknown(connection: Connection, reference: str, workflows: Sequence[str]) -
 
 
 def _family(connection: Connection, root: int) -> list[Any]:
-    """Return an item and everything that corrects it, directly or not."""
+    """Return an item, everything that corrects it, directly or not, and their canaries."""
     ids, newest = [root], [root]
     while newest:
         query = sa.select(t.items.c.id).where(t.items.c.corrects_item_id.in_(newest)).order_by(t.items.c.id)
         newest = list(connection.execute(query).scalars())
         ids += newest
+    ids += canaries.of_originals(connection, ids)
     return list(connection.execute(sa.select(t.items).where(t.items.c.id.in_(ids)).order_by(t.items.c.id)))
 
 
 def _refuse(connection: Connection, items: Sequence[Any]) -> None:
+    looked_at = sa.select(t.items.c.id).where(second_looks.waits_for(t.items.c.id))
+    waiting = set(connection.execute(looked_at.where(t.items.c.id.in_([item.id for item in items]))).scalars())
     for item in items:
+        if canaries.is_canary(connection, item.id):
+            continue
         which = f"item {item.id}"
         if item.erased_at is not None:
             raise UserError(f"{which} was erased already, at {item.erased_at:%Y-%m-%d %H:%M} UTC")
         if item.state in t.OPEN:
             raise UserError(f"{which} is {item.state}: the bots still need its data; wait until it ended, or reject it")
-        if item.state in {*t.IN_REVIEW, "correcting"} or (item.state == "passed" and item.audited):
+        sampled = item.state == "passed" and item.audited
+        if item.state in {*t.IN_REVIEW, "correcting"} or sampled or item.id in waiting:
             raise UserError(f"{which} waits for a person, who needs its data: `runner.py review list`; decide it first")
     run_ids = sorted({item.run_id for item in items})
     going = sa.select(t.runs.c.id, t.runs.c.state).where(t.runs.c.id.in_(run_ids), t.runs.c.state != "done")

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from engine.ledger import tables as t
 from engine.ledger.database import Database
+from engine.ledger.labels import CANARY
 from engine.ledger.queue import Intent
 from engine.ledger.reads import intents_of, of_items, runs_with_states, typed, verdicts_of
 from engine.ledger.rows import AttemptRow, EventRow, Facts, ItemFacts, ItemRow, ReviewRow, RunRow, VerdictRow
@@ -27,7 +28,7 @@ def facts(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Facts:
-    """Read what happened in the runs of a scope, as of one instant.
+    """Read what happened in the runs of a scope, as of one instant; canaries are in none.
 
     Args:
         database: the ledger.
@@ -52,7 +53,7 @@ def facts(
 
 
 def _scope(run_id: int | None, workflow: str | None, since: datetime | None, until: datetime | None) -> list[Any]:
-    wanted: list[Any] = []
+    wanted: list[Any] = [t.runs.c.kind != CANARY]
     if run_id is not None:
         wanted.append(t.runs.c.id == run_id)
     if workflow is not None:

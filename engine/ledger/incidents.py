@@ -1,8 +1,8 @@
 """What went wrong beside the items: opened once, however often it is noticed, and closed when it is over.
 
 Kinds: `schedule.missed`, `schedule.late`, `schedule.failed`, `deadline.at_risk`, `worker.lost`, `definition.refused`,
-`breaker.opened`, `audit.failed`, `fairness.gap`, `shadow.failed`, `drift.source`, `drift.bot`, `drift.application`,
-`drift.model`.
+`breaker.opened`, `audit.failed`, `fairness.gap`, `quality.alarm`, `quality.stopped`, `shadow.failed`, `drift.source`,
+`drift.bot`, `drift.application`, `drift.model`.
 """
 
 from __future__ import annotations

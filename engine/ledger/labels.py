@@ -2,7 +2,8 @@
 
 A label stands on the attempt that the verdict was about. A decision counts once the item is decided (with four eyes:
 after the second pair). A blind second review that disagrees makes the label disputed until a third person decides;
-a disputed item counts as wrong wherever a promise rests on it. Labels are never overwritten: every read derives them
+a disputed item counts as wrong wherever a promise rests on it. What a third person decided stands, whatever is decided
+afterwards about the same output: that is about mending it. Labels are never overwritten: every read derives them
 from the append-only decisions, so one that changed later changes what is derived from it.
 """
 
@@ -159,18 +160,24 @@ def _inspected(row: Mapping[str, Any], checks: tuple[str, ...], label: Label | N
 
 
 def _labels(connection: Connection, verdicts: Mapping[int, Mapping[str, Any]]) -> dict[int, Label]:
-    decided = [item_id for item_id, row in verdicts.items() if row["state"] in DECIDED]
-    reviews = sa.select(t.reviews).where(t.reviews.c.item_id.in_(decided)).order_by(t.reviews.c.id)
+    ids = list(verdicts)
+    made = sa.select(t.second_reviews).where(t.second_reviews.c.decision.is_not(None)).order_by(t.second_reviews.c.id)
+    seconds = defaultdict(list)
+    for second in connection.execute(made.where(t.second_reviews.c.item_id.in_(ids))):
+        seconds[second.review_id].append(second)
+    settled = {one.item_id: one.review_id for rows in seconds.values() for one in rows if one.kind == "adjudication"}
+    reviews = sa.select(t.reviews).where(t.reviews.c.item_id.in_(ids)).order_by(t.reviews.c.id)
     stands: dict[int, Any] = {}
     for review in connection.execute(reviews):
-        if review.attempt_id == verdicts[review.item_id]["attempt_id"]:
+        row = verdicts[review.item_id]
+        if review.attempt_id != row["attempt_id"]:
+            continue
+        known = stands.get(review.item_id)
+        if known is not None and known.id == settled.get(review.item_id):
+            continue
+        if row["state"] in DECIDED or review.id == settled.get(review.item_id):
             stands[review.item_id] = review
-    seconds = defaultdict(list)
-    made = sa.select(t.second_reviews).where(t.second_reviews.c.decided_at.is_not(None)).order_by(t.second_reviews.c.id)
-    for second in connection.execute(made.where(t.second_reviews.c.item_id.in_(list(stands)))):
-        if second.review_id == stands[second.item_id].id:
-            seconds[second.item_id].append(second)
-    return {item_id: adjudicate(review, seconds[item_id]) for item_id, review in stands.items()}
+    return {item_id: adjudicate(review, seconds[review.id]) for item_id, review in stands.items()}
 
 
 def adjudicate(review: Any, seconds: Sequence[Any]) -> Label:

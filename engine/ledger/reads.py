@@ -1,4 +1,4 @@
-"""What people ask of the ledger: lists with a limit, one item or run in full, and the queue of reviews.
+"""What people ask of the ledger: lists with a limit, one item or run in full.
 
 Every function is one reading transaction: what it returns is the ledger as of one instant.
 """
@@ -6,14 +6,17 @@ Every function is one reading transaction: what it returns is the ledger as of o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.errors import UserError
+from engine.ledger import canaries, second_looks
 from engine.ledger import tables as t
 from engine.ledger.database import Database
+from engine.ledger.labels import CANARY
 from engine.ledger.queue import Intent
 from engine.ledger.rows import (
     AttemptRow,
@@ -21,17 +24,15 @@ from engine.ledger.rows import (
     EvidenceRow,
     ItemDetail,
     ItemRow,
-    QueueRow,
     ReviewRow,
     RunRow,
+    SecondReviewRow,
     VerdictRow,
 )
 from engine.ports import Finding
 
 LIMIT = 100
-AUDIT_SAMPLE = "audit_sample"
-"""The reason shown for a passed item that was drawn at random for review."""
-_AUDIT_SENTENCE = "compare every field with its evidence"
+_DECIDED_EVENTS = ("review.", "second_review.")
 
 Row = TypeVar("Row")
 
@@ -44,9 +45,12 @@ def items(
     workflow: str | None = None,
     reference: str | None = None,
     reason: str | None = None,
+    viewer: str | None = None,
     limit: int = LIMIT,
 ) -> list[ItemRow]:
     """List items, newest first.
+
+    Canaries are shown under the run of what they were copied from, and never in the list of one run.
 
     Args:
         database: the ledger.
@@ -55,77 +59,68 @@ def items(
         workflow: only items of this workflow.
         reference: only items whose reference contains this text, whatever its case.
         reason: only items with this reason code.
+        viewer: who looks; what this person may be asked to decide without knowing looks undecided.
         limit: how many at most.
     """
-    query = sa.select(*_columns(t.items, ItemRow)).order_by(t.items.c.id.desc()).limit(limit)
+    query = sa.select(*columns_of(t.items, ItemRow)).order_by(t.items.c.id.desc()).limit(limit)
     if states:
         query = query.where(t.items.c.state.in_(states))
     for column, wanted in ((t.items.c.run_id, run_id), (t.items.c.workflow, workflow), (t.items.c.reason, reason)):
         if wanted is not None:
             query = query.where(column == wanted)
+    if run_id is not None:
+        query = query.where(t.items.c.id.not_in(sa.select(t.canaries.c.item_id)))
     if reference:
         query = query.where(t.items.c.reference.icontains(reference, autoescape=True))
     with database.read() as connection:
-        return typed(connection, query, ItemRow)
+        found = _as_shown(connection, typed(connection, query, ItemRow), viewer)
+    return [row for row in found if not states or row.state in states]
 
 
-def item(database: Database, item_id: int) -> ItemDetail:
-    """Return everything about one item.
+def item(database: Database, item_id: int, viewer: str | None = None) -> ItemDetail:
+    """Return everything about one item; for a viewer, without what this person may be asked to decide unknowingly.
 
     Raises:
         UserError: there is no such item.
     """
     with database.read() as connection:
         extra = (t.items.c.payload, t.items.c.origin, t.runs.c.definition_hash, t.runs.c.kind)
-        query = sa.select(*_columns(t.items, ItemRow), *extra).join(t.runs, t.runs.c.id == t.items.c.run_id)
+        query = sa.select(*columns_of(t.items, ItemRow), *extra).join(t.runs, t.runs.c.id == t.items.c.run_id)
         row = connection.execute(query.where(t.items.c.id == item_id)).mappings().first()
         if row is None:
             raise UserError(f"there is no item {item_id}; `runner.py items list` shows what there is")
         ids = [item_id]
-        return ItemDetail(
-            item=ItemRow(**{name: row[name] for name in ItemRow.__dataclass_fields__}),
+        stored = ItemRow(**{name: row[name] for name in ItemRow.__dataclass_fields__})
+        [shown] = _as_shown(connection, [stored], viewer)
+        detail = ItemDetail(
+            item=shown,
             definition_hash=row["definition_hash"],
-            kind=row["kind"],
+            kind="entry" if row["kind"] == CANARY else row["kind"],
             payload=row["payload"],
             origin=row["origin"],
             attempts=tuple(of_items(connection, t.attempts, AttemptRow, ids)),
             read_backs=_read_backs(connection, item_id),
-            intents=tuple(intent for _, intent in intents_of(connection, ids)),
+            intents=tuple(intent for _, intent in intents_of(connection, ids)) or _copied(connection, item_id),
             verdicts=tuple(verdicts_of(connection, ids)),
             evidence=tuple(of_items(connection, t.evidence, EvidenceRow, ids)),
             reviews=tuple(of_items(connection, t.reviews, ReviewRow, ids)),
+            second_reviews=tuple(of_items(connection, t.second_reviews, SecondReviewRow, ids)),
             events=tuple(of_items(connection, t.events, EventRow, ids)),
         )
+        veiled = second_looks.veils(connection, viewer, ids)
+    if not veiled:
+        return detail
+    told = tuple(event for event in detail.events if not event.kind.startswith(_DECIDED_EVENTS))
+    return replace(detail, reviews=(), second_reviews=(), events=told)
 
 
-def review_queue(
-    database: Database, *, run_id: int | None = None, workflow: str | None = None, limit: int = LIMIT
-) -> list[QueueRow]:
-    """List what waits for a person, longest wait first: items in review, and the audit sample among them."""
-    sampled = sa.and_(t.items.c.state == "passed", t.items.c.audited)
-    query = (
-        sa.select(t.items, t.runs.c.definition_hash)
-        .join(t.runs, t.runs.c.id == t.items.c.run_id)
-        .where(sa.or_(t.items.c.state == "review", sampled))
-        .order_by(t.items.c.closed_at, t.items.c.id)
-        .limit(limit)
-    )
-    if run_id is not None:
-        query = query.where(t.items.c.run_id == run_id)
-    if workflow is not None:
-        query = query.where(t.items.c.workflow == workflow)
-    with database.read() as connection:
-        rows = connection.execute(query).all()
-        ids = [row.id for row in rows]
-        verdicts = {verdict.item_id: verdict for verdict in verdicts_of(connection, ids, newest_only=True)}
-        attempts = {a.item_id: a for a in _newest(connection, t.attempts, AttemptRow, ids)}
-        accepts = {r.item_id: r for r in _newest(connection, t.reviews, ReviewRow, ids) if r.decision == "accept"}
-    return [_queue_row(row, verdicts.get(row.id), attempts.get(row.id), accepts.get(row.id)) for row in rows]
-
-
-def runs(database: Database, *, workflow: str | None = None, limit: int = LIMIT) -> list[RunRow]:
-    """List runs, newest first."""
+def runs(
+    database: Database, *, workflow: str | None = None, canaries: bool = False, limit: int = LIMIT
+) -> list[RunRow]:
+    """List runs, newest first; those of canaries only if asked for."""
     query = _runs().order_by(t.runs.c.id.desc()).limit(limit)
+    if not canaries:
+        query = query.where(t.runs.c.kind != CANARY)
     if workflow is not None:
         query = query.where(t.runs.c.workflow == workflow)
     with database.read() as connection:
@@ -139,7 +134,7 @@ def run(database: Database, run_id: int) -> RunRow:
         UserError: there is no such run.
     """
     with database.read() as connection:
-        found = runs_with_states(connection, _runs().where(t.runs.c.id == run_id))
+        found = runs_with_states(connection, _runs().where(t.runs.c.id == run_id, t.runs.c.kind != CANARY))
     if not found:
         raise UserError(f"there is no run {run_id}; `runner.py report` shows the runs there are")
     return found[0]
@@ -149,7 +144,7 @@ def events(
     database: Database, kinds: Iterable[str], *, run_id: int | None = None, limit: int = LIMIT
 ) -> list[EventRow]:
     """List the newest events of these kinds, newest first."""
-    query = sa.select(*_columns(t.events, EventRow)).where(t.events.c.kind.in_(list(kinds)))
+    query = sa.select(*columns_of(t.events, EventRow)).where(t.events.c.kind.in_(list(kinds)))
     if run_id is not None:
         query = query.where(t.events.c.run_id == run_id)
     with database.read() as connection:
@@ -160,7 +155,7 @@ def evidence(
     database: Database, item_ids: Sequence[int], *, kind: str = "screenshot", limit: int = LIMIT
 ) -> list[EvidenceRow]:
     """List the kept files of one kind about these items, newest first; pruned ones are left out."""
-    query = sa.select(*_columns(t.evidence, EvidenceRow)).where(
+    query = sa.select(*columns_of(t.evidence, EvidenceRow)).where(
         t.evidence.c.item_id.in_(item_ids), t.evidence.c.kind == kind, t.evidence.c.pruned_at.is_(None)
     )
     with database.read() as connection:
@@ -174,13 +169,13 @@ def typed(connection: Connection, query: sa.Select[Any], row: type[Row]) -> list
 
 def of_items(connection: Connection, table: sa.Table, row: type[Row], ids: Any) -> list[Row]:
     """Return a table's rows about these items (ids or a subquery of them), oldest first."""
-    query = sa.select(*_columns(table, row)).where(table.c.item_id.in_(ids)).order_by(table.c.id)
+    query = sa.select(*columns_of(table, row)).where(table.c.item_id.in_(ids)).order_by(table.c.id)
     return typed(connection, query, row)
 
 
 def verdicts_of(connection: Connection, ids: Any, *, newest_only: bool = False) -> list[VerdictRow]:
     """Return the verdicts on these items (ids or a subquery of them), oldest first, with typed findings."""
-    kept = _newest if newest_only else of_items
+    kept = newest if newest_only else of_items
     return [
         VerdictRow(**{**vars(row), "findings": tuple(Finding(**finding) for finding in row.findings)})  # type: ignore[arg-type]
         for row in kept(connection, t.verdicts, VerdictRow, ids)
@@ -189,7 +184,7 @@ def verdicts_of(connection: Connection, ids: Any, *, newest_only: bool = False) 
 
 def intents_of(connection: Connection, ids: Any) -> list[tuple[int, Intent]]:
     """Return the intents of these items (ids or a subquery of them) with the item's id, oldest first."""
-    columns = _columns(t.intents, Intent)
+    columns = columns_of(t.intents, Intent)
     query = sa.select(t.intents.c.item_id, *columns).where(t.intents.c.item_id.in_(ids)).order_by(t.intents.c.id)
     return [(row[0], Intent(*row[1:])) for row in connection.execute(query)]
 
@@ -209,38 +204,55 @@ def runs_with_states(connection: Connection, query: sa.Select[Any]) -> list[RunR
     return [RunRow(**row, items=states.get(row["id"], {})) for row in found]
 
 
-def _columns(table: sa.Table, row: type[Any]) -> list[sa.Column[Any]]:
+def _copied(connection: Connection, item_id: int) -> tuple[Intent, ...]:
+    """Return the commits that a canary's original needed, as if they were the canary's; none for other items."""
+    source = sa.select(t.canaries.c.copied_from).where(t.canaries.c.item_id == item_id)
+    original = connection.execute(source).scalar_one_or_none()
+    if original is None:
+        return ()
+    begun = [newest(connection, t.attempts, AttemptRow, [one])[0] for one in (item_id, original)]
+    later, shown = (
+        begun[0].started_at - begun[1].started_at,
+        connection.execute(sa.select(t.items.c.app_id, t.items.c.record_url).where(t.items.c.id == item_id)).one(),
+    )
+    return tuple(
+        replace(
+            intent,
+            fence=1,
+            at=intent.at + later,
+            lands_until=intent.lands_until + later,
+            decided_at=intent.decided_at + later if intent.decided_at else None,
+            app_id=intent.app_id and shown.app_id,
+            url=intent.url and shown.record_url,
+        )
+        for _, intent in intents_of(connection, [original])
+        if intent.fence == begun[1].fence
+    )
+
+
+def _as_shown(connection: Connection, rows: list[ItemRow], viewer: str | None) -> list[ItemRow]:
+    """Return items as a viewer may see them: canaries in a usual run, what is to be judged blindly undecided."""
+    ids = [row.id for row in rows]
+    runs, veils = canaries.shown_runs(connection, ids), second_looks.veils(connection, viewer, ids)
+    rows = [replace(row, run_id=runs[row.id]) if row.id in runs else row for row in rows]
+    return [replace(row, **vars(veils[row.id])) if row.id in veils else row for row in rows]
+
+
+def columns_of(table: sa.Table, row: type[Any]) -> list[sa.Column[Any]]:
+    """Return the columns of a table that a row type has fields for."""
     return [table.c[name] for name in row.__dataclass_fields__ if name in table.c]
 
 
 def _runs() -> sa.Select[Any]:
-    return sa.select(*_columns(t.runs, RunRow))
+    return sa.select(*columns_of(t.runs, RunRow))
 
 
-def _newest(connection: Connection, table: sa.Table, row: type[Row], ids: Sequence[int]) -> list[Row]:
-    newest = sa.select(sa.func.max(table.c.id)).where(table.c.item_id.in_(ids)).group_by(table.c.item_id)
-    return typed(connection, sa.select(*_columns(table, row)).where(table.c.id.in_(newest)), row)
+def newest(connection: Connection, table: sa.Table, row: type[Row], ids: Sequence[int]) -> list[Row]:
+    """Return each item's newest row of a table."""
+    last = sa.select(sa.func.max(table.c.id)).where(table.c.item_id.in_(ids)).group_by(table.c.item_id)
+    return typed(connection, sa.select(*columns_of(table, row)).where(table.c.id.in_(last)), row)
 
 
 def _read_backs(connection: Connection, item_id: int) -> dict[int, dict[str, Any]]:
     query = sa.select(t.attempts.c.id, t.attempts.c.read_back).where(t.attempts.c.item_id == item_id)
     return {row.id: row.read_back for row in connection.execute(query) if row.read_back}
-
-
-def _queue_row(row: Any, verdict: VerdictRow | None, attempt: AttemptRow | None, accept: ReviewRow | None) -> QueueRow:
-    sampled = row.state == "passed"
-    findings = verdict.findings if verdict and not sampled else ()
-    message = _AUDIT_SENTENCE if sampled else "; ".join(finding.message for finding in findings)
-    return QueueRow(
-        id=row.id,
-        run_id=row.run_id,
-        workflow=row.workflow,
-        definition_hash=row.definition_hash,
-        reference=row.reference,
-        reason=AUDIT_SAMPLE if sampled else row.reason or "review",
-        findings=findings,
-        message=message or (attempt.message if attempt and attempt.message else "no reason was recorded"),
-        since=row.closed_at or row.created_at,
-        attempt_id=attempt.id if attempt else None,
-        accepted_by=accept.reviewer if accept else None,
-    )

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from engine.definition import Evidence, Workflow
 from engine.errors import SystemException, UserError
 from engine.evidence import EvidenceStore
+from engine.ledger import canaries, second_looks
 from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
 from engine.ledger.redaction import bare_data, redact_contents
@@ -29,7 +30,9 @@ _AGAIN = timedelta(days=1)
 SLOTS_KEPT = timedelta(days=400)
 """How long slots that were walked past, and incidents that are over, are remembered."""
 NEEDED = sa.or_(
-    t.items.c.state.in_((*t.OPEN, *t.IN_REVIEW, "correcting")), sa.and_(t.items.c.state == "passed", t.items.c.audited)
+    t.items.c.state.in_((*t.OPEN, *t.IN_REVIEW, "correcting")),
+    sa.and_(t.items.c.state == "passed", t.items.c.audited),
+    second_looks.waits_for(t.items.c.id),
 )
 """Items whose data the bots or a person still need."""
 
@@ -133,12 +136,14 @@ def _prune_run(
 
 
 def _forget_words(connection: Connection, ids: list[int], now: datetime) -> int:
-    """Redact those of the items that nobody needs now that they are locked; return how many."""
+    """Redact those of the items that nobody needs now that they are locked, and their canaries; return how many."""
     locked = sa.select(t.items.c.id).where(t.items.c.id.in_(ids), ~NEEDED).order_by(t.items.c.id)
     free = list(connection.execute(locked.with_for_update(key_share=True)).scalars())
     if free:
-        redact_contents(connection, free)
-        connection.execute(sa.update(t.items).where(t.items.c.id.in_(free)).values(pruned_at=now))
+        copies = canaries.of_originals(connection, free)
+        canaries.put_away(connection, copies, now)
+        redact_contents(connection, [*free, *copies])
+        connection.execute(sa.update(t.items).where(t.items.c.id.in_([*free, *copies])).values(pruned_at=now))
     return len(free)
 
 

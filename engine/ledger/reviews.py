@@ -1,4 +1,8 @@
-"""What people decide: accept, correct, reject, re-open; each on the attempt they saw."""
+"""What people decide: accept, correct, reject, re-open; each on the attempt they saw.
+
+Everything that waits for a person is decided through the same door: items in doubt, the audit sample, second looks
+(`second_looks`) and canaries (`canaries`). A second opinion and what is said of a canary have no effect but to be kept.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,18 @@ from sqlalchemy.engine import Connection
 
 from engine.definition import Workflow
 from engine.errors import UserError
+from engine.ledger import canaries, second_looks
 from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
-from engine.ledger.runs import NewItem, close_corrected, open_run_within, reopen_run
+from engine.ledger.mending import mend, mended, obstacle
+from engine.ledger.runs import close_corrected, reopen_run
+from engine.ledger.second_looks import Look, Opinion
 from engine.ledger.trust import is_distrusted
-from engine.values import Record, decode, encode
+from engine.values import Record, encode
 
-Decision = Literal["accept", "correct", "reject"]
+OVERRULED = "overruled"
+"""The reason of an item that waits again because a third person decided otherwise than was done."""
+_DONE = {"accept": "accepted", "reject": "rejected", "correct": "correcting"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,7 @@ class Reviewed:
     needs_second: bool = False
     """Four eyes: another person has to decide too."""
     correction_run_id: int | None = None
+    """None for a correction that was only asked to measure the reviewer."""
     correction_item_id: int | None = None
 
 
@@ -59,20 +69,28 @@ def decide(
     if decision == "reject" and not reason:
         raise UserError('a rejection needs a reason: add --reason "…"')
     with database.write() as connection:
-        item = _reviewable(connection, item_id, seen_attempt)
-        review_id = _record(connection, database, item, decision, reviewer, reason=reason)
+        item, look = _reviewable(connection, item_id, reviewer, seen_attempt)
+        said = Opinion(decision, reviewer, reason)
+        two = decision == "accept" and _over_limit(item.payload, workflow)
+        if look is not None:
+            return _look(connection, database, item, look, said, workflow, two=two)
+        review_id = _record(connection, database, item, said)
+        if canaries.is_canary(connection, item_id):
+            _move(connection, database, item_id, _DONE[decision])
+            return Reviewed(item_id, item.state if two else _DONE[decision], needs_second=two)
         first = _earlier_accept(connection, item_id, review_id)
-        if decision == "accept" and _over_limit(item.payload, workflow) and first is None:
+        if two and first is None:
             return Reviewed(item_id, item.state, needs_second=True)
         if decision == "accept" and first == reviewer:
             raise UserError(f"item {item_id}: {reviewer} accepted it already; four eyes means a second person")
-        state = "accepted" if decision == "accept" else "rejected"
-        _move(connection, database, item_id, state)
-        if state == "accepted":
+        _move(connection, database, item_id, _DONE[decision])
+        second_looks.withdraw(connection, [item_id], database.clock.now())
+        second_looks.draw(connection, database, item, review_id, workflow.review.second_review)
+        if decision == "accept":
             close_corrected(connection, item.corrects_item_id, database.clock.now())
         elif item.corrects_item_id is not None:
             _move(connection, database, item.corrects_item_id, "review")
-        return Reviewed(item_id, state)
+        return Reviewed(item_id, _DONE[decision])
 
 
 def correct(
@@ -94,46 +112,81 @@ def correct(
         UserError: the item is not in review, or its definition cannot correct records.
     """
     with database.write() as connection:
-        item = _reviewable(connection, item_id, seen_attempt)
-        mends = item.record_url is not None
-        if not mends and _may_exist(connection, item_id):
-            raise UserError(
-                f"the record of item {item_id} may exist without our knowing where; look in the application first, "
-                "then accept, reject or re-open the item"
-            )
-        if mends and not workflow.correction:
-            raise UserError(
-                f"{workflow.name} has no `correction:` steps: mend the record by hand, then accept item {item_id}"
-            )
-        number = (
-            connection.execute(sa.select(sa.func.count()).where(t.items.c.corrects_item_id == item_id)).scalar_one() + 1
-        )
-        payload = _mended(item.payload, changes, workflow)
-        new = NewItem(
-            reference=f"{item.reference}#correction-{number}",
-            payload=payload,
-            origin=f"review of item {item_id} by {reviewer}",
-            corrects=item_id,
-            record_url=item.record_url,
-        )
-        kind = "correction" if mends else "entry"
-        trigger = f"review by {reviewer}"
-        run = open_run_within(connection, database, workflow, [new], trigger=trigger, kind=kind, priority=10)
-        new_id = connection.execute(sa.select(t.items.c.id).where(t.items.c.run_id == run.run_id)).scalar_one()
-        _record(connection, database, item, "correct", reviewer, reason=reason, changes=changes, correction=new_id)
-        _move(connection, database, item_id, "correcting")
-        return Reviewed(item_id, "correcting", correction_run_id=run.run_id, correction_item_id=new_id)
+        item, look = _reviewable(connection, item_id, reviewer, seen_attempt)
+        said = Opinion("correct", reviewer, reason, encode(changes))
+        mended(item.payload, changes, workflow)
+        if look is not None:
+            return _look(connection, database, item, look, said, workflow, changes=changes)
+        if canaries.is_canary(connection, item_id):
+            _record(connection, database, item, said)
+            _move(connection, database, item_id, "corrected")
+            return Reviewed(item_id, "correcting")
+        done = _order(connection, database, item, changes, said, workflow)
+        second_looks.withdraw(connection, [item_id], database.clock.now())
+        second_looks.draw(connection, database, item, done.review_id, workflow.review.second_review)
+        return done.reviewed
 
 
-def _mended(stored: dict[str, Any], changes: Record, workflow: Workflow) -> Record:
-    try:
-        return decode({**stored, **encode(changes)}, workflow.fields)
-    except ValueError as error:
-        raise UserError(f"the corrected record is still not valid: {error}; correct that field too") from error
+@dataclass(frozen=True)
+class _Ordered:
+    review_id: int
+    reviewed: Reviewed
+
+
+def _order(
+    connection: Connection, database: Database, item: Any, changes: Record, said: Opinion, workflow: Workflow
+) -> _Ordered:
+    if why := obstacle(connection, item, workflow):
+        raise UserError(why)
+    run_id, new_id = mend(connection, database, item, changes, said.reviewer, workflow)
+    review_id = _record(connection, database, item, said, correction=new_id)
+    _move(connection, database, item.id, "correcting")
+    return _Ordered(review_id, Reviewed(item.id, "correcting", correction_run_id=run_id, correction_item_id=new_id))
+
+
+def _look(
+    connection: Connection,
+    database: Database,
+    item: Any,
+    look: Look,
+    said: Opinion,
+    workflow: Workflow,
+    *,
+    two: bool = False,
+    changes: Record | None = None,
+) -> Reviewed:
+    """Keep a second opinion, which has no effect; do what a third says where it differs from what was done."""
+    agreed = second_looks.give(connection, database, look, said)
+    if look.kind == "blind":
+        waits = "review" if item.reason else "passed"
+        return Reviewed(item.id, waits if two else _DONE[said.decision], needs_second=two)
+    if agreed:
+        return Reviewed(item.id, item.state)
+    if changes is not None and obstacle(connection, item, workflow) is None:
+        return _order(connection, database, item, changes, said, workflow).reviewed
+    _hand_back(connection, database, item, look, said)
+    return Reviewed(item.id, "review")
+
+
+def _hand_back(connection: Connection, database: Database, item: Any, look: Look, said: Opinion) -> None:
+    """Let an item that a third person judged otherwise wait again: what the application holds may be wrong now."""
+    done = look.opinions[0]
+    found = "wrong" if said.wrong else "right as the bot left it"
+    message = f"{done.reviewer} decided to {done.decision}, but {said.reviewer} found it {found}"
+    findings = [
+        {"check": "process", "code": OVERRULED, "message": message + (f": {said.reason}" if said.reason else "")}
+    ]
+    verdict = {"item_id": item.id, "decision": "review", "findings": findings, "created_at": database.clock.now()}
+    pinned = sa.select(t.runs.c.definition_hash).where(t.runs.c.id == item.run_id).scalar_subquery()
+    connection.execute(sa.insert(t.verdicts).values(**verdict, definition_hash=pinned))
+    again = sa.update(t.items).where(t.items.c.id == item.id)
+    connection.execute(again.values(state="review", reason=OVERRULED, closed_at=database.clock.now()))
 
 
 def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
     """Give an item back to the bots; a finished commit is not repeated, an open one is recovered first.
+
+    A canary is no work for a bot: it is put away, and counts neither as seen nor as missed.
 
     Returns:
         The id of the item's run.
@@ -155,6 +208,11 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
             raise UserError(
                 f"item {item_id} has invalid data: `runner.py review correct {item_id} field=value` mends it"
             )
+        if canaries.is_canary(connection, item_id):
+            _move(connection, database, item_id, "cancelled")
+            return int(item.run_id)
+        if why := obstacle(connection, item, None):
+            raise UserError(why)
         connection.execute(
             sa.update(t.items)
             .where(t.items.c.id == item_id)
@@ -169,6 +227,7 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
                 **({} if is_distrusted(connection) else {"find_first": False}),
             )
         )
+        second_looks.withdraw(connection, [item_id], database.clock.now())
         reopen_run(connection, item.run_id)
         record_event(
             connection, database.clock, "item.reopened", actor, run_id=item.run_id, item_id=item_id, reason=reason
@@ -176,61 +235,64 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
         return int(item.run_id)
 
 
-def _reviewable(connection: Connection, item_id: int, seen_attempt: int | None) -> Any:
+def _reviewable(
+    connection: Connection, item_id: int, reviewer: str, seen_attempt: int | None
+) -> tuple[Any, Look | None]:
+    """Lock an item that waits for this person; return it with the look, if it is one that waits."""
     item = connection.execute(sa.select(t.items).where(t.items.c.id == item_id).with_for_update(key_share=True)).first()
     if item is None:
         raise UserError(f"there is no item {item_id}; `runner.py review list` shows what waits")
-    last = sa.select(t.reviews).where(t.reviews.c.item_id == item_id).order_by(t.reviews.c.id.desc()).limit(1)
-    review = connection.execute(last).first()
     waits = item.state == "review" or (item.state == "passed" and item.audited)
-    if not waits:
+    look = None if waits else second_looks.of_reviewer(connection, item_id, reviewer)
+    if not waits and look is None:
+        last = sa.select(t.reviews).where(t.reviews.c.item_id == item_id).order_by(t.reviews.c.id.desc()).limit(1)
+        review = connection.execute(last).first()
         by = f", decided by {review.reviewer} at {review.created_at:%Y-%m-%d %H:%M} UTC" if review else ""
-        raise UserError(f"item {item_id} does not wait for a review: it is {item.state}{by}")
+        gone = f", erased at {item.erased_at:%Y-%m-%d %H:%M} UTC" if item.erased_at else ""
+        raise UserError(f"item {item_id} does not wait for a review: it is {item.state}{by}{gone}")
     newest = connection.execute(
         sa.select(sa.func.max(t.attempts.c.id)).where(t.attempts.c.item_id == item_id)
     ).scalar_one()
     if seen_attempt is not None and newest != seen_attempt:
         raise UserError(f"item {item_id} was worked on since you looked (attempt {newest}); look again, then decide")
-    return item
+    return item, look
 
 
 def _record(
-    connection: Connection,
-    database: Database,
-    item: Any,
-    decision: Decision,
-    reviewer: str,
-    *,
-    reason: str | None = None,
-    changes: Record | None = None,
-    correction: int | None = None,
+    connection: Connection, database: Database, item: Any, said: Opinion, *, correction: int | None = None
 ) -> int:
     attempt = sa.select(sa.func.max(t.attempts.c.id)).where(t.attempts.c.item_id == item.id).scalar_subquery()
     row = sa.insert(t.reviews).values(
         item_id=item.id,
         attempt_id=attempt,
-        decision=decision,
-        reason=reason,
-        changes=encode(changes) if changes else None,
-        reviewer=reviewer,
+        decision=said.decision,
+        reason=said.reason,
+        changes=dict(said.changes) if said.changes else None,
+        reviewer=said.reviewer,
         correction_item_id=correction,
         created_at=database.clock.now(),
     )
-    record_event(
-        connection, database.clock, f"review.{decision}", reviewer, run_id=item.run_id, item_id=item.id, reason=reason
-    )
+    kind = f"review.{said.decision}"
+    about = {"run_id": item.run_id, "item_id": item.id, "reason": said.reason}
+    record_event(connection, database.clock, kind, said.reviewer, **about)
     return int(connection.execute(row.returning(t.reviews.c.id)).scalar_one())
 
 
 def _earlier_accept(connection: Connection, item_id: int, review_id: int) -> str | None:
-    """Return who accepted the item before this review, on the same attempt."""
+    """Return who accepted the item before this review, on the same attempt and since it was last overruled."""
     this, earlier = t.reviews.alias("this"), t.reviews
+    overruled = sa.select(sa.func.coalesce(sa.func.max(t.second_reviews.c.review_id), 0)).where(
+        t.second_reviews.c.item_id == item_id,
+        t.second_reviews.c.kind == "adjudication",
+        t.second_reviews.c.decision.is_not(None),
+    )
     query = (
         sa.select(earlier.c.reviewer)
         .join(this, sa.and_(this.c.item_id == earlier.c.item_id, this.c.id == review_id))
         .where(
             earlier.c.item_id == item_id,
             earlier.c.id < review_id,
+            earlier.c.id > overruled.scalar_subquery(),
             earlier.c.decision == "accept",
             earlier.c.attempt_id.is_not_distinct_from(this.c.attempt_id),
         )
@@ -238,13 +300,6 @@ def _earlier_accept(connection: Connection, item_id: int, review_id: int) -> str
         .limit(1)
     )
     return connection.execute(query).scalar_one_or_none()
-
-
-def _may_exist(connection: Connection, item_id: int) -> bool:
-    """Say whether a commit of the item was confirmed, or may have landed unseen."""
-    unclear = sa.or_(t.intents.c.outcome.is_(None), t.intents.c.outcome == "sent")
-    query = sa.select(t.intents.c.id).where(t.intents.c.item_id == item_id, unclear).limit(1)
-    return connection.execute(query).first() is not None
 
 
 def _over_limit(payload: dict[str, Any], workflow: Workflow) -> bool:

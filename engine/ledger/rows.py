@@ -90,6 +90,25 @@ class ReviewRow:
 
 
 @dataclass(frozen=True)
+class SecondReviewRow:
+    """One look by a second or third person, or one that waits."""
+
+    id: int
+    item_id: int
+    review_id: int
+    """The decision that is looked at again."""
+    kind: str
+    """blind (a second person, who is not told) or adjudication (a third, between two who disagree)."""
+    reviewer: str | None
+    decision: str | None
+    reason: str | None
+    changes: dict[str, Any] | None
+    created_at: datetime
+    decided_at: datetime | None
+    """Also set, without a decision, where the look was taken back."""
+
+
+@dataclass(frozen=True)
 class EvidenceRow:
     """One sealed file of an attempt."""
 
@@ -134,12 +153,13 @@ class ItemDetail:
     verdicts: tuple[VerdictRow, ...]
     evidence: tuple[EvidenceRow, ...]
     reviews: tuple[ReviewRow, ...]
+    second_reviews: tuple[SecondReviewRow, ...]
     events: tuple[EventRow, ...]
 
 
 @dataclass(frozen=True)
 class QueueRow:
-    """One item that waits for a person; an item of the audit sample looks like any other."""
+    """One item that waits for a person; of the audit sample, a second look and a canary look like any other."""
 
     id: int
     run_id: int
@@ -147,7 +167,7 @@ class QueueRow:
     definition_hash: str
     reference: str
     reason: str
-    """Why it waits; `audit_sample` if it passed and was drawn at random."""
+    """Why it waits; `audit_sample` if it passed and was drawn at random, `disputed` if a third person decides."""
     findings: tuple[Finding, ...]
     message: str
     """The reason as a sentence."""
@@ -161,6 +181,19 @@ class QueueRow:
     def suspicious(self) -> tuple[str, ...]:
         """Return the fields that the findings name, each once."""
         return tuple(dict.fromkeys(finding.field for finding in self.findings if finding.field))
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a person sees of one item that waits: the same whatever it is that waits."""
+
+    row: QueueRow
+    payload: dict[str, Any]
+    read_back: dict[str, Any]
+    origin: str | None
+    record_url: str | None
+    probability: float | None
+    threshold: float | None
 
 
 @dataclass(frozen=True)

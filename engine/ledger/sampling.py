@@ -78,6 +78,17 @@ def plan_of(database: Database, workflow: str, audit_sample: float) -> SamplingP
         return current(connection, workflow, audit_sample)
 
 
+def locked(connection: Connection, database: Database, workflow: str, audit_sample: float) -> SamplingPlan:
+    """Return the plan in force and keep everybody else from changing it until the transaction ends."""
+    default = SamplingPlan("normal", audit_sample)
+    values = {name: getattr(default, name) for name in SamplingPlan.__dataclass_fields__}
+    row = {"workflow": workflow, **values, "state": {}, "changed_at": database.clock.now()}
+    insert_new(connection, t.sampling_plans, [row], t.sampling_plans.c.workflow)  # a row is needed to be locked
+    mine = sa.select(t.sampling_plans.c.workflow).where(t.sampling_plans.c.workflow == workflow)
+    connection.execute(mine.with_for_update(key_share=True)).one()
+    return current(connection, workflow, audit_sample)
+
+
 def put(connection: Connection, database: Database, workflow: str, plan: SamplingPlan, actor: str) -> None:
     """Put a plan in force; an event tells of a change of level, floor or permission to pass."""
     now = database.clock.now()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from pydantic import Field
 
@@ -20,8 +20,12 @@ class ModelParams(Frozen):
     name: str = Field(description="Name of the model, e.g. entry-quality.")
     max_residual_error: float = Field(0.0001, gt=0, lt=1, description="Largest share of wrong outputs among passes.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence with which that must hold.")
+    until_proven: Literal["review", "model"] = Field(
+        "review",
+        description="What decides while that is not proven: a person (of everything), or the model's threshold.",
+    )
     threshold: float | None = Field(
-        None, ge=0, le=1, description="Review at or over this probability; default: the model's."
+        None, ge=0, le=1, description="Review at or over this probability, proven or not; default: what is proven."
     )
 
     def named(self) -> tuple[str, ...]:
@@ -48,8 +52,11 @@ class Judgement:
 class Judge(Protocol):
     """Who can score a case: the store of trained models."""
 
-    def judge(self, params: ModelParams, case: Case) -> Judgement:
-        """Score one case. Raises UserError if there is no model or it cannot be trusted."""
+    def judge(self, params: ModelParams, case: Case, review_at: float | None = None) -> Judgement:
+        """Score one case against a threshold; by default the definition's, or else the model's own.
+
+        Raises UserError if there is no model or it cannot be trusted.
+        """
         ...
 
     def first_look(self, case: Case) -> tuple[Finding, ...]:
@@ -57,10 +64,10 @@ class Judge(Protocol):
         ...
 
 
-def judged(params: ModelParams, case: Case, models: Judge) -> Judgement:
+def judged(params: ModelParams, case: Case, models: Judge, review_at: float | None = None) -> Judgement:
     """Score one case; without a usable model the answer is review, never pass, and where to look first."""
     try:
-        return models.judge(params, case)
+        return models.judge(params, case, review_at)
     except UserError as error:
         return Judgement(None, (Finding("model", "model_unusable", str(error)), *models.first_look(case)))
 

@@ -17,7 +17,7 @@ from engine.errors import UserError
 from qc_models.guarantee.learn_then_test import Calibration, Grid, calibrate, spend
 from qc_models.guarantee.sample import Audit
 
-METHOD = "fixed-sequence Learn-then-Test, exact binomial, starts by expected sample (1)"
+METHOD = "fixed-sequence Learn-then-Test, exact binomial, fallback between starts by expected sample (1)"
 
 
 @dataclass(frozen=True)

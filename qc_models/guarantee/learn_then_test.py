@@ -137,13 +137,19 @@ def positions(grid: Grid, n: int, alpha: float, delta: float) -> tuple[int, ...]
 def walk(p: NDArray[np.float64], starts: Sequence[int], delta: float) -> tuple[int, ...]:
     """Return the grid positions that are proven, p having shape (grid points,).
 
-    Each start has an equal part of delta and goes on to looser thresholds until the first p-value over its part.
+    Each start has an equal part of delta and goes on to looser thresholds until the first p-value over its level. A
+    walk that reaches the next start takes that one's part along: the fallback procedure (B. L. Wiens, "A fixed
+    sequence Bonferroni procedure for testing multiple endpoints", Pharmaceutical Statistics 2, 2003), valid under any
+    dependence.
     """
-    accepted: set[int] = set()
-    for start in starts:
-        over = np.flatnonzero(p[start:] > delta / len(starts))
-        accepted.update(range(start, start + int(over[0]) if len(over) else len(p)))
-    return tuple(sorted(accepted))
+    accepted, level = [], 0.0
+    for at in range(starts[0] if starts else len(p), len(p)):
+        level += delta / len(starts) if at in starts else 0.0
+        if level and p[at] <= level:
+            accepted.append(at)
+        else:
+            level = 0.0
+    return tuple(accepted)
 
 
 def calibrate(

@@ -4,7 +4,7 @@ residual = coverage x rate among passed + (1 - coverage) x rate after review, co
 
 - *escaped*: wrong ones that passed, less those that audits found and people corrected;
 - *missed*: wrong ones that were reviewed and not noticed;
-- *broken*: right ones that reviewers spoilt.
+- *broken*: right ones that reviewers spoilt; never more than they called wrong without a second person's confirmation.
 
 Each is bounded at all times together, with its declared part of delta. What is random is the audit draw, and whether a
 reviewer notices; nothing is assumed of the errors, which may drift and come in clusters.
@@ -48,6 +48,8 @@ class Window:
     """Passed ones that were looked at."""
     flagged_wrong: int = 0
     """Flagged ones that reviewers called wrong."""
+    confirmed: int = 0
+    """Those called wrong, flagged or passed, which a second person or the source confirmed: they were not broken."""
 
     @property
     def records(self) -> int:
@@ -105,7 +107,8 @@ def residual(
     wrong = count_upper(window.found, window.floor * part.lower, window.passed, delta * share.escaped)
     flagged = count_upper(window.flagged_wrong, part.lower, window.flagged, delta * share.missed)
     looked_at = window.flagged + window.audited
-    broken = happened_upper(false, looked_at, delta * share.broken / 2)
+    unconfirmed = window.flagged_wrong + window.found + window.found_else - window.confirmed
+    broken = min(unconfirmed, happened_upper(false, looked_at, delta * share.broken / 2))
     missed = flagged - window.flagged_wrong
     return Residual(
         delta=delta,
@@ -153,6 +156,8 @@ def _check(window: Window, share: Split) -> None:
         raise ValueError(f"more found than audited, or more audited than passed: {window}")
     if window.flagged_wrong > window.flagged:
         raise ValueError(f"more wrong than flagged: {window}")
+    if window.confirmed > window.flagged_wrong + window.found + window.found_else:
+        raise ValueError(f"more confirmed than called wrong: {window}")
 
 
 def _missing(window: Window, canaries: Canaries) -> tuple[str, ...]:
@@ -162,6 +167,8 @@ def _missing(window: Window, canaries: Canaries) -> tuple[str, ...]:
     if not canaries.planted:
         least = canaries_needed(0.995, 0.05)
         wanted.append(f"no canary was reviewed: plant {least} wrong ones to show that reviewers find 99.5 %")
-    if not canaries.decoys:
-        wanted.append("no decoy was reviewed: nothing is known of how often reviewers call a right record wrong")
+    if not canaries.decoys and window.confirmed < window.flagged_wrong + window.found + window.found_else:
+        wanted.append(
+            "no decoy was reviewed, and not all corrections were confirmed: right records may have been spoilt"
+        )
     return tuple(wanted)

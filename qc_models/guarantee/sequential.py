@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from qc_models.guarantee.evidence import UP, log_evidence, rate_lower, rate_upper
 
@@ -35,24 +36,40 @@ class State:
     capital: tuple[float, ...] = (-math.inf,) * len(UP)
     """Logarithm of the alarm's capital by tilt."""
     peak: float = -math.inf
-    """Highest logarithm of the alarm's evidence so far: an alarm is not forgotten."""
+    """Highest logarithm of the alarm's evidence after a wrong one so far: an alarm is not forgotten."""
 
 
-def after(state: State, outcomes: Iterable[bool], rate: float) -> State:
-    """Return the state after further audits, in the order of entry (True: wrong); rate is what the alarm guards."""
-    capital, peak, k, n = np.array(state.capital), state.peak, state.k, state.n
+def after(state: State, outcomes: ArrayLike, rate: float) -> State:
+    """Return the state after further audits, in the order of entry.
+
+    Args:
+        state: Before them.
+        outcomes: Shape (audits,), true where wrong.
+        rate: What the alarm guards: a rate of this or less is no reason for one.
+    """
+    wrong = np.asarray(outcomes, dtype=bool)
     clean = -np.log1p(rate * (_TILTS - 1))
-    wrong = clean + np.log(_TILTS)
-    for outcome in outcomes:
-        n, k = n + 1, k + outcome
-        capital = np.logaddexp(capital, _LOG_WEIGHTS + math.log(start_weight(n))) + (wrong if outcome else clean)
-        peak = max(peak, float(np.logaddexp.reduce(capital)))
-    return State(k, n, tuple(capital.tolist()), peak)
+    capital, peak, done = np.array(state.capital), state.peak, 0
+    for end in (np.flatnonzero(wrong) + 1).tolist():
+        capital = _run(capital, state.n + done, end - done, clean) + np.log(_TILTS)
+        peak, done = max(peak, float(np.logaddexp.reduce(capital))), end
+    capital = _run(capital, state.n + done, len(wrong) - done, clean)
+    return State(state.k + int(wrong.sum()), state.n + len(wrong), tuple(capital.tolist()), peak)
 
 
-def start_weight(n: int) -> float:
+def _run(capital: NDArray[np.float64], n: int, length: int, clean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the capital after `length` clean audits that follow audit number n; new capital is put into each."""
+    if not length:
+        return capital
+    grown = clean[None, :] * np.arange(length, 0, -1)[:, None]
+    fresh = np.log(start_weight(np.arange(n + 1, n + length + 1)))[:, None] + grown
+    return np.asarray(np.logaddexp(capital + length * clean, _LOG_WEIGHTS + np.logaddexp.reduce(fresh, axis=0)))
+
+
+def start_weight(n: ArrayLike) -> NDArray[np.float64]:
     """Return the part of the capital that is put on "trouble starts at audit n" (from 1); half of it on the first."""
-    return (_FIRST if n == 1 else 0.0) + (1 - _FIRST) * (1 / math.log2(n + 1) - 1 / math.log2(n + 2))
+    at = np.asarray(n, dtype=np.float64)
+    return np.where(at == 1, _FIRST, 0.0) + (1 - _FIRST) * (1 / np.log2(at + 1) - 1 / np.log2(at + 2))
 
 
 def certified(k: int, n: int, alpha: float, delta: float, sensitivity: float = 1.0) -> bool:
@@ -76,11 +93,11 @@ class Watch:
     states: Mapping[str, State] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
 
-    def after(self, segment: str, outcomes: Iterable[bool]) -> Watch:
-        """Return the watch after audits of one segment, in the order of entry."""
-        seen, states = list(outcomes), dict(self.states)
+    def after(self, segment: str, outcomes: ArrayLike) -> Watch:
+        """Return the watch after audits of one segment, true where wrong, in the order of entry."""
+        states = dict(self.states)
         for name in {ALL, segment} & {ALL, *self.segments}:
-            states[name] = after(states.get(name, State()), seen, self.alpha * self.notice)
+            states[name] = after(states.get(name, State()), outcomes, self.alpha * self.notice)
         new = () if not self.segments or segment in (*self.segments, *self.unseen) else (segment,)
         return replace(self, states=states, unseen=(*self.unseen, *new))
 

@@ -61,14 +61,16 @@ def choose(certificate: dict[str, Any], audits: list[dict[str, Any]]) -> tuple[i
     scores = [score for score, _ in order]
     wrong = [0, *accumulate(int(bad) for _, bad in order)]
     best = None
-    for start in begun:
-        for i in range(start, len(certificate["grid"])):
-            n = bisect_right(scores, certificate["grid"][i])
-            p = chance(wrong[n], n, alpha)
-            if p > certificate["spent"] / len(begun):
-                break
-            best = max(best or (i,), (i, wrong[n], n, p))
-    return None if best is None else (*best, begun)  # type: ignore[return-value]
+    level = 0.0  # a walk that reaches the next start takes that one's part of delta along (fallback procedure)
+    for i in range(begun[0] if begun else len(certificate["grid"]), len(certificate["grid"])):
+        level += certificate["spent"] / len(begun) if i in begun else 0.0
+        n = bisect_right(scores, certificate["grid"][i])
+        p = chance(wrong[n], n, alpha) if level else 1.0
+        if level and p <= level:
+            best = (i, wrong[n], n, p)
+        else:
+            level = 0.0
+    return None if best is None else (*best, begun)
 
 
 def problems(exported: dict[str, Any]) -> list[str]:

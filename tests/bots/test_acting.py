@@ -271,6 +271,28 @@ async def test_a_refused_password_is_tried_twice_and_again_only_when_it_changed(
     assert len(pages.posted) == 3
 
 
+async def test_the_version_is_read_at_each_login_and_unknown_where_the_page_does_not_show_it(
+    canary: tuple[BotOffice, dict[str, str]], pages: Pages, slot: int, tmp_path: Path
+) -> None:
+    office, _ = canary
+    pages.show(LOGIN_PAGE)
+    login = steps(("open", "/"), ("fill", {"Password": "${secret:pin}"}), ("click", {"button": "Sign in"}))
+    extras = {
+        "session": {"probe": {"button": "Sign out"}, "stored_state": False},
+        "version": {"test_id": "version"},
+    }
+    app = application(pages.url, login=login, extras=extras, timeout=1)
+    hands = await office.hands(workflow(app), slot)
+    signed_in = "<button>Sign out</button>"
+    seen = []
+    for shown in ("<p data-testid=version>ERP  4.2</p>", "<p data-testid=version>ERP 4.3</p>", ""):
+        pages.show(signed_in + shown, "/in")
+        hands.slot.lost = True
+        await hands.begin(item({}, tmp_path, {}))
+        seen.append(hands.app_version)
+    assert seen == ["ERP 4.2", "ERP 4.3", None]
+
+
 async def test_a_secret_that_cannot_be_typed_leaks_nowhere(
     canary: tuple[BotOffice, dict[str, str]], pages: Pages, slot: int, tmp_path: Path, redactor: Redactor
 ) -> None:

@@ -93,6 +93,7 @@ class SimulatedHands:
     app: Application
     workflow: Workflow
     record: dict[str, Any] = field(default_factory=dict)
+    app_version: str | None = None
     item: ItemView | None = None
     page: str = "blank"
     form: Record = field(default_factory=dict)

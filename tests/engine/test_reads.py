@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from engine.errors import UserError
 from engine.ledger import reads, reviews
 from engine.ledger.facts import facts
+from engine.ledger.review_queue import review_queue
 from engine.ledger.runs import NewItem, RejectedInput
 from tests.console.story import Story, flag, invoice, make_workflow
 
@@ -77,7 +78,7 @@ def test_the_audit_sample_waits_among_the_doubted_and_leaves_once_reviewed(tmp_p
     sampled = story.passes()
     doubted = story.flags(flag("iban"), flag("iban", code="other"), flag("total"))
 
-    queue = reads.review_queue(story.database)
+    queue = review_queue(story.database)
 
     assert [row.id for row in queue] == [3, sampled, doubted]  # by how long they wait, not by kind
     assert [row.reason for row in queue] == ["invalid_input", "audit_sample", "not_equal"]
@@ -85,18 +86,18 @@ def test_the_audit_sample_waits_among_the_doubted_and_leaves_once_reviewed(tmp_p
     assert queue[0].message == "total: empty"
     assert queue[2].suspicious == ("iban", "total")
     assert queue[1].suspicious == ()
-    assert [row.id for row in reads.review_queue(story.database, limit=1)] == [3]
+    assert [row.id for row in review_queue(story.database, limit=1)] == [3]
     reviews.decide(story.database, sampled, "accept", "ana", workflow=story.workflow)
-    assert [row.id for row in reads.review_queue(story.database)] == [3, doubted]
+    assert [row.id for row in review_queue(story.database)] == [3, doubted]
 
 
 def test_the_queue_names_who_accepted_first_where_four_eyes_are_wanted(tmp_path: Path) -> None:
     story = Story(tmp_path, make_workflow(four_eyes=10))
     story.open(1)
     doubted = story.flags()
-    assert reads.review_queue(story.database)[0].accepted_by is None
+    assert review_queue(story.database)[0].accepted_by is None
     assert reviews.decide(story.database, doubted, "accept", "ana", workflow=story.workflow).needs_second
-    assert reads.review_queue(story.database)[0].accepted_by == "ana"
+    assert review_queue(story.database)[0].accepted_by == "ana"
 
 
 def test_a_sampled_item_waits_until_the_second_person_decided(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ def test_a_sampled_item_waits_until_the_second_person_decided(tmp_path: Path) ->
     sampled = story.passes()
     for reviewer, waiting in (("ana", [("ana", "audit_sample")]), ("li", [])):
         reviews.decide(story.database, sampled, "accept", reviewer, workflow=story.workflow)
-        assert [(row.accepted_by, row.reason) for row in reads.review_queue(story.database)] == waiting
+        assert [(row.accepted_by, row.reason) for row in review_queue(story.database)] == waiting
 
 
 def test_runs_count_their_items_by_state(story: Story) -> None:
@@ -173,7 +174,7 @@ def test_no_list_reads_a_whole_table(story: Story) -> None:
     statements: list[str] = []
     sa.event.listen(story.database.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
     reads.items(story.database)
-    reads.review_queue(story.database)
+    review_queue(story.database)
     reads.events(story.database, ["x"])
     reads.runs(story.database)
     selects = [text for text in statements if text.startswith("SELECT")]

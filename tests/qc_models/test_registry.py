@@ -29,9 +29,9 @@ class Fixed:
         del case
         return ()
 
-    def judge(self, params: ModelParams, case: Case) -> Judgement:
+    def judge(self, params: ModelParams, case: Case, review_at: float | None = None) -> Judgement:
         """Return the opinion, or raise it."""
-        del params, case
+        del params, case, review_at
         if isinstance(self.judgement, UserError):
             raise self.judgement
         return self.judgement
@@ -53,12 +53,13 @@ def test_every_check_has_parameters_and_a_docstring() -> None:
             kind.params.model_validate({"coffee": "black"})
 
 
+UNPROVEN = {"name": "entry-quality", "until_proven": "model"}
 _LEAST: dict[str, Any] = {"read_back": "all", "rule": {"iban": "iban"}}
 
 
 def test_all_checks_are_asked_and_their_findings_kept() -> None:
     payload: Record = invoice(iban="DE11051561280362021163")
-    flow = workflow(("read_back", "all"), ("rule", {"iban": "iban"}), ("model", {"name": "entry-quality"}))
+    flow = workflow(("read_back", "all"), ("rule", {"iban": "iban"}), ("model", UNPROVEN))
     passing = Fixed(Judgement(Score("entry-quality", "1", 0.1, 0.5), ()))
     verdict = Countersigner(passing).inspect(flow, case(payload, {**payload, "net": None}))
     assert verdict.decision == "review"

@@ -72,16 +72,15 @@ def test_the_same_invoice_under_a_similar_number_is_noticed_within_the_run(world
 
 
 def test_the_definition_s_threshold_goes_before_the_proven_one_before_the_model_s(world: World, usual: Record) -> None:
-    def score(params: ModelParams, store: ModelStore) -> float:
-        found = store.judge(params, case(usual)).score
+    def threshold(params: ModelParams, review_at: float | None) -> float:
+        found = store.judge(params, case(usual), review_at).score
         assert found is not None
         return found.threshold
 
-    proven = ModelStore(world.models, limit=lambda params, artifact: 0.01)  # noqa: ARG005 - always the same
-    plain = ModelStore(world.models)
-    assert score(PARAMS, plain) == plain.get("entry-quality").threshold
-    assert score(PARAMS, proven) == 0.01
-    assert score(PARAMS.model_copy(update={"threshold": 0.7}), proven) == 0.7
+    store = ModelStore(world.models)
+    assert threshold(PARAMS, None) == store.get("entry-quality").threshold
+    assert threshold(PARAMS, 0.01) == 0.01
+    assert threshold(PARAMS.model_copy(update={"threshold": 0.7}), 0.01) == 0.7
 
 
 def test_without_a_model_the_answer_is_review(tmp_path: Path, usual: Record) -> None:

@@ -20,13 +20,13 @@ from qc_models.guarantee.evidence import (
     rate_lower,
     rate_upper,
 )
-from qc_models.guarantee.sequential import ALL, Watch, certified, start_weight
+from qc_models.guarantee.sequential import ALL, State, Watch, after, certified, start_weight
 
 
 def test_weights_add_up_to_one() -> None:
     for tilts in (DOWN, UP, FINE_DOWN, FINE_UP):
         assert sum(weight for _, weight in tilts) == pytest.approx(1)
-    assert sum(start_weight(n) for n in range(1, 100_000)) < 1
+    assert start_weight(np.arange(1, 100_000)).sum() < 1
 
 
 def test_the_mixture_is_the_likelihood_ratio_of_the_field() -> None:
@@ -99,6 +99,16 @@ def test_an_alarm_comes_soon_after_a_jump_although_times_were_good_and_is_not_fo
     assert bad.alarms() == (ALL,)
     assert not bad.certified()
     assert bad.after(ALL, [False] * 10_000).alarms() == (ALL,)
+
+
+def test_audits_in_one_batch_or_one_by_one_are_the_same_evidence() -> None:
+    outcomes = np.random.default_rng(3).random(300) < 0.05
+    batch, single = after(State(), outcomes, 0.01), State()
+    for outcome in outcomes:
+        single = after(single, [outcome], 0.01)
+    assert single.capital == pytest.approx(batch.capital)
+    assert (single.k, single.n) == (batch.k, batch.n)
+    assert single.peak == pytest.approx(batch.peak)
 
 
 def test_false_alarms_are_rarer_than_delta_at_exactly_alpha() -> None:

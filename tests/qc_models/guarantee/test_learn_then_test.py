@@ -99,6 +99,13 @@ def test_one_early_mistake_does_not_stop_three_walks() -> None:
     assert walk(p, (0,), 0.05) == ()
 
 
+def test_a_walk_takes_the_part_of_the_next_start_along() -> None:
+    p = np.array([0.01, 0.02, 0.045, 0.045])
+    assert walk(p, (0, 2), 0.05) == (0, 1, 2, 3)
+    assert walk(np.array([0.9, *p[1:]]), (0, 2), 0.05) == ()
+    assert walk(p, (), 0.05) == ()
+
+
 def test_segments_need_their_own_audits() -> None:
     segments = 10
     each = bounds.audits_needed(0.001, 0.05 / segments)

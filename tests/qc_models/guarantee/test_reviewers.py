@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -67,9 +69,17 @@ def test_the_residual_adds_what_escaped_what_was_missed_and_what_was_broken() ->
 
 def test_nothing_known_is_said_and_not_hidden() -> None:
     assert residual(Window(0, 0, 0.01), Canaries(), delta=0.05).rho is None
-    dark = residual(Window(1_000, 10, 0.0), Canaries(), delta=0.05)
-    assert dark.rho == 1.0
+    dark = residual(Window(1_000, 10, 0.0, flagged_wrong=5), Canaries(), delta=0.05)
+    assert dark.wrong == 1_010
     assert len(dark.missing) == 3
+
+
+def test_confirmed_corrections_broke_nothing() -> None:
+    window = Window(passed=9_000, flagged=1_000, floor=0.1, audited=900, flagged_wrong=40)
+    assert residual(window, Canaries(600, 600), delta=0.05).broken == 40
+    assert residual(replace(window, confirmed=40), Canaries(600, 600), delta=0.05).broken == 0
+    with pytest.raises(ValueError, match="more confirmed than called wrong"):
+        residual(replace(window, confirmed=41), PLAN, delta=0.05)
 
 
 def test_the_error_budget_says_how_many_may_still_go_through() -> None:

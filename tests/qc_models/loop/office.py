@@ -28,7 +28,7 @@ from tests.engine.conftest import Bench, make_workflow
 from tests.qc_models.cases import FIELDS
 
 NAME = "entry-quality"
-MODEL = CheckSpec("model", ModelParams(name=NAME), 1)
+MODEL = CheckSpec("model", ModelParams(name=NAME, until_proven="model"), 1)
 
 
 @dataclass
@@ -76,7 +76,7 @@ class ReviewedOffice:
 
     def inspect(self, records: Mapping[str, Record], *, audit: float = 0.3) -> list[Verdict]:
         """Enqueue records, inspect each as it is read back, and settle."""
-        countersigner = Countersigner(self.models, self.shadows())
+        countersigner = Countersigner(self.models, shadows=self.shadows())
         workflow = replace(self.definition, review=Review(audit_sample=audit))
         self.bench.enqueue(
             *(NewItem(reference, record, "invoices.csv") for reference, record in records.items()), workflow=workflow

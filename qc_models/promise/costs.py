@@ -1,0 +1,104 @@
+"""The cost dial over the newest look at the audits: turning it asks the labels nothing new, and so spends nothing.
+
+Every threshold that a look accepted is proven, all of them together; a stricter one than the loosest may therefore be
+put in force by the proof that is there. Others are refused.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import UserError
+from engine.ledger import certificates
+from engine.ledger.certificates import Issued, Scope
+from engine.ledger.database import Database
+from engine.ledger.reviewer_results import decision_seconds
+from qc_models.guarantee.dial import Dial, Point, dial
+from qc_models.guarantee.learn_then_test import Grid
+from qc_models.guarantee.sample import Audit
+
+MINUTES = 2.5
+"""Taken for a review while the ledger has too few to measure."""
+_FEWEST = 10
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The curve of one look, and what a review takes."""
+
+    scope: Scope
+    look: Issued
+    receipt: dict[str, Any]
+    curve: Dial
+    minutes: float
+    measured: bool
+
+
+def costs(database: Database, scope: Scope, floor: float, minutes: float | None) -> Costs:
+    """Return the dial of a scope.
+
+    Args:
+        database: the ledger.
+        scope: what the audits are about.
+        floor: audit rate of passed records.
+        minutes: of one review; None: as measured, or else `MINUTES`.
+
+    Raises:
+        UserError: nobody has looked at the audits of this scope yet.
+    """
+    look = certificates.newest_look(database, scope.hash)
+    if look is None:
+        raise UserError(
+            f"{scope.workflow}: nobody has looked at the audits under this model, contract and application yet; "
+            f"`runner.py quality certify {scope.workflow}` does"
+        )
+    receipt = certificates.receipt_of(database, look.id)
+    measured = review_minutes(database, scope.workflow) if minutes is None else None
+    taken = minutes if minutes is not None else measured or MINUTES
+    grid = Grid(tuple(receipt["grid"]["thresholds"]), tuple(receipt["grid"]["shares"]), receipt["grid"]["source"])
+    audits = [Audit(**row, probability=1.0, flagged=False, at=look.issued_at) for row in receipt["audits"]]
+    promise, eyes = receipt["promise"], receipt["eyes"]
+    curve = dial(
+        audits,
+        grid,
+        alpha=promise["alpha"],
+        delta=receipt["spent"],
+        minutes=taken,
+        floor=floor,
+        sensitivity=eyes["sensitivity"],
+    )
+    return Costs(scope, look, receipt, curve, taken, measured is not None)
+
+
+def review_minutes(database: Database, workflow: str) -> float | None:
+    """Return the mean minutes between consecutive decisions of one sitting; None where too few are known."""
+    gaps = [gap for of_one in decision_seconds(database, workflow).values() for gap in of_one]
+    return sum(gaps) / len(gaps) / 60 if len(gaps) >= _FEWEST else None
+
+
+def point_at(found: Costs, setting: float) -> Point:
+    """Return the loosest point of the curve that is not looser than a setting.
+
+    Raises:
+        UserError: it is not proven; says what is missing. Or the curve has none so strict.
+    """
+    at_most = [point.threshold for point in found.curve.points if math.nextafter(point.threshold, math.inf) <= setting]
+    if not at_most and found.curve.points:
+        least = found.curve.points[0].threshold
+        raise UserError(f"{setting:g} would send everything to a person; the strictest setting is {least:.4g}")
+    return found.curve.choose(at_most[-1])
+
+
+def put_in_force(database: Database, found: Costs, point: Point, actor: str) -> Issued:
+    """Issue a certificate for a proven setting.
+
+    Raises:
+        UserError: the look proved nothing, or something was certified meanwhile.
+    """
+    number = certificates.next_recalibration(database, found.scope.workflow)
+    review_at = math.nextafter(point.threshold, math.inf)
+    said = f"{found.receipt['reason']}; set to review at {review_at:.4g} by {actor}"
+    receipt = {**found.receipt, "set_to": review_at, "coverage": point.coverage, "reason": said}
+    return certificates.issue(database, found.scope, number, review_at, receipt, actor)

@@ -1,0 +1,135 @@
+"""The threshold in force for one output, and why nothing may pass where nothing may: read anew for every output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from engine.definition import Workflow
+from engine.ledger import certificates, sampling
+from engine.ledger.database import Database
+from engine.ledger.sampling import SamplingPlan
+from engine.ledger.verdicts import scope_hash
+from engine.ports import Case, Finding
+from engine.segments import segments_of
+from qc_models.artifact import Artifact
+from qc_models.checks.model import ModelParams
+from qc_models.promise.memory import ScopeMemory, read_memory
+from qc_models.promise.pins import pins_of
+from qc_models.promise.promised import Promise, Reviewers, eyes_of, needed, percent
+
+Pins = Mapping[str, str]
+NOT_PROVEN, STOPPED, UNSEEN = "not_proven", "auto_pass_stopped", "segment_unseen"
+"""Codes of the findings that hold an output back whatever it looks like."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands for one output."""
+
+    review_at: float | None = None
+    """Proven threshold: review at or over it; None: the definition's or the model's own."""
+    certificate: int | None = None
+    pins: Pins | None = None
+    held: Finding | None = None
+    """Why a person looks at the output whatever its score is."""
+
+
+class Standings(Protocol):
+    """Who knows what stands."""
+
+    def standing(self, workflow: Workflow, params: ModelParams, case: Case) -> Standing:
+        """Return what stands for an output. Raises UserError without a model that can be trusted."""
+        ...
+
+
+class Served(Protocol):
+    """Where the model of an output is found: the store."""
+
+    def get(self, name: str, version: str | None = None) -> Artifact:
+        """Return a verified model. Raises UserError."""
+        ...
+
+
+class Unwatched:
+    """What stands where there is no ledger: nothing is proven, and nothing remembered."""
+
+    def standing(self, workflow: Workflow, params: ModelParams, case: Case) -> Standing:
+        """Let the model's own threshold decide where the definition says so, and a person where it does not."""
+        del workflow, case
+        return Standing(held=None if _unproven_passes(params) else not_proven(params, ScopeMemory()))
+
+
+class Promises:
+    """What stands, by the ledger. Certificates never change, so what they say is read once."""
+
+    def __init__(self, database: Database, models: Served) -> None:
+        """Ask this ledger, and this store which model is in service."""
+        self._database, self._models = database, models
+        self._receipts: dict[int, tuple[Promise, Mapping[str, Any]]] = {}
+
+    def standing(self, workflow: Workflow, params: ModelParams, case: Case) -> Standing:
+        """Return what stands for an output now. Raises UserError without a model that can be trusted."""
+        pins = pins_of(workflow, self._models.get(params.name), case)
+        scope = scope_hash(workflow.name, pins)
+        with self._database.read() as connection:
+            plan = sampling.current(connection, workflow.name, workflow.review.audit_sample)
+            valid = certificates.in_force(connection, scope)
+        if not plan.auto_pass:
+            return Standing(pins=pins, held=_stopped(plan))
+        if params.threshold is not None:
+            return Standing(pins=pins)
+        if valid is None or valid.threshold is None or not self._promise(valid.id)[0].covers(Promise.of(params)):
+            held = None if _unproven_passes(params) else not_proven(params, read_memory(plan.state).of(scope))
+            return Standing(pins=pins, held=held)
+        unseen = _unseen(workflow, case, self._promise(valid.id)[1])
+        return Standing(valid.threshold, valid.id, pins, unseen)
+
+    def _promise(self, certificate_id: int) -> tuple[Promise, Mapping[str, Any]]:
+        if certificate_id not in self._receipts:
+            receipt = certificates.receipt_of(self._database, certificate_id)
+            promise = Promise(receipt["promise"]["alpha"], receipt["promise"]["delta"])
+            self._receipts[certificate_id] = (promise, receipt["segments"])
+        return self._receipts[certificate_id]
+
+
+def not_proven(params: ModelParams, known: ScopeMemory) -> Finding:
+    """Say how many audits are missing until something may pass."""
+    promise = Promise.of(params)
+    said = f"nothing is proven yet at {percent(promise.alpha)}: {_short(promise, known)}"
+    return Finding("model", NOT_PROVEN, said)
+
+
+def unproven_sentence(promise: Promise, known: ScopeMemory) -> str:
+    """Say the same for reports."""
+    return f"{promise} is NOT proven: {_short(promise, known)}"
+
+
+def _short(promise: Promise, known: ScopeMemory) -> str:
+    missing = missing_of(promise, known)
+    return f"{missing:,} audited records without an error are missing, {known.there:,} are there"
+
+
+def missing_of(promise: Promise, known: ScopeMemory) -> int:
+    """Return how many audits without an error are missing, as far as was looked; at least one."""
+    if known.look_at is not None:
+        return max(1, known.look_at - known.there)
+    wanted = needed(promise, eyes_of(Reviewers(), promise.delta), 1) or 0
+    return max(1, wanted - known.there)
+
+
+def _unproven_passes(params: ModelParams) -> bool:
+    return params.until_proven == "model" or params.threshold is not None
+
+
+def _stopped(plan: SamplingPlan) -> Finding:
+    return Finding("model", STOPPED, f"nothing passes at present ({plan.level}): {plan.reason}")
+
+
+def _unseen(workflow: Workflow, case: Case, seen: Mapping[str, Any]) -> Finding | None:
+    for name, group in segments_of(workflow, case.payload).items():
+        if group not in seen.get(name, ()):
+            what = f"no audited record stands behind {name} = {group}, so what is proven does not reach it"
+            return Finding("model", UNSEEN, what, field=name)
+    return None

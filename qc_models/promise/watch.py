@@ -1,0 +1,304 @@
+"""The watch over the rates: counts what people decide, raises the alarm, sets the sampling, looks at the audits.
+
+It is called twice a minute in every worker and scheduler, and does next to nothing while nobody decides anything. What
+it remembers is in the sampling plan's row; whoever saw the row first wins, the others start from what it wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from loguru import logger
+from sqlalchemy.engine import Connection
+
+from engine.definition import Workflow
+from engine.errors import UserError
+from engine.ledger import audit_reads, certificates, sampling
+from engine.ledger.certificates import Scope
+from engine.ledger.database import Database
+from engine.ledger.incidents import close_incidents, open_incident
+from engine.ledger.labels import Inspected, inspected
+from engine.ledger.sampling import SamplingPlan
+from qc_models.guarantee.switching import Event, Level, Rates, Sampling, step
+from qc_models.promise.certify import Certified, Subject, certify
+from qc_models.promise.counting import Counted, by_scope, count
+from qc_models.promise.memory import Memory, ScopeMemory, read_memory
+from qc_models.promise.promised import Promise, eyes_of, model_check, needed, reviewers_of
+from qc_models.promise.standing import unproven_sentence
+
+ALARM, HELD = "quality.alarm", "quality.stopped"
+"""Kinds of incidents: the rate is over what is promised; nothing passes."""
+LAG = timedelta(seconds=10)
+"""Decisions younger than this are left to the next look: one that is committed late must not be passed over."""
+GROWTH = 1.25
+"""After a look that proved nothing, the next is made when as many audits as were missing have come, but not before the
+sample has grown by this factor: looks cost, and few are made."""
+_CHUNK = 500
+_ACTOR = "quality watch"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one look at a workflow starts from."""
+
+    workflow: Workflow
+    promise: Promise
+    plan: SamplingPlan
+    memory: Memory
+    scopes: Sequence[Scope]
+    """Of the workflow, that of the newest verdict first."""
+
+    @property
+    def newest(self) -> Scope:
+        """Return the scope of the newest verdict."""
+        return self.scopes[0]
+
+
+def watch_rates(database: Database, definitions: Callable[[str], Workflow]) -> None:
+    """Look at every workflow whose outputs a model inspects. Safe beside any number of others that do the same.
+
+    Args:
+        database: the ledger.
+        definitions: hash to definition; each workflow's newest one is taken.
+    """
+    by_workflow: dict[str, list[Scope]] = {}
+    for scope in certificates.scopes(database):
+        by_workflow.setdefault(scope.workflow, []).append(scope)
+    for scopes in by_workflow.values():
+        watch_workflow(database, definitions(scopes[0].definition_hash), scopes)
+
+
+def watch_workflow(database: Database, workflow: Workflow, scopes: Sequence[Scope]) -> None:
+    """Look at one workflow; `scopes` are its own, newest first."""
+    params = model_check(workflow)
+    if params is None:
+        return
+    plan = sampling.plan_of(database, workflow.name, workflow.review.audit_sample)
+    seen = Seen(workflow, Promise.of(params), plan, start(plan), scopes)
+    _count(database, seen)
+    look_if_due(database, workflow, seen.promise, seen.newest)
+
+
+def start(plan: SamplingPlan) -> Memory:
+    """Return what is remembered; a workflow that nobody watched yet begins with the definition's own share."""
+    if plan.state:
+        return read_memory(plan.state)
+    return Memory(sampling=Sampling(level=Level.NORMAL, reason=plan.reason))
+
+
+def rates_of(workflow: Workflow) -> Rates:
+    """Return the audit rates by level: the definition's share, ten times as much, half of it."""
+    share = workflow.review.audit_sample
+    return Rates(normal=share, tightened=min(1.0, 10 * share), reduced=share / 2)
+
+
+def _count(database: Database, seen: Seen) -> bool:
+    """Count what people decided since the last look; False if nothing was new, or another process was first."""
+    counters = audit_reads.counters(database)
+    now = database.clock.now()
+    known = seen.newest.hash in seen.memory.scopes
+    outside = tuple(_outside(database, seen, now, decided=counters != seen.memory.counters))
+    floor = seen.memory.sampling.floor(rates_of(seen.workflow))
+    if known and counters == seen.memory.counters and not outside and seen.plan.floor == floor:
+        return False
+    upto = now - LAG
+    decided = {one.item_id: one for one in _decided(database, seen, upto)}
+    late = audit_reads.decided_between(database, seen.workflow.name, upto, now)
+    memory = replace(seen.memory, seen=upto, counters="" if late else counters)
+    fresh = _fresh(database, seen)
+    if not known:
+        memory = _new_scope(seen, memory, fresh)
+    counted = {}
+    for scope, outputs in by_scope(_outputs(database, seen.workflow.name, list(decided)), decided).items():
+        counted[scope] = count(memory.of(scope), outputs, seen.promise)
+    return _write(database, seen, memory, counted, outside, fresh)
+
+
+def _decided(database: Database, seen: Seen, upto: datetime) -> list[audit_reads.Decided]:
+    return audit_reads.decided_between(database, seen.workflow.name, seen.memory.seen, upto)
+
+
+def _outputs(database: Database, workflow: str, item_ids: Sequence[int]) -> Iterator[Inspected]:
+    for first in range(0, len(item_ids), _CHUNK):
+        yield from inspected(database, workflow, item_ids=item_ids[first : first + _CHUNK])
+
+
+def _fresh(database: Database, seen: Seen) -> ScopeMemory:
+    """Return the memory of a scope that begins now: how many audits the next look wants, and nothing else."""
+    eyes = eyes_of(reviewers_of(database, seen.workflow.name), seen.promise.delta)
+    number = certificates.next_recalibration(database, seen.workflow.name)
+    return ScopeMemory(look_at=needed(seen.promise, eyes, number))
+
+
+def _new_scope(seen: Seen, memory: Memory, fresh: ScopeMemory) -> Memory:
+    """Begin a scope; if there was another before, sampling is tightened."""
+    if memory.scopes:
+        memory = replace(memory, sampling=step(memory.sampling, Event.CHANGED, _changed(seen)))
+    return memory.with_scope(seen.newest.hash, fresh)
+
+
+def _changed(seen: Seen) -> str:
+    """Say what is new."""
+    before = next((one for one in seen.scopes if one.hash in seen.memory.scopes), None)
+    pins = seen.newest.pins
+    names = [name for name in pins if before is None or before.pins.get(name) != pins[name]]
+    return f"another {' and '.join(name.replace('_', ' ') for name in names)}"
+
+
+def _outside(database: Database, seen: Seen, now: datetime, *, decided: bool) -> Iterator[tuple[Event, str]]:
+    """Say what changed around the audits: a queue over its limit, reviewers who miss more than a certificate took."""
+    blocks = seen.memory.sampling.blocks
+    limit = seen.workflow.review.within
+    since = audit_reads.waiting_since(database, seen.workflow.name) if limit is not None else None
+    over = limit is not None and since is not None and now - since > limit
+    if over and "backlog" not in blocks:
+        yield Event.BACKLOG_OVER_SLA, f"an item waits for a person since {since:%Y-%m-%d %H:%M} UTC"
+    if not over and "backlog" in blocks:
+        yield Event.BACKLOG_CLEARED, "no item waits longer than it may"
+    if decided:
+        yield from _canaries(database, seen)
+
+
+def _canaries(database: Database, seen: Seen) -> Iterator[tuple[Event, str]]:
+    blocked = "canaries" in seen.memory.sampling.blocks
+    with database.read() as connection:
+        valid = certificates.in_force(connection, seen.newest.hash)
+    if valid is None and not blocked:
+        return
+    known = reviewers_of(database, seen.workflow.name)
+    eyes = eyes_of(known, seen.promise.delta)
+    plan = certificates.receipt_of(database, valid.id)["eyes"] if valid else None
+    if plan is None:
+        below = False
+    elif plan["delta"] == 0:  # that audits are right was assumed: it does not go together with a canary that was missed
+        below = known.canaries.found < known.canaries.planted
+    else:
+        below = eyes.sensitivity < plan["sensitivity"]
+    if below and not blocked:
+        yield Event.CANARIES_BELOW_PLAN, f"{eyes.said}; the certificate rests on more"
+    if not below and blocked:
+        yield Event.CANARIES_RESTORED, eyes.said
+
+
+def _write(
+    database: Database,
+    seen: Seen,
+    memory: Memory,
+    counted: dict[str, Counted],
+    outside: Sequence[tuple[Event, str]],
+    fresh: ScopeMemory,
+) -> bool:
+    """Put what was counted in force, unless another process was first."""
+    workflow = seen.workflow
+    with database.write() as connection:
+        plan = sampling.locked(connection, database, workflow.name, workflow.review.audit_sample)
+        if dict(plan.state) != dict(seen.plan.state):
+            return False
+        state = memory.sampling
+        for event, detail in outside:
+            state = step(state, event, detail)
+        for scope, found in counted.items():
+            for event in found.events:
+                state = step(state, event)
+            if found.alarm is None:
+                memory = _kept(memory, scope, found.memory)
+                continue
+            state = step(state, Event.ALARM, found.alarm)
+            after = _alarmed(connection, database, seen, scope, found.alarm)
+            memory = _kept(memory, scope, replace(fresh, after=after))
+        put(connection, database, workflow, replace(memory, sampling=state))
+    return True
+
+
+def _kept(memory: Memory, scope: str, now: ScopeMemory) -> Memory:
+    """Return the memory with another state of a scope that keeps its place among the others."""
+    scopes = dict(memory.scopes) if scope in memory.scopes else {scope: now, **memory.scopes}
+    return replace(memory, scopes={**scopes, scope: now})
+
+
+def _alarmed(connection: Connection, database: Database, seen: Seen, scope: str, alarm: str) -> int:
+    """Revoke what was proven and tell people; return the verdict up to which nothing proves anything any more."""
+    gone = certificates.revoke(connection, database, scope, alarm, _ACTOR)
+    said = f"certificate {', '.join(map(str, gone))} is revoked" if gone else "nothing was certified"
+    message = f"{seen.workflow.name}: {alarm}; {said}"
+    open_incident(connection, database, ALARM, seen.workflow.name, scope, message, revoked=gone)
+    return certificates.newest_verdict(connection, scope)
+
+
+def put(connection: Connection, database: Database, workflow: Workflow, memory: Memory) -> None:
+    """Put a memory and the sampling that follows from it in force, and see to the incident that tells of a stop."""
+    state = memory.sampling
+    passes = state.level is not Level.STOPPED and not state.blocks
+    plan = SamplingPlan(
+        level=state.level.value,
+        floor=state.floor(rates_of(workflow)),
+        auto_pass=passes,
+        reason=state.reason,
+        state={**memory.as_dict(), "said": _said(workflow, memory)},
+    )
+    sampling.put(connection, database, workflow.name, plan, _ACTOR)
+    if passes:
+        close_incidents(connection, database, HELD, workflow.name)
+    else:
+        message = f"{workflow.name}: nothing passes without a person: {state.reason}"
+        open_incident(connection, database, HELD, workflow.name, "auto-pass", message)
+    if state.level in {Level.NORMAL, Level.REDUCED}:
+        close_incidents(connection, database, ALARM, workflow.name)
+
+
+def _said(workflow: Workflow, memory: Memory) -> str:
+    """Say for reports how far the newest scope is from being proven."""
+    params = model_check(workflow)
+    if params is None or not memory.scopes:
+        return "nothing was inspected yet"
+    return unproven_sentence(Promise.of(params), list(memory.scopes.values())[-1])
+
+
+def look_if_due(database: Database, workflow: Workflow, promise: Promise, scope: Scope) -> Certified | None:
+    """Look at the audits if enough of them are there and nothing is proven; one look, by whoever comes first."""
+    share = workflow.review.audit_sample
+    if not _is_due(database, start(sampling.plan_of(database, workflow.name, share)).of(scope.hash), scope):
+        return None
+    with database.write() as connection:
+        memory = start(sampling.locked(connection, database, workflow.name, share))
+        mine = memory.of(scope.hash)
+        if mine.look_at is None or mine.there < mine.look_at:
+            return None  # another process is looking
+        claimed = replace(mine, look_at=int(GROWTH * mine.there) + 1)
+        put(connection, database, workflow, memory.with_scope(scope.hash, claimed))
+    try:
+        return look(database, Subject(workflow, promise, scope, mine.after), _ACTOR)
+    except UserError as error:
+        logger.bind(event="quality.not_looked").info("{}", error)
+        return None
+
+
+def _is_due(database: Database, mine: ScopeMemory, scope: Scope) -> bool:
+    if mine.look_at is None or mine.there < mine.look_at:
+        return False
+    with database.read() as connection:
+        return certificates.in_force(connection, scope.hash) is None
+
+
+def look(database: Database, subject: Subject, actor: str) -> Certified:
+    """Certify, and remember what was found: when to look again, and that something may pass.
+
+    Raises:
+        UserError: as `certify`.
+    """
+    workflow, scope = subject.workflow, subject.scope
+    found = certify(database, subject, actor)
+    with database.write() as connection:
+        plan = sampling.locked(connection, database, workflow.name, workflow.review.audit_sample)
+        memory = start(plan)
+        mine = memory.of(scope.hash)
+        there = max(mine.there, found.there)
+        again = max(there + found.missing, int(GROWTH * there) + 1) if found.missing else None
+        memory = memory.with_scope(scope.hash, replace(mine, there=there, look_at=again))
+        if found.issued.threshold is not None:
+            memory = replace(memory, sampling=step(memory.sampling, Event.CERTIFIED, found.reason))
+            close_incidents(connection, database, ALARM, workflow.name)
+        put(connection, database, workflow, memory)
+    return found

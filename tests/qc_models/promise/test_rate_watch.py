@@ -1,0 +1,195 @@
+"""The watch: it certifies when enough is there, raises the alarm, stops, recovers, and never counts twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from engine.ledger import certificates, sampling
+from engine.ledger import tables as t
+from engine.ledger.incidents import incidents
+from qc_models.promise import watch as watching
+from qc_models.promise.memory import Memory, read_memory
+from qc_models.promise.standing import NOT_PROVEN, STOPPED
+from qc_models.promise.watch import ALARM, HELD, Seen, watch_rates
+from tests.qc_models.promise.conftest import Works, definition
+
+Open = Callable[..., Works]
+
+
+def plan(here: Works) -> sampling.SamplingPlan:
+    return sampling.plan_of(here.bench.database, here.workflow.name, here.workflow.review.audit_sample)
+
+
+def memory(here: Works) -> Memory:
+    return read_memory(plan(here).state)
+
+
+def looks(here: Works) -> list[bool]:
+    """Say of every look at the audits, oldest first, whether it proved something."""
+    return [row.threshold is not None for row in certificates.history(here.bench.database, here.workflow.name)][::-1]
+
+
+def test_it_looks_at_the_audits_once_when_enough_are_there_and_says_until_then_how_many_are_missing(
+    works: Open,
+) -> None:
+    here = works()
+    here.stream([False] * 30)
+    here.watch()
+    assert looks(here) == []
+    message = here.inspect().findings[0].message
+    assert message.endswith("41 audited records without an error are missing, 30 are there")
+    here.rule_on(here.claimed.item_id, wrong=False)
+    here.stream([False] * 40, scores=lambda _: 0.1)
+    for _ in range(3):
+        here.watch()
+    assert looks(here) == [True]
+    assert here.inspect().decision == "pass"
+    assert [event.actor for event in here.bench.rows(t.events, t.events.c.kind == "certificate.issued")] == [
+        "quality watch"
+    ]
+
+
+def test_a_look_that_proves_nothing_is_not_repeated_before_what_is_missing_has_come(works: Open) -> None:
+    here = works()
+    here.stream([n % 5 == 0 for n in range(75)], scores=lambda _: 0.1)
+    for _ in range(2):
+        here.watch()
+    assert looks(here) == [False]
+    here.stream([False] * 10, scores=lambda _: 0.1)
+    here.watch()
+    assert looks(here) == [False], "ten more are not enough"
+
+
+def test_nothing_is_asked_of_the_labels_while_nobody_decides(works: Open, monkeypatch: Any) -> None:
+    here = works()
+    here.stream([False] * 3)
+    here.watch()
+    before = plan(here)
+    monkeypatch.setattr(watching, "inspected", lambda *_, **__: 1 / 0)
+    here.inspect()
+    here.watch()
+    assert plan(here) == before
+
+
+def test_audited_errors_revoke_the_certificate_tell_people_and_tighten_and_clean_lots_recover(works: Open) -> None:
+    here = works(definition({"audit_sample": 0.5}))
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    here.watch()
+    assert here.inspect().certificate is not None
+    here.stream([n % 3 > 0 for n in range(40)], scores=lambda _: 0.05)
+    here.watch()
+    [certificate] = certificates.history(here.bench.database, here.workflow.name)
+    assert not certificate.holds
+    assert "audited passes were wrong" in str(certificate.revoked_reason)
+    [incident] = incidents(here.bench.database, kind=ALARM)
+    assert f"certificate {certificate.id} is revoked" in incident.message
+    assert (plan(here).level, plan(here).floor) == ("tightened", 1.0)
+    assert [finding.code for finding in here.inspect().findings] == [NOT_PROVEN]
+    here.rule_on(here.claimed.item_id, wrong=False)
+    here.watch()
+    assert looks(here) == [True], "what was before the alarm proves nothing any more"
+    here.stream([False] * 100, scores=lambda _: 0.1)
+    here.watch()
+    assert looks(here) == [True, True]
+    assert here.inspect().decision == "pass"
+    assert incidents(here.bench.database, kind=ALARM) == []
+
+
+def test_rejected_lots_tighten_and_then_stop_even_a_model_that_is_not_proven(works: Open) -> None:
+    here = works(definition({"audit_sample": 1}, until_proven="model", max_residual_error=0.3, confidence=0.999))
+    levels = []
+    for _ in range(8):
+        here.stream([n % 2 == 0 for n in range(50)], scores=lambda _: 0.1)
+        here.watch()
+        levels.append(plan(here).level)
+        if plan(here).level == "stopped":
+            break
+    assert "tightened" in levels
+    assert levels[-1] == "stopped"
+    assert [finding.code for finding in here.inspect().findings] == [STOPPED]
+    [incident] = incidents(here.bench.database, kind=HELD)
+    assert "nothing passes without a person" in incident.message
+
+
+def test_a_queue_that_nobody_works_off_stops_auto_pass_until_it_is_worked_off(works: Open) -> None:
+    here = works(definition({"audit_sample": 1, "within": "1d"}, until_proven="model"))
+    here.stream([False] * 3)
+    here.inspect(0.9)
+    waits = here.claimed.item_id
+    here.watch()
+    here.bench.later(hours=25)
+    here.watch()
+    assert [finding.code for finding in here.inspect().findings] == [STOPPED]
+    here.rule_on(waits, wrong=True)
+    here.rule_on(here.claimed.item_id, wrong=False)
+    here.watch()
+    assert here.inspect().decision == "pass"
+    assert incidents(here.bench.database, kind=HELD) == []
+
+
+def test_a_new_model_begins_a_scope_of_its_own_and_is_looked_at_more_closely(works: Open) -> None:
+    here = works(definition({"audit_sample": 0.5}))
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    here.watch()
+    here.model.version = "8"
+    here.stream([False] * 5)
+    here.watch()
+    assert (plan(here).level, plan(here).reason) == ("tightened", "changed: another model sha256 and model version")
+    scope = certificates.scopes(here.bench.database, here.workflow.name)[0].hash
+    assert memory(here).of(scope).there == 5
+    here.model.version = "7"
+    assert here.inspect().decision == "pass", "the older model's certificate is about the older model"
+
+
+def test_canaries_that_are_missed_stop_what_rests_on_audits_being_right(works: Open) -> None:
+    here = works()
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    here.watch()
+    here.canary(found=False)
+    here.watch()
+    assert [finding.code for finding in here.inspect().findings] == [STOPPED]
+
+
+def test_two_watchers_at_the_same_moment_make_one_look_and_count_once(works: Open) -> None:
+    here = works()
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    here.bench.later(seconds=30)
+    with ThreadPoolExecutor(2) as both:
+        for done in [both.submit(watch_rates, here.bench.database, lambda _hash: here.workflow) for _ in range(2)]:
+            done.result()
+    assert looks(here) == [True]
+    scope = certificates.scopes(here.bench.database, here.workflow.name)[0].hash
+    assert memory(here).of(scope).there == 75
+
+
+def test_of_two_watchers_that_saw_the_same_one_counts_and_the_other_gives_way(works: Open) -> None:
+    here = works()
+    here.stream([False] * 10)
+    before = plan(here)
+    here.watch()
+    here.stream([False] * 10)
+    here.bench.later(seconds=30)
+    database = here.bench.database
+    scopes = certificates.scopes(database, here.workflow.name)
+    now = plan(here)
+    seen = Seen(here.workflow, here.subject().promise, now, read_memory(now.state), scopes)
+    assert watching._count(database, seen)
+    assert not watching._count(database, seen), "the row has moved on"
+    stale = replace(seen, plan=before, memory=Memory())
+    assert not watching._count(database, stale)
+    assert memory(here).of(scopes[0].hash).there == 20
+
+
+def test_a_decision_of_this_moment_is_left_to_the_next_look_lest_one_that_is_committed_late_be_missed(
+    works: Open,
+) -> None:
+    here = works()
+    here.stream([False] * 3)
+    watch_rates(here.bench.database, lambda _hash: here.workflow)
+    scope = certificates.scopes(here.bench.database, here.workflow.name)[0].hash
+    assert memory(here).of(scope).there == 2
+    here.watch()
+    assert memory(here).of(scope).there == 3
