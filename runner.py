@@ -59,12 +59,9 @@ from fixtures.cli import add_fixture_verbs
 from qc_models.canaries import top_up
 from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import read_history, register, train_and_register
-from qc_models.countersigner import Countersigner
-from qc_models.loop.shadow import shadows_of
-from qc_models.promise.standing import Promises
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
-from qc_models.wiring import add_inspection_verbs, watchers
+from qc_models.wiring import add_inspection_verbs, inspector_of, watchers
 
 EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
@@ -126,8 +123,7 @@ class Office:
 
     def inspector(self) -> Inspector:
         """Return an inspector that remembers nothing of the work, and of which the work remembers nothing."""
-        models = self.models.afresh()
-        return Countersigner(models, Promises(self.database, models))
+        return inspector_of(self.models.afresh(), self.database)
 
     def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
         """Load one definition."""
@@ -186,9 +182,7 @@ class Office:
                 worker = Worker(
                     database=self.database,
                     office=bots,
-                    inspector=Countersigner(
-                        self.models, Promises(self.database, self.models), shadows_of(self.models, self.database)
-                    ),
+                    inspector=inspector_of(self.models, self.database),
                     definitions=self.workflow,
                     evidence=self.evidence,
                     settings=self.settings,

@@ -74,7 +74,7 @@ class Office:
             probability=None if failed else min(0.99, rng.betavariate(0.6, 14) + (0.4 if wrong else 0)),
             model="entry-quality",
             model_version="7",
-            pins={"app_version": "4.2"},
+            pins={"application_version": "4.2"},
             day=TODAY,
         )
         entered = Entered(1, self.number / 1e7, payload, ("total",) if rng.random() < 0.005 else None, TODAY)

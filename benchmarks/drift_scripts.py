@@ -68,7 +68,7 @@ def found_wrong(record: Record, chance: float, rng: Random) -> Record:
 
 def newer(record: Record, **pins: str) -> Record:
     """Return the record under a new version of the application."""
-    return replace(record, worked=replace(record.worked, pins={"app_version": "4.3", **pins}))
+    return replace(record, worked=replace(record.worked, pins={"application_version": "4.3", **pins}))
 
 
 def upgraded(record: Record) -> Record:

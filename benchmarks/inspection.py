@@ -1,7 +1,9 @@
 """How long one look of the entry-quality model takes: `python -m benchmarks.inspection [--quick] [--json]`.
 
-One record is twelve header fields and its lines: features from the typed record, then the ONNX graph, then the record's
-probability. The speed-up compares scikit-learn's `predict_proba` with ONNX on the same feature matrix of one record.
+One record is twelve header fields and its lines, with its read-back: features from the typed record, then the ONNX
+graph, then the record's probability. `speedup` compares scikit-learn's `predict_proba` with ONNX on the same feature
+matrix of one record, one thread each; `total_to_feature_ratio` says what a look costs beyond its features; `batch`
+scores many records in one pass.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from engine.ports import Case
 from engine.values import FieldSpec, Record, decode
 from fixtures.generate import write_history
 from qc_models import artifact as artifacts
 from qc_models import training
-from qc_models.entry.cells import NAMES
+from qc_models.entry.boosting import boost
+from qc_models.entry.cells import Extractor
 from qc_models.entry.examples import make
+from qc_models.entry.schema import NAMES
 from qc_models.store import Served
 
 _TYPES = {
@@ -85,18 +90,31 @@ def run(history: int, count: int) -> dict[str, float]:
         trained = training.train(fields, past, seed=1, models_dir=Path(folder) / "models")
         seconds = time.perf_counter() - started
         served = Served(artifacts.load(trained.folder))
-    for record in fresh[:50]:
-        served.opinion(record)
-    looks = _time(served.opinion, fresh)
-    matrices = [served.opinion(record).matrix for record in fresh[: min(200, count)]]
+    cases = [Case("", str(place), record, record, fields) for place, record in enumerate(fresh)]
+    for case in cases[:50]:
+        served.opinion(case)
+    looks = _time(served.opinion, cases)
+    features = _time(Extractor(served.parts.profile()).matrix, cases)
+    matrices = [opinion.matrix for opinion in served.opinions(cases[: min(200, count)])]
+    rows = [matrix[:1] for matrix in matrices]
     graph = _time(served.artifact.session.probabilities, matrices)
+    graph_row = _time(served.artifact.session.probabilities, rows)
     with threadpool_limits(limits=1):
-        sklearn = _time(_same_model(fields, past).predict_proba, matrices)
+        same = _same_model(fields, past)
+        sklearn, sklearn_row = _time(same.predict_proba, matrices), _time(same.predict_proba, rows)
+    started = time.perf_counter()
+    served.opinions(cases)
+    batch = time.perf_counter() - started
     return {
         "p50_ms": looks.p50,
         "p99_ms": looks.p99,
         "speedup": sklearn.p50 / graph.p50,
+        "speedup_one_cell": sklearn_row.p50 / graph_row.p50,
         "records_per_s": 1000 / looks.mean,
+        "batch_records_per_s": count / batch,
+        "feature_p50_ms": features.p50,
+        "feature_p99_ms": features.p99,
+        "total_to_feature_ratio": looks.p50 / features.p50,
         "onnx_p50_ms": graph.p50,
         "sklearn_p50_ms": sklearn.p50,
         "cells": float(matrices[0].shape[0]),
@@ -109,7 +127,7 @@ def _same_model(fields: dict[str, FieldSpec], past: list[Record]) -> Any:
     """Train a boosting of the same size, which scikit-learn then serves."""
     half = len(past) // 2
     examples = make(fields, past[:half], past[half : half + 150], random.Random(1))  # noqa: S311
-    return training.boost(*examples.flat, seed=1)
+    return boost(*examples.flat, seed=1)
 
 
 def _time(call: Callable[[Any], object], inputs: list[Any]) -> Timing:

@@ -160,7 +160,16 @@ class Attempt:
         return self.inspector.inspect(self.workflow, case)
 
     def _signals(self) -> dict[str, float]:
-        return {"attempts": float(self.claimed.fence), "failures": float(self.claimed.failures)}
+        """Return what is known of how this attempt went: only what was counted or measured."""
+        executor = self._executor
+        seconds = sum(float(timing["seconds"]) for timing in executor.timings) if executor else 0.0
+        return {
+            "attempts": float(self.claimed.fence),
+            "failures": float(self.claimed.failures),
+            "seconds": seconds,
+            "pace": seconds / self.workflow.time.standard.total_seconds(),
+            "logins": float(executor.logins) if executor else 0.0,
+        }
 
     def _settlement(self, verdict: Verdict, record: dict[str, Any]) -> Settlement:
         executor = self._executor

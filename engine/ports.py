@@ -176,7 +176,8 @@ class Case:
     """The read-back: only the fields that the definition reads."""
     fields: Mapping[str, FieldSpec]
     signals: Mapping[str, float] = field(default_factory=dict)
-    """Process signals: attempts, seconds."""
+    """Process signals of this attempt, as far as known: attempts, failures (system exceptions before), seconds (in its
+    steps), pace (seconds / standard time), logins (sessions lost and entered again)."""
     app_version: str | None = None
     """What the application calls its version, where its profile says how to see it."""
 

@@ -64,3 +64,22 @@ def calibration_error(probabilities: Floats, wrong: NDArray[np.bool_], bins: int
         inside = places == place
         apart += abs(float(probabilities[inside].mean()) - float(wrong[inside].mean())) * float(inside.mean())
     return apart
+
+
+def best_threshold(
+    probabilities: Floats,
+    wrong: NDArray[np.bool_],
+    expected_share: float,
+    *,
+    beta: float = 1.0,
+) -> float:
+    """Return the threshold of the best F-beta at the expected share of wrong ones."""
+    order = np.argsort(-probabilities)
+    ranked, falling = wrong[order], probabilities[order]
+    weight = expected_share * (~wrong).sum() / max(1.0, (1 - expected_share) * wrong.sum())
+    caught, alarms, total = np.cumsum(ranked) * weight, np.cumsum(~ranked), wrong.sum() * weight
+    last = np.append(np.diff(falling) < 0, True)  # ties stay on one side
+    quality = (1 + beta**2) * caught / (caught + alarms + beta**2 * total)
+    best = int(np.argmax(np.where(last, quality, -1)))
+    below = falling[best + 1] if best + 1 < len(falling) else 0.0
+    return float((falling[best] + below) / 2)

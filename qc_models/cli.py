@@ -16,6 +16,7 @@ from engine.ledger import models as registry
 from engine.sources import read_source
 from engine.values import Record, decode
 from qc_models.artifact import Artifact
+from qc_models.entry.reviewed import Reviewed, read_reviewed
 from qc_models.evaluation import evaluate
 from qc_models.fairness.verbs import add_transparency
 from qc_models.loop.verbs import add_loop
@@ -62,11 +63,23 @@ def read_history(path: Path, workflow: Workflow) -> list[Record]:
     return records
 
 
-def train_and_register(desk: ModelDesk, workflow: Workflow, history: Sequence[Record], *, seed: int) -> Trained:
-    """Train an artifact and enter it in the ledger; the first becomes champion, later ones wait as challengers."""
+def train_and_register(
+    desk: ModelDesk,
+    workflow: Workflow,
+    history: Sequence[Record],
+    *,
+    seed: int,
+    reviewed: Sequence[Reviewed] = (),
+    misses: float = 0.0,
+) -> Trained:
+    """Train an artifact and enter it in the ledger; the first becomes champion, later ones wait as challengers.
+
+    `reviewed` are records that people judged after the history, oldest first; `misses` is the share of wrong records
+    that these people let pass.
+    """
     from qc_models.training import train  # noqa: PLC0415 - scikit-learn costs a second that only training should pay
 
-    trained = train(workflow.fields, history, seed=seed, models_dir=desk.models_dir)
+    trained = train(workflow.fields, history, seed=seed, models_dir=desk.models_dir, reviewed=reviewed, misses=misses)
     artifact = desk.models.get(NAME, trained.version)
     register(desk, artifact, trained.metrics)
     return trained
@@ -86,13 +99,17 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
     def _train(
         workflow: WorkflowPath,
         history: Annotated[Path, typer.Option(help="Verified past records, JSON Lines, oldest first.")],
+        reviewed: Annotated[Path | None, typer.Option(help="Reviewed records, JSON Lines, oldest first.")] = None,
+        misses: Annotated[float, typer.Option(help="Share of wrong records that reviewers let pass.")] = 0.0,
         seed: Annotated[int, typer.Option(help="Decides every draw.")] = 1,
         as_json: AsJson = False,
     ) -> None:
-        """Train on verified records, check parity with scikit-learn, write and register the artifact."""
+        """Train on verified and reviewed records, check parity with scikit-learn, write and register the artifact."""
         desk = open_desk()
         definition = desk.load(workflow)
-        trained = train_and_register(desk, definition, read_history(history, definition), seed=seed)
+        past = read_history(history, definition)
+        labels = read_reviewed(reviewed, definition.fields) if reviewed else []
+        trained = train_and_register(desk, definition, past, seed=seed, reviewed=labels, misses=misses)
         _print(desk, {"version": trained.version, "folder": str(trained.folder), **trained.metrics}, as_json=as_json)
 
     @app.command("evaluate")

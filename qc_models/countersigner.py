@@ -17,13 +17,7 @@ class Countersigner:
     """The product's inspector (`engine.ports.Inspector`): read-back, rules, the model as far as it is proven."""
 
     def __init__(self, models: Judge, standings: Standings | None = None, shadows: Shadows | None = None) -> None:
-        """Inspect with these models.
-
-        Args:
-            models: scores an output.
-            standings: what is proven of the models; without any, their own thresholds decide.
-            shadows: scores challengers beside them, and decides nothing.
-        """
+        """Inspect with these models as far as they are proven; `shadows` score beside them and decide nothing."""
         self._models = models
         self._standings = standings or Unwatched()
         self._shadows = shadows
@@ -35,9 +29,9 @@ class Countersigner:
         """
         found: list[Finding] = []
         score: Score | None = None
+        beside: tuple[Score, ...] = ()
         first: Standing | None = None
         held = False
-        beside: tuple[Score, ...] = ()
         for spec in workflow.checks:
             if isinstance(spec.params, ModelParams):
                 standing = self._standing(workflow, spec.params, case)
@@ -47,8 +41,8 @@ class Countersigner:
                     found.append(standing.held)
                 held = held or standing.held is not None
                 score = judgement.score if score is None else score
-                first = standing if first is None else first
                 beside += self._shadows.scores(spec.params, case) if self._shadows else ()
+                first = standing if first is None else first
             else:
                 found.extend(CHECKS[spec.kind](spec.params, case, self._models))
         decision: Literal["pass", "review"] = "review" if found else "pass"

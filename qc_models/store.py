@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from engine.errors import UserError
 from engine.ports import Case, Finding, Score
-from engine.values import FieldSpec, Record
+from engine.values import FieldSpec
 from qc_models.artifact import Artifact, load
 from qc_models.checks.model import Judgement, ModelParams
 from qc_models.entry.cells import Extractor, Matrix
-from qc_models.entry.columns import columns
+from qc_models.entry.cold_start import ColdStart
+from qc_models.entry.columns import Column, columns
 from qc_models.entry.family import entry_parts
 from qc_models.entry.reasons import Reasons
 
@@ -39,26 +40,46 @@ class Served:
         self.extractor = Extractor(self.parts.profile())
         self._lock = threading.Lock()
 
-    def opinion(self, record: Record, reference: str | None = None) -> Opinion:
-        """Score one record; the record of the same reference is never its own twin."""
+    def opinion(self, case: Case) -> Opinion:
+        """Score one case; the record of the same reference is never its own twin."""
         with self._lock:
-            matrix = self.extractor.matrix(record, reference)
-        cells = self.artifact.session.probabilities(matrix)
-        probability = float(self.parts.score.probabilities(cells[None, :], matrix[None, :, :])[0])
-        return Opinion(probability, cells, matrix)
+            matrix = self.extractor.matrix(case)
+        return self._opinions(matrix[None])[0]
 
-    def reasons(self, opinion: Opinion, record: Record, reference: str | None = None) -> list[Finding]:
+    def opinions(self, cases: Sequence[Case], *, remember: bool = False) -> list[Opinion]:
+        """Score many cases in one pass of the graph.
+
+        Args:
+            cases: In the order in which they came.
+            remember: Take note of each one before the next, as in service.
+        """
+        matrices = []
+        with self._lock:
+            for case in cases:
+                matrices.append(self.extractor.matrix(case))
+                if remember:
+                    self.extractor.profile.observe(case.payload, case.reference or None)
+        return self._opinions(np.stack(matrices)) if matrices else []
+
+    def _opinions(self, matrices: NDArray[np.float32]) -> list[Opinion]:
+        count, columns_, features = matrices.shape
+        found = self.artifact.session.probabilities(matrices.reshape(count * columns_, features))
+        cells = found.reshape(count, columns_)
+        records = self.parts.score.probabilities(cells, matrices)
+        return [Opinion(float(record), *rest) for record, *rest in zip(records, cells, matrices, strict=True)]
+
+    def reasons(self, opinion: Opinion, case: Case) -> list[Finding]:
         """Say which fields are in doubt and why, strongest first."""
         names = [column.name for column in self.extractor.profile.columns]
         probabilities = dict(zip(names, opinion.cells.tolist(), strict=True))
         with self._lock:
-            writer = Reasons(self.extractor, record, opinion.matrix, reference)
+            writer = Reasons(self.extractor, case, opinion.matrix)
             return writer.findings(probabilities, self.parts.reason_limit)
 
-    def observe(self, record: Record, reference: str | None = None) -> None:
+    def observe(self, case: Case) -> None:
         """Remember a record that was inspected, so that its twin is noticed."""
         with self._lock:
-            self.extractor.profile.observe(record, reference)
+            self.extractor.profile.observe(case.payload, case.reference or None)
 
     def expects(self, fields: Mapping[str, FieldSpec]) -> bool:
         """Say whether a contract has the columns that the model was trained on."""
@@ -88,6 +109,7 @@ class ModelStore:
         self._loaded: dict[tuple[str, str], Artifact] = {}
         self._served: dict[tuple[str, str], Served] = {}
         self._seen: dict[tuple[str, str], set[str]] = {}
+        self._cold: dict[tuple[str, tuple[Column, ...]], ColdStart] = {}
 
     def afresh(self) -> ModelStore:
         """Return a store of the same verified models that has seen no record yet, and whose memory is its own."""
@@ -155,11 +177,11 @@ class ModelStore:
         artifact = served.artifact
         if not served.expects(case.fields):
             raise UserError(f"model {params.name} {artifact.version} was trained on other fields; train it again")
-        opinion = served.opinion(case.payload, case.reference)
+        opinion = served.opinion(case)
         threshold = next(one for one in (params.threshold, review_at, artifact.threshold) if one is not None)
         score = Score(params.name, artifact.version, opinion.probability, threshold)
         doubtful = opinion.probability >= score.threshold
-        reasons = served.reasons(opinion, case.payload, case.reference) if doubtful else []
+        reasons = served.reasons(opinion, case) if doubtful else []
         self._observe(served, case)
         return Judgement(score, tuple(reasons))
 
@@ -168,13 +190,20 @@ class ModelStore:
         served = self.serve(name, version)
         if not served.expects(case.fields):
             raise UserError(f"model {name} {version} was trained on other fields; train it again")
-        found = served.opinion(case.payload, case.reference).probability
+        found = served.opinion(case).probability
         self._observe(served, case)
         return found
+
+    def first_look(self, case: Case) -> tuple[Finding, ...]:
+        """Say what is odd about a case among those that this process has seen without a model; see `ColdStart`."""
+        key = case.workflow, columns(case.fields)
+        if key not in self._cold:
+            self._cold[key] = ColdStart(case.fields)
+        return self._cold[key].look(case).reasons
 
     def _observe(self, served: Served, case: Case) -> None:
         key = (served.artifact.name, served.artifact.version)
         seen = self._seen.setdefault(key, set())
         if case.reference not in seen:  # a second attempt is the same record
             seen.add(case.reference)
-            served.observe(case.payload, case.reference)
+            served.observe(case)

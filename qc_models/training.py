@@ -1,16 +1,13 @@
-"""Train the entry-quality model from verified records alone: no labels needed, mistakes are planted into copies."""
+"""Train the entry-quality model: verified records and planted mistakes to begin with, reviewed records as they come."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from engine.clock import Clock, SystemClock
@@ -18,31 +15,18 @@ from engine.errors import UserError
 from engine.values import FieldSpec, Record
 from qc_models import export
 from qc_models.entry import fitting, scoring
-from qc_models.entry.examples import Examples, make
+from qc_models.entry.boosting import TREES
 from qc_models.entry.family import ENTRY, PROFILE, REASON, score_text
-from qc_models.entry.profile import Profile, fingerprint
+from qc_models.entry.learning import EXPECTED_SHARE, Learned, Prior, learn, prepare
+from qc_models.entry.profile import fingerprint
+from qc_models.entry.reviewed import Reviewed
 from qc_models.family import REVIEW
-from qc_models.metrics import Metrics, measure
+from qc_models.metrics import measure
 
 LEAST_HISTORY = 200
-EXPECTED_SHARE = 0.05
-"""Share of wrong records expected in service: what the probability is calibrated to."""
-HISTORY_DIRT = 0.012
-"""Share of the verified history that may be wrong unnoticed, and is left out of training where the model says so."""
 REASON_LIMIT = 0.3
-TREES = 200
-MOST_TRAINED = 4_000
-BETA = 3.0
-"""The default threshold maximises F-beta: a mistake let through costs more than a needless look."""
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    model: HistGradientBoostingClassifier
-    score: scoring.RecordScore
-    threshold: float
-    cells: NDArray[np.float32]
-    validation: Metrics
+COST_OF_A_MISS = 9.0
+"""A mistake let through costs as much as this many needless looks."""
 
 
 def train(
@@ -51,6 +35,8 @@ def train(
     *,
     seed: int,
     models_dir: Path,
+    reviewed: Sequence[Reviewed] = (),
+    misses: float = 0.0,
     name: str = "entry-quality",
     recall: float | None = None,
     trees: int = TREES,
@@ -63,8 +49,10 @@ def train(
         history: Verified records of that contract, oldest first; at least 200.
         seed: Decides every draw; same seed, same data, same model.
         models_dir: Where models live; written to `<models_dir>/<name>/<version>/`.
+        reviewed: Records that people judged after the history, oldest first.
+        misses: Share of wrong records that these people let pass, in [0, 1); 0 for adjudicated labels.
         name: Name of the model.
-        recall: Choose the threshold for this recall on the validation split instead of the best F3.
+        recall: Choose the threshold for this recall on the validation split instead of by the cost of a miss.
         trees: Size of the boosting; training time grows with it.
         clock: Gives the version its date.
 
@@ -72,109 +60,88 @@ def train(
         UserError: too little history.
         ParityError: the exported graph does not agree with scikit-learn; nothing is written.
     """
+    prior = study(workflow_fields, history, seed=seed, trees=trees)
+    return finish(prior, reviewed, misses=misses, models_dir=models_dir, name=name, recall=recall, clock=clock)
+
+
+def study(fields: Mapping[str, FieldSpec], history: Sequence[Record], *, seed: int, trees: int = TREES) -> Prior:
+    """Learn what history alone teaches: the longer half of training, done once for any number of `finish`.
+
+    Raises:
+        UserError: too little history.
+    """
     if len(history) < LEAST_HISTORY:
         raise UserError(f"training needs at least {LEAST_HISTORY} verified records, there are {len(history)}")
-    now = (clock or SystemClock()).now()
     with threadpool_limits(limits=1):  # several threads on busy cores wait for each other most of the time
-        fitted = _fit(workflow_fields, history, seed, recall, trees)
-    profile_text = Profile(workflow_fields, history).to_json()
+        return prepare(fields, history, seed=seed, trees=trees)
+
+
+def finish(
+    prior: Prior,
+    reviewed: Sequence[Reviewed] = (),
+    *,
+    models_dir: Path,
+    misses: float = 0.0,
+    name: str = "entry-quality",
+    recall: float | None = None,
+    clock: Clock | None = None,
+) -> export.Trained:
+    """Add reviews to what history taught, export, check parity and write the model; see `train`.
+
+    Raises:
+        UserError: `misses` is no share.
+        ParityError: the exported graph does not agree with scikit-learn; nothing is written.
+    """
+    if not 0 <= misses < 1:
+        raise UserError(f"the share of wrong records that reviewers let pass is at least 0 and under 1, not {misses:g}")
+    with threadpool_limits(limits=1):
+        learned = learn(prior, reviewed, misses=misses)
+    threshold = _threshold(prior, recall)
+    profile_text = learned.profile.to_json()
     made = export.Made(
-        model=fitted.model,
-        gates=_gates(fitted, seed),
-        thresholds={REVIEW: fitted.threshold, REASON: REASON_LIMIT},
+        model=learned.model,
+        gates=_gates(prior, learned, threshold),
+        thresholds={REVIEW: threshold, REASON: REASON_LIMIT},
         data_sha256=fingerprint(profile_text),
         metrics={
-            "history_records": len(history),
-            "training_records": len(fitted.cells),
-            "seed": seed,
-            "threshold": fitted.threshold,
+            "history_records": len(prior.history),
+            "training_records": len(prior.cells),
+            "reviewed_records": len(reviewed),
+            "reviewed_wrong": sum(one.wrong for one in reviewed),
+            "seed": prior.seed,
+            "threshold": threshold,
             "expected_share": EXPECTED_SHARE,
-            "validation": fitted.validation.as_dict(),
+            "validation": _validation(prior, threshold),
         },
         files={PROFILE: profile_text},
-        own={"record_score": score_text(fitted.score)},
+        own={"record_score": score_text(learned.score)},
     )
+    now = (clock or SystemClock()).now()
     return export.publish(ENTRY, made, name=name, now=now, models_dir=models_dir)
 
 
-def _gates(fitted: _Fitted, seed: int) -> tuple[export.Gate, export.Gate]:
+def _threshold(prior: Prior, recall: float | None) -> float:
+    """Return where a look costs as much as it saves (Elkan, "The foundations of cost-sensitive learning", 2001)."""
+    if recall is None:
+        return 1 / (1 + COST_OF_A_MISS)
+    records = prior.score.probabilities(prior.probabilities, prior.cells)
+    return fitting.threshold_of_recall(records, prior.wrong, recall)
+
+
+def _validation(prior: Prior, threshold: float) -> dict[str, object]:
+    records = prior.score.probabilities(prior.probabilities, prior.cells)
+    return measure(records >= threshold, prior.wrong, list(prior.kinds)).as_dict()
+
+
+def _gates(prior: Prior, learned: Learned, threshold: float) -> tuple[export.Gate, export.Gate]:
     """Compare cell by cell at the limits of a cell, and record by record at the threshold of a record."""
-    width = fitted.cells.shape[2]
-    rng = np.random.default_rng(seed)
-    few = ceil(export.LEAST_ROWS / fitted.cells.shape[1])
-    records = fitted.cells[rng.choice(len(fitted.cells), max(few, 200))]
+    width = prior.cells.shape[2]
+    rng = np.random.default_rng(prior.seed)
+    few = ceil(export.LEAST_ROWS / prior.cells.shape[1])
+    records: NDArray[np.float32] = prior.cells[rng.choice(len(prior.cells), max(few, 200))]
 
     def score(cells: scoring.Floats) -> scoring.Floats:
-        return fitted.score.probabilities(cells.reshape(records.shape[:2]), records)
+        return learned.score.probabilities(cells.reshape(records.shape[:2]), records)
 
-    by_cell = export.Gate(export.gate_rows(fitted.cells.reshape(-1, width), seed), (REASON_LIMIT, 0.5))
-    return by_cell, export.Gate(records.reshape(-1, width), (fitted.threshold,), score)
-
-
-def _fit(
-    fields: Mapping[str, FieldSpec], history: Sequence[Record], seed: int, recall: float | None, trees: int
-) -> _Fitted:
-    first, second = _examples(fields, history, random.Random(f"train {seed}"))  # noqa: S311 - seeded, not secret
-    crossed = [
-        _cell_probabilities(boost(*one.flat, seed, trees), other.cells)
-        for one, other in ((second, first), (first, second))
-    ]
-    probabilities = np.concatenate(crossed)
-    cells = np.concatenate([first.cells, second.cells])
-    blamed = np.concatenate([first.wrong, second.wrong])
-    wrong: NDArray[np.bool_] = np.asarray(blamed.any(axis=1))
-    kept = _without_dirt(
-        fitting.fit(probabilities, cells, wrong, EXPECTED_SHARE).probabilities(probabilities, cells), wrong
-    )
-    score = fitting.fit(probabilities[kept], cells[kept], wrong[kept], EXPECTED_SHARE)
-    records = score.probabilities(probabilities[kept], cells[kept])
-    threshold = fitting.best_threshold(records, wrong[kept], EXPECTED_SHARE, beta=BETA, recall=recall)
-    model = boost(cells[kept].reshape(-1, cells.shape[2]), blamed[kept].reshape(-1), seed, trees)
-    kinds = np.array((*first.kinds, *second.kinds))[kept]
-    validation = measure(records >= threshold, wrong[kept], list(kinds))
-    return _Fitted(model, score, threshold, cells[kept], validation)
-
-
-def _examples(
-    fields: Mapping[str, FieldSpec], history: Sequence[Record], rng: random.Random
-) -> tuple[Examples, Examples]:
-    """Describe the newer half, in two blocks, each against what came before it."""
-    recent = list(history)[-MOST_TRAINED:]
-    half, three_quarters = len(recent) // 2, len(recent) * 3 // 4
-    return (
-        make(fields, recent[:half], recent[half:three_quarters], rng),
-        make(fields, recent[:three_quarters], recent[three_quarters:], rng),
-    )
-
-
-def boost(
-    cells: NDArray[np.float32], wrong: NDArray[np.bool_], seed: int, trees: int = TREES
-) -> HistGradientBoostingClassifier:
-    """Fit the boosting over cells: small enough to be read by ONNX at once, deterministic by seed."""
-    unknown = np.isnan(cells).all(axis=0)
-    if unknown.any():  # scikit-learn cannot bin a feature that no cell of this workflow has
-        cells = cells.copy()
-        cells[0, unknown] = 0
-    return HistGradientBoostingClassifier(
-        max_iter=trees,
-        max_leaf_nodes=24,
-        learning_rate=0.08,
-        min_samples_leaf=10,
-        l2_regularization=1.0,
-        early_stopping=False,
-        random_state=seed,
-    ).fit(cells, wrong)
-
-
-def _cell_probabilities(model: HistGradientBoostingClassifier, cells: NDArray[np.float32]) -> NDArray[np.float64]:
-    found = model.predict_proba(cells.reshape(-1, cells.shape[2]))[:, 1]
-    return np.asarray(found, dtype=np.float64).reshape(cells.shape[:2])
-
-
-def _without_dirt(probabilities: NDArray[np.float64], wrong: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return what to keep: all but the unspoilt records that a model which never saw them doubts most."""
-    unspoilt = np.flatnonzero(~wrong)
-    doubted = unspoilt[np.argsort(-probabilities[unspoilt])[: ceil(HISTORY_DIRT * len(unspoilt))]]
-    kept = np.ones(len(wrong), dtype=bool)
-    kept[doubted] = False
-    return kept
+    by_cell = export.Gate(export.gate_rows(prior.cells.reshape(-1, width), prior.seed), (REASON_LIMIT, 0.5))
+    return by_cell, export.Gate(records.reshape(-1, width), (threshold,), score)

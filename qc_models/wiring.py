@@ -10,15 +10,24 @@ import typer
 from engine.ledger.database import Database
 from qc_models.canary_cli import CanaryDesk, build_canaries
 from qc_models.cli import ModelDesk, build_model
+from qc_models.countersigner import Countersigner
 from qc_models.fairness.watch import watch as watch_segments
 from qc_models.loop.drift.watch import watch_drift
+from qc_models.loop.shadow import shadows_of
 from qc_models.promise.cli import QualityDesk, build_quality
+from qc_models.promise.standing import Promises
 from qc_models.promise.watch import watch_rates
+from qc_models.store import ModelStore
 from qc_models.tables.cli import InspectDesk, add_inspect
 
 
 class InspectionDesk(ModelDesk, QualityDesk, CanaryDesk, InspectDesk, Protocol):
     """What verbs and watchers need of the one who runs them."""
+
+
+def inspector_of(models: ModelStore, database: Database) -> Countersigner:
+    """Return what gives verdicts: the champions as far as they are proven, with challengers in shadow beside them."""
+    return Countersigner(models, Promises(database, models), shadows_of(models, database))
 
 
 def watchers(open_desk: Callable[[], InspectionDesk]) -> tuple[Callable[[Database], object], ...]:

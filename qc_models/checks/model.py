@@ -59,13 +59,17 @@ class Judge(Protocol):
         """
         ...
 
+    def first_look(self, case: Case) -> tuple[Finding, ...]:
+        """Say what is odd about a case without a model, most suspicious first."""
+        ...
+
 
 def judged(params: ModelParams, case: Case, models: Judge, review_at: float | None = None) -> Judgement:
-    """Score one case; without a usable model the answer is review, never pass."""
+    """Score one case; without a usable model the answer is review, never pass, and where to look first."""
     try:
         return models.judge(params, case, review_at)
     except UserError as error:
-        return Judgement(None, (Finding("model", "model_unusable", str(error)),))
+        return Judgement(None, (Finding("model", "model_unusable", str(error)), *models.first_look(case)))
 
 
 def model(params: ModelParams, case: Case, models: Judge) -> list[Finding]:

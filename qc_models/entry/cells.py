@@ -1,96 +1,35 @@
-"""The features: one float32 vector a cell, with the same meaning for every column of every workflow.
+"""How records become features: one float32 vector a cell, described in `schema`, against one profile.
 
-Unknown is NaN, never a made-up number. The order of `NAMES` is the artifact's feature schema: a change here makes older
-artifacts foreign (see `schema_hash`), which is meant.
+Three views: the record against verified earlier ones, against what was read back from the application (`pairs`), and
+what is known of the process that entered it (`process`). Unknown is NaN, never a made-up number.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import date
-from math import copysign, log1p
+from math import copysign, inf, log1p
 from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
-from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import extractOne
 
+from engine.ports import Case
 from engine.values import Record, Scalar
 from qc_models.checks.rule import iban_holds
-from qc_models.entry import sequences
+from qc_models.entry import pairs, process, sequences
 from qc_models.entry.columns import Column, mask, rows, shape, text_of, values
 from qc_models.entry.profile import Profile, bigrams_of, date_in, magnitude
 from qc_models.entry.relations import Broken, check
+from qc_models.entry.schema import AT, NAMES
 
 Matrix = NDArray[np.float32]
-VERSION = "1"
-NAMES = (
-    "is_text",
-    "is_number",
-    "is_date",
-    "in_table",
-    "missing",
-    "missing_share",
-    "missing_share_group",
-    "group_support",
-    "value_count",
-    "value_share_group",
-    "unique_share",
-    "mask_share",
-    "mask_share_group",
-    "shape_share",
-    "shape_share_group",
-    "bigram_least",
-    "bigram_mean",
-    "neighbour_distance",
-    "neighbour_count",
-    "check_digits_fail",
-    "told_share_1",
-    "told_confidence_1",
-    "told_support_1",
-    "told_share_2",
-    "told_confidence_2",
-    "told_share_3",
-    "told_confidence_3",
-    "told_against",
-    "told_for",
-    "tells_against",
-    "tells_for",
-    "size_z",
-    "size_z_group",
-    "size_ratio_group",
-    "size_ratio_fine",
-    "fine_support",
-    "weekday_share",
-    "days_ahead",
-    "lag_share_group",
-    "lag_share",
-    "lag_off",
-    "laws_broken",
-    "laws_kept",
-    "laws_blame",
-    "law_size",
-    "frame_share",
-    "sequence_z",
-    "sequence_off",
-    "sequence_support",
-    "twin_equal",
-    "twin_distance",
-    "record_laws_broken",
-    "record_told_against",
-)
-AT = {name: position for position, name in enumerate(NAMES)}
 NAN = float("nan")
 _SURE = 0.8
 _ENOUGH = 3
 _CACHED = 50_000
-
-
-def schema_hash() -> str:
-    """Return the SHA-256 of the features' version, names and order."""
-    return hashlib.sha256("\n".join((VERSION, *NAMES)).encode()).hexdigest()
 
 
 class Extractor:
@@ -105,13 +44,18 @@ class Extractor:
             if column.kind == "text" and column not in profile.keys
         }
 
-    def matrix(self, record: Record, reference: str | None = None) -> Matrix:
-        """Return one row a column of the profile, one column a feature."""
+    def matrix(self, case: Case) -> Matrix:
+        """Return one row a column of the profile, one column a feature; the case's own record is never its twin."""
+        record = case.payload
         party = self.profile.party(record)
         found = [self._column(column, record, party) for column in self.profile.columns]
         self._told(found, record)
         self._laws(found, record)
-        self._keys(found, record, party, reference)
+        self._keys(found, record, party, case.reference or None)
+        if case.record:
+            for column, cell in zip(self.profile.columns, found, strict=True):
+                pairs.compare(cell, column, record, case.record)
+        process.fill(found, case.signals, self.profile.reliability.feature(party))
         return np.array(found, dtype=np.float32)
 
     def _column(self, column: Column, record: Record, party: str) -> list[float]:
@@ -185,7 +129,7 @@ class Extractor:
         candidates = self._frequent.get(column.name)
         if not candidates or len(text) < _ENOUGH or self.profile.stats[column.name].values[text] > 1:
             return None
-        best = process.extractOne(text, candidates, scorer=Levenshtein.distance, score_cutoff=2)
+        best = extractOne(text, candidates, scorer=Levenshtein.distance, score_cutoff=2)
         return (str(best[0]), int(best[1])) if best is not None and best[1] > 0 else None
 
     def _size(
@@ -228,7 +172,7 @@ class Extractor:
                 rank = share if share == share else 0.0  # noqa: PLR0124 - NaN is unequal to itself
                 best = max(best, (rank, share, _share(overall[lag], overall.total())))
                 if best[0] == rank:
-                    cell[AT["lag_off"]] = _signed(lag - nearest)
+                    cell[AT["lag_far"]] = log1p(abs(lag - nearest))
         cell[AT["lag_share_group"]], cell[AT["lag_share"]] = best[1], best[2]
 
     def _told(self, cells: list[list[float]], record: Record) -> None:
@@ -291,9 +235,11 @@ class Extractor:
             if parsed is None:
                 continue
             cell[AT["frame_share"]] = _share(line.frames[parsed.frame], line.frames.total())
-            if day is not None and line.count >= _ENOUGH + 1:
-                off = line.residual(parsed, day)
-                cell[AT["sequence_z"]], cell[AT["sequence_off"]] = _signed(off / line.scale), _signed(off)
+            if day is not None and line.frames[parsed.frame] and line.slope_error < inf:
+                off, step = line.residual(parsed, day), line.step(parsed, day)
+                cell[AT["sequence_far"]] = log1p(abs(off) / line.width(parsed, day))
+                cell[AT["sequence_off"]] = _signed(off)
+                cell[AT["sequence_step"]] = NAN if step is None else _signed(step)
 
 
 def _share(part: int, whole: int) -> float:

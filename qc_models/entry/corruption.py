@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from engine.values import Record, Scalar, Value
-from qc_models.entry.columns import Column, number_of, rows
+from qc_models.entry.columns import Column, number_of, rows, values
 from qc_models.entry.profile import Profile, date_in
 
 _LOOK_ALIKE = {"0": "O", "O": "0", "1": "I", "I": "1", "l": "1", "5": "S", "S": "5", "8": "B", "B": "8", "2": "Z"}
@@ -53,6 +53,18 @@ def key_typo(record: Record, bench: Bench) -> Spoilt | None:
     name = bench.profile.keys[0].name
     value = record.get(name)
     return _changed(record, {name: slip(value, bench.rng)}, name) if isinstance(value, str) and value else None
+
+
+def key_digits(record: Record, bench: Bench) -> Spoilt | None:
+    """Swap or replace digits of a running number, so that it still looks like one."""
+    if not bench.profile.keys:
+        return None
+    name = bench.profile.keys[0].name
+    value = record.get(name)
+    if not isinstance(value, str) or not any(sign.isdecimal() for sign in value):
+        return None
+    swapped = _swapped(value, bench.rng) if bench.rng.random() < 0.5 else None  # noqa: PLR2004 - either is as likely
+    return _changed(record, {name: swapped or _other_sign(value, bench.rng)}, name)
 
 
 def other_value(record: Record, bench: Bench) -> Spoilt | None:
@@ -105,7 +117,8 @@ def scaled(record: Record, bench: Bench) -> Spoilt | None:
     for table in {column.table for column in money if column.table is not None}:
         parts = {column.part for column in money if column.table == table}
         changed[table] = [_scale(row, parts, factor) for row in rows(record, table)]
-    return _changed(record, changed, *(column.name for column in money))
+    blamed = [column.name for column in money if changed.get(column.field) and _differs(record, changed, column)]
+    return _changed(record, changed, *_roots(blamed, bench))
 
 
 def carried_on(record: Record, bench: Bench) -> Spoilt | None:
@@ -198,6 +211,7 @@ def twin(record: Record, bench: Bench) -> Spoilt | None:
 MISTAKES: Mapping[str, Callable[[Record, Bench], Spoilt | None]] = {
     "typo": typo,
     "key_typo": key_typo,
+    "key_digits": key_digits,
     "other_value": other_value,
     "emptied": emptied,
     "digits": digits,
@@ -212,9 +226,13 @@ MISTAKES: Mapping[str, Callable[[Record, Bench], Spoilt | None]] = {
 WEIGHTS = {"other_value": 2.5, "shifted": 1.5, "digits": 1.5, "typo": 1.5, "all_shifted": 0.7, "emptied": 1.3}
 
 
-def corrupt(record: Record, bench: Bench) -> tuple[str, Record, tuple[str, ...]] | None:
-    """Return a spoilt copy of a record, the kind of mistake and the columns to blame."""
-    names = list(MISTAKES)
+STORED = ("typo", "other_value", "emptied", "digits", "shifted")
+"""Mistakes that an application may make when it stores a record."""
+
+
+def corrupt(record: Record, bench: Bench, kinds: Sequence[str] = ()) -> tuple[str, Record, tuple[str, ...]] | None:
+    """Return a spoilt copy of a record, the kind of mistake (one of `kinds`, if given) and the columns to blame."""
+    names = list(kinds or MISTAKES)
     for name in bench.rng.choices(names, [WEIGHTS.get(name, 1.0) for name in names], k=6):
         made = MISTAKES[name](record, bench)
         if made is not None:
@@ -252,11 +270,17 @@ def _misread(value: Scalar, rng: random.Random) -> Decimal:
     if rng.random() < 0.25:  # noqa: PLR2004
         return number * 10 if rng.random() < 0.5 else (number / 10).quantize(_ROUNDED)  # noqa: PLR2004
     text = f"{number:f}"
+    swapped = _swapped(text, rng) if rng.random() < 0.6 else None  # noqa: PLR2004
+    return Decimal(swapped or _other_sign(text, rng))
+
+
+def _swapped(text: str, rng: random.Random) -> str | None:
+    """Return a text with two neighbouring digits swapped; None if there are none that differ."""
     places = [at for at in range(len(text) - 1) if text[at : at + 2].isdecimal() and text[at] != text[at + 1]]
-    if places and rng.random() < 0.6:  # noqa: PLR2004
-        at = rng.choice(places)
-        return Decimal(text[:at] + text[at + 1] + text[at] + text[at + 2 :])
-    return Decimal(_other_sign(text, rng))
+    if not places:
+        return None
+    at = rng.choice(places)
+    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
 
 
 def _misdated(day: date, rng: random.Random) -> date:
@@ -275,6 +299,16 @@ def _scale(row: Mapping[str, Scalar], parts: set[str], factor: Decimal) -> dict[
         name: (value * factor).quantize(_ROUNDED) if name in parts and isinstance(value, Decimal) else value
         for name, value in row.items()
     }
+
+
+def _differs(record: Record, changed: Mapping[str, Value], column: Column) -> bool:
+    return values({**record, **changed}, column) != values(record, column)
+
+
+def _roots(names: Sequence[str], bench: Bench) -> list[str]:
+    """Return the columns that follow from no other of them: those that were misread, not what was calculated anew."""
+    follows = {law.target for law in bench.profile.relations if set(law.parts) & set(names)}
+    return [name for name in names if name not in follows] or list(names)
 
 
 def _changed(record: Record, change: Mapping[str, Value], *blamed: str) -> Spoilt | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from engine.errors import UserError
 from qc_models.entry.card import render
-from qc_models.entry.cells import NAMES, schema_hash
 from qc_models.entry.profile import Profile
-from qc_models.entry.scoring import RecordScore
+from qc_models.entry.schema import NAMES, schema_hash
+from qc_models.entry.scoring import Adjustment, RecordScore
 from qc_models.family import Family, HasParts, thresholds_of
 
 NAME = "entry-quality"
@@ -45,12 +45,20 @@ def entry_parts(artifact: HasParts) -> EntryParts:
 
 def score_text(score: RecordScore) -> str:
     """Return the record score as the metadata carries it."""
-    return json.dumps({"weights": score.weights, "intercept": score.intercept})
+    return json.dumps(asdict(score))
 
 
 def _parts(meta: Mapping[str, str], files: Mapping[str, str]) -> EntryParts:
-    weights = json.loads(meta["record_score"])
-    score = RecordScore(tuple(weights["weights"]), float(weights["intercept"]))
+    stored = json.loads(meta["record_score"])
+    moved = stored["adjustment"]
+    adjustment = Adjustment(
+        float(moved["intercept"]),
+        float(moved["slope"]),
+        tuple(moved["process"]),
+        tuple(moved["center"]),
+        tuple(moved["spread"]),
+    )
+    score = RecordScore(tuple(stored["weights"]), float(stored["intercept"]), adjustment)
     return EntryParts(score, thresholds_of(meta)[REASON], files[PROFILE])
 
 

@@ -20,8 +20,9 @@ from engine.values import FieldSpec, Record, Scalar, decode, encode
 from qc_models.entry import dependencies, relations, sequences
 from qc_models.entry.columns import Column, columns, mask, rows, shape, text_of, values
 from qc_models.entry.duplicates import Memory
+from qc_models.entry.process import Reliability
 
-FORMAT = 1
+FORMAT = 2
 MOST_RECORDS = 20_000
 _KEY_UNIQUE = 0.8
 _RECENT = 15
@@ -52,8 +53,14 @@ class Stats:
 class Profile:
     """Statistics of a contract's columns over past records, oldest first."""
 
-    def __init__(self, fields: Mapping[str, FieldSpec], records: Sequence[Record]) -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, FieldSpec],
+        records: Sequence[Record],
+        reliability: Reliability | None = None,
+    ) -> None:
         self.fields = dict(fields)
+        self.reliability = reliability or Reliability()
         self.records = list(records)[-MOST_RECORDS:]
         self.columns = columns(fields)
         self.header = tuple(column for column in self.columns if column.table is None)
@@ -105,6 +112,7 @@ class Profile:
         stored = {
             "format": FORMAT,
             "fields": {name: spec.model_dump(mode="json", exclude_defaults=True) for name, spec in self.fields.items()},
+            "reviewed": {party: list(tally) for party, tally in sorted(self.reliability.tallies.items())},
             "records": [encode({name: record.get(name) for name in self.fields}) for record in self.records],
         }
         return json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
@@ -116,7 +124,8 @@ class Profile:
         if stored.get("format") != FORMAT:
             raise ValueError(f"profile format {stored.get('format')}, this program reads {FORMAT}")
         fields = {name: FieldSpec.model_validate(spec) for name, spec in stored["fields"].items()}
-        return cls(fields, [decode(record, fields) for record in stored["records"]])
+        reliability = Reliability({party: (seen, expected) for party, (seen, expected) in stored["reviewed"].items()})
+        return cls(fields, [decode(record, fields) for record in stored["records"]], reliability)
 
     def _tell_dependencies(self) -> None:
         texts = {
@@ -199,7 +208,10 @@ class Profile:
             day = self.day(record)
             for column in self.keys:
                 points[column.name, self.party(record)].append((text_of(values(record, column)[0]), day))
-        self.lines = {key: sequences.fit(found) for key, found in points.items()}
+        self.lines: dict[tuple[str, str], sequences.Line] = {}
+        for column in self.keys:
+            mine = {key: found for key, found in points.items() if key[0] == column.name}
+            self.lines.update(sequences.fit_all(mine))
         for column in self.dates:
             days = [day.toordinal() for record in self.records if (day := date_in(record, column)) is not None]
             self.recent[column.name] = deque(days[-_RECENT:], maxlen=_RECENT)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from engine.ports import Finding
-from engine.values import Record, Scalar, display
+from engine.ports import Case, Finding
+from engine.values import Scalar, display
 from qc_models.entry import sequences
-from qc_models.entry.cells import AT, Extractor, Matrix
+from qc_models.entry.cells import Extractor, Matrix
 from qc_models.entry.columns import Column, mask, text_of, values
 from qc_models.entry.profile import date_in
 from qc_models.entry.relations import Broken, check
+from qc_models.entry.schema import AT
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MOST = 3
@@ -20,13 +21,13 @@ _MOST = 3
 class Reasons:
     """Writes findings for the cells of one record."""
 
-    def __init__(self, extractor: Extractor, record: Record, matrix: Matrix, reference: str | None) -> None:
+    def __init__(self, extractor: Extractor, case: Case, matrix: Matrix) -> None:
         self._extractor = extractor
         self._profile = extractor.profile
-        self._record = record
+        self._case = case
+        self._record = case.payload
         self._matrix = matrix
-        self._party = self._profile.party(record)
-        self._reference = reference
+        self._party = self._profile.party(case.payload)
 
     def findings(self, probabilities: Mapping[str, float], limit: float) -> list[Finding]:
         """Return up to three reasons, most likely first; at least one, even if no cell reaches the limit."""
@@ -40,6 +41,7 @@ class Reasons:
 
     def _finding(self, column: Column) -> Finding:
         for reason in (
+            self._shown_otherwise,
             self._law,
             self._twin,
             self._missing,
@@ -69,6 +71,14 @@ class Reasons:
     def _of(self) -> str:
         return f" of {self._party}" if self._party else ""
 
+    def _shown_otherwise(self, column: Column) -> Finding | None:
+        if self._at(column, "read_equal") != 0:
+            return None
+        seen = [display(value, money=column.money) for value in values(self._case.record, column)]
+        meant, shown = self._shown(column), ", ".join(seen) or "nothing"
+        message = f"{column.name} should be {meant}, the application shows {shown}"
+        return Finding("model", "read_otherwise", message, column.field, meant, shown)
+
     def _law(self, column: Column) -> Finding | None:
         for relation in self._profile.relations:
             if column.name not in relation.names:
@@ -86,7 +96,7 @@ class Reasons:
         memory = self._profile.memory
         if column.name != memory.key or not self._at(column, "twin_equal") >= 0.75:  # noqa: PLR2004 - nearly all alike
             return None
-        twin = memory.twin(self._record, self._reference)
+        twin = memory.twin(self._record, self._case.reference or None)
         shown = self._shown(column)
         if twin is None:
             return None

@@ -62,6 +62,8 @@ class Broken:
 def discover(columns: Sequence[Column], records: Sequence[Record]) -> tuple[Relation, ...]:
     """Return the laws that at least nine in ten past records obey and that say something."""
     recent = records[-_MOST_ROWS:]
+    if not recent:
+        return ()
     header = [column for column in columns if column.table is None]
     table = {column.name: _header(column, recent) for column in header}
     known = {name: cells for name, cells in table.items() if np.isfinite(cells).mean() > _MEANT}

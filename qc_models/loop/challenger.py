@@ -27,6 +27,7 @@ def retrain(
     seed: int,
     models_dir: Path,
     older: Sequence[Record] = (),
+    misses: float = 0.0,
     shadow: bool = False,
     actor: str,
     trees: int | None = None,
@@ -43,6 +44,7 @@ def retrain(
         models_dir: where it is written.
         older: verified records of before the ledger, oldest first. They are not checked against held-out references:
             they must not be records that are in the ledger.
+        misses: share of wrong records that reviewers let pass, in [0, 1).
         shadow: put it in shadow at once.
         actor: who trains.
         trees: size of the boosting; the trainer's own if not given.
@@ -50,7 +52,8 @@ def retrain(
     Raises:
         UserError: too little verified history.
     """
-    from qc_models.training import TREES, train  # noqa: PLC0415 - scikit-learn costs a second
+    from qc_models.entry.boosting import TREES  # noqa: PLC0415 - as below
+    from qc_models.training import train  # noqa: PLC0415 - scikit-learn costs a second
 
     found = material(database, workflow, definitions)
     history = [*older, *found.history]
@@ -60,6 +63,8 @@ def retrain(
         history,
         seed=seed,
         models_dir=models_dir,
+        reviewed=found.reviewed,
+        misses=misses,
         name=name,
         trees=trees or TREES,
         clock=database.clock,

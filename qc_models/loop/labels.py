@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,27 +18,21 @@ from engine.ledger.database import Database
 from engine.ledger.labels import Inspected, inspected
 from engine.quality import KEPT
 from engine.values import Record, decode
+from qc_models.entry.reviewed import Reviewed
 
+_ROW = re.compile(r"\[\d+\]")
 HELD_OUT = 0.3
 """Share of the references that are never trained on."""
 
 
 @dataclass(frozen=True)
-class Reviewed:
-    """One output that a person decided about."""
+class Example(Reviewed):
+    """One output that a person decided about; its weight is 1 / the probability of the look, 1 for what was picked."""
 
-    reference: str
-    record: Record
-    read_back: Mapping[str, Any]
-    signals: Mapping[str, float]
-    wrong: bool
-    fields: tuple[str, ...] | None
-    """Fields that were wrong, if the reviewer said so."""
-    source: Literal["flagged", "audited", "picked"]
-    """Why a person looked: the verdict, the draw, or somebody's choice."""
-    weight: float | None
-    """1 / probability of the look; None for what was picked: it stands for nothing but itself."""
-    adjudicated: bool
+    source: Literal["flagged", "audited", "picked"] = "flagged"
+    """Why a person looked: the verdict, the draw, or somebody's choice, which stands for nothing but itself."""
+    adjudicated: bool = False
+    """Two people agreed without knowing of each other, or a third decided."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +40,9 @@ class Material:
     """What a challenger may learn from, and what shows where it came from."""
 
     history: list[Record]
-    """Verified records, oldest first: passed or accepted, and not found wrong since."""
-    reviewed: list[Reviewed]
-    """Adjudicated ones first, then by age."""
+    """Verified records, oldest first: passed or accepted, and not reviewed, for those are examples of their own."""
+    reviewed: list[Example]
+    """Oldest first."""
     until: int
     """Newest verdict that was looked at."""
     held_out: int
@@ -58,7 +53,7 @@ class Material:
     @property
     def labels_sha256(self) -> str:
         """Return the SHA-256 of all labels: what was said of which reference."""
-        told = [[one.reference, one.wrong, one.fields, one.source, one.adjudicated] for one in self.reviewed]
+        told = [[one.reference, one.wrong, one.wrong_fields, one.source, one.adjudicated] for one in self.reviewed]
         return hashlib.sha256(json.dumps(sorted(told, key=str), ensure_ascii=False).encode()).hexdigest()
 
 
@@ -77,7 +72,7 @@ def material(database: Database, workflow: Workflow, definitions: Callable[[str]
         definitions: the definition of a hash, as items were inspected under it.
     """
     history: list[Record] = []
-    reviewed: list[Reviewed] = []
+    reviewed: list[Example] = []
     until = kept_out = disputed = 0
     for one in inspected(database, workflow.name):
         until = max(until, one.verdict_id)
@@ -90,16 +85,16 @@ def material(database: Database, workflow: Workflow, definitions: Callable[[str]
         if one.label is not None and one.label.disputed:
             disputed += 1
         elif one.label is not None:
-            reviewed.append(_example(one, record))
-        if one.state in KEPT and (one.label is None or not one.label.wrong):
+            reviewed.append(_example(one, record, workflow))
+        elif one.state in KEPT:
             history.append(record)
-    reviewed.sort(key=lambda example: not example.adjudicated)
     return Material(history, reviewed, until, kept_out, disputed)
 
 
-def reviewed_examples(database: Database, workflow: Workflow, definitions: Callable[[str], Workflow]) -> list[Reviewed]:
+def reviewed_examples(database: Database, workflow: Workflow, definitions: Callable[[str], Workflow]) -> list[Example]:
     """Return the labels to train on, adjudicated first; disputed ones and held-out references are not among them."""
-    return material(database, workflow, definitions).reviewed
+    found = material(database, workflow, definitions).reviewed
+    return sorted(found, key=lambda one: not one.adjudicated)
 
 
 def lineage(found: Material, parent: str | None, history: Sequence[Record], seed: int) -> dict[str, Any]:
@@ -121,20 +116,21 @@ def lineage(found: Material, parent: str | None, history: Sequence[Record], seed
     }
 
 
-def _example(one: Inspected, record: Record) -> Reviewed:
+def _example(one: Inspected, record: Record, workflow: Workflow) -> Example:
     label = one.label
     assert label is not None  # noqa: S101 - the caller looked
     flagged = one.decision == "review"
     source: Literal["flagged", "audited", "picked"] = "flagged" if flagged else "audited" if one.audited else "picked"
-    weight = 1 / one.audit_probability if source != "picked" and one.audit_probability else None
-    return Reviewed(
-        one.reference,
-        record,
-        one.read_back or {},
-        one.signals or {},
-        label.wrong,
-        label.fields,
-        source,
-        weight,
-        label.adjudicated,
+    drawn = source != "picked" and one.audit_probability
+    return Example(
+        payload=record,
+        wrong=label.wrong,
+        wrong_fields=tuple(_ROW.sub("", name) for name in label.fields or ()),
+        read_back=decode(one.read_back or {}, workflow.fields),
+        signals=one.signals or {},
+        reference=one.reference,
+        weight=1 / one.audit_probability if drawn and one.audit_probability else 1.0,
+        picked=source == "picked",
+        source=source,
+        adjudicated=label.adjudicated,
     )

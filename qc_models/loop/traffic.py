@@ -20,6 +20,7 @@ from engine.errors import UserError
 from engine.ledger import models as registry
 from engine.ledger.database import Database
 from engine.ledger.labels import Inspected, inspected
+from engine.ports import Case
 from engine.segments import segments_of
 from engine.values import decode
 from qc_models.checks.model import ModelParams
@@ -81,9 +82,11 @@ class Voice:
             self._served = Served(self._store.get(self.row.name, self.row.version))
         if not self._served.expects(self._workflow.fields):
             return None
-        record = decode(one.payload, self._workflow.fields)
-        probability = self._served.opinion(record, one.reference).probability
-        self._served.observe(record, one.reference)
+        fields = self._workflow.fields
+        payload, read_back = decode(one.payload, fields), decode(one.read_back or {}, fields)
+        case = Case(one.workflow, one.reference, payload, read_back, fields, one.signals or {})
+        probability = self._served.opinion(case).probability
+        self._served.observe(case)
         self.rescored += 1
         limit = self._served.artifact.threshold if self._threshold is None else self._threshold
         return bool(probability >= limit)

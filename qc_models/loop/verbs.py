@@ -84,6 +84,7 @@ def _add_retrain(
         workflow: Annotated[Path, typer.Argument(help="The workflow whose records the model inspects.")],
         history: Annotated[Path | None, typer.Option(help="Older verified records, JSON Lines, oldest first.")] = None,
         shadow: Annotated[bool, typer.Option("--shadow", help="Score it beside the champion from now on.")] = False,
+        misses: Annotated[float, typer.Option(help="Share of wrong records that reviewers let pass.")] = 0.0,
         seed: Annotated[int, typer.Option(help="Decides every draw.")] = 1,
         name: Name = default,
         as_json: AsJson = False,
@@ -101,6 +102,7 @@ def _add_retrain(
             seed=seed,
             models_dir=desk.models_dir,
             older=older,
+            misses=misses,
             shadow=shadow,
             actor=desk.user,
         )

@@ -19,8 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from engine.clock import Clock, SystemClock
 from engine.errors import UserError
 from qc_models import export
-from qc_models.calibration import Floats, Platt, brier, calibration_error, log_odds
-from qc_models.entry.fitting import best_threshold
+from qc_models.calibration import Floats, Platt, best_threshold, brier, calibration_error, log_odds
 from qc_models.family import REVIEW
 from qc_models.importance import importance
 from qc_models.match.examples import Examples

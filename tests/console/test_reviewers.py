@@ -19,7 +19,7 @@ from console.reviewers import add_reviewers
 from engine.definition import CheckSpec, Review, Workflow
 from engine.errors import UserError
 from engine.ledger.reviews import decide
-from engine.ports import Case, Score, Verdict
+from engine.ports import Case, Finding, Score, Verdict
 from engine.reviewers import kappa
 from qc_models.canaries import Planted, plant
 from qc_models.canary_cli import build_canaries
@@ -32,6 +32,11 @@ from tests.console.story import Story, flag, make_workflow
 
 class NoModel:
     """No definition here names a model."""
+
+    def first_look(self, case: Case) -> tuple[Finding, ...]:
+        """See nothing."""
+        del case
+        return ()
 
     def judge(self, params: ModelParams, case: Case, review_at: float | None = None) -> Judgement:
         """Say that one was asked for."""

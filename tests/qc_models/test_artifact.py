@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from engine.errors import UserError
 from qc_models import export
 from qc_models.artifact import Session, load, sealed
-from qc_models.entry.cells import NAMES
+from qc_models.entry.schema import NAMES
 from tests.qc_models.conftest import World
 
 

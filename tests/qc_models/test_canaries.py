@@ -27,6 +27,11 @@ CHECKS = (CheckSpec("read_back", ReadBackParams("all"), 1),)
 class NoModel:
     """No definition here names a model."""
 
+    def first_look(self, case: Case) -> tuple[Finding, ...]:
+        """See nothing."""
+        del case
+        return ()
+
     def judge(self, params: ModelParams, case: Case, review_at: float | None = None) -> Judgement:
         """Say that one was asked for."""
         raise AssertionError(f"{params.name} was asked about {case.reference} at {review_at}")

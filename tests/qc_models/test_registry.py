@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from engine.definition import CheckSpec
 from engine.errors import UserError
-from engine.ports import Case, Score
+from engine.ports import Case, Finding, Score
 from engine.values import Record
 from qc_models.checks.model import Judgement, ModelParams
 from qc_models.countersigner import Countersigner
@@ -23,6 +23,11 @@ class Fixed:
 
     def __init__(self, judgement: Judgement | UserError) -> None:
         self.judgement = judgement
+
+    def first_look(self, case: Case) -> tuple[Finding, ...]:
+        """See nothing."""
+        del case
+        return ()
 
     def judge(self, params: ModelParams, case: Case, review_at: float | None = None) -> Judgement:
         """Return the opinion, or raise it."""

@@ -136,7 +136,7 @@ class State:
         self.score.see({"score": repr(one.probability)}, one.day, limit, kinds=MODEL_VIEWS)
 
     def _remember(self, one: Worked, bad: Mapping[str, bool], from_source: bool) -> None:
-        app = one.pins.get("app_version")
+        app = one.pins.get("application_version")
         for name in (f"app {app}" if app else None, f"bot {one.bot_version}" if one.bot_version else None):
             if name:
                 self.first.setdefault(name, self.count)

@@ -28,7 +28,7 @@ def test_records_come_by_run_and_draw_and_invalid_ones_name_their_fields(bench: 
 def test_an_attempt_is_read_when_it_has_ended_even_behind_later_ones(bench: Bench) -> None:
     bench.enqueue(1, 2, 3)
     slow, quick, left = bench.claim(), bench.claim(), bench.claim()
-    pins = {"app_version": "4.2"}
+    pins = {"application_version": "4.2"}
     findings = (Finding("read_back", "not_equal", "?", "total"),)
     verdict = Verdict("review", findings, Score("m", "7", 0.4, 0.5), pins=pins)
     steps = ({"step": "3 commit"},)

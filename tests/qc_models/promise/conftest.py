@@ -60,6 +60,11 @@ class Model:
         family = SimpleNamespace(schema="s" * 64)
         return SimpleNamespace(name=name, version=self.version, sha256=self.version * 64, family=family)
 
+    def first_look(self, case: Case) -> tuple[Finding, ...]:
+        """See nothing."""
+        del case
+        return ()
+
     def judge(self, params: ModelParams, case: Case, review_at: float | None = None) -> Judgement:
         """Return the score against what is in force, or else against its own 0.5."""
         del case
