@@ -112,15 +112,16 @@ class Inspector:
         )
 
     def doubts(self, row: int) -> tuple[frozenset[int], Reasons]:
-        """Return the suspicious columns of a row at a first look, and where to ask for their reasons."""
-        return _columns(self.probabilities(quick=True)[row] > FLAG), self._reasons()
+        """Return the suspicious columns of a row without a label at a glance, and where to ask for their reasons."""
+        marks = _columns(self.detector.glance(row) > FLAG)
+        return marks | {column for place, column in self._told if place == row}, self._reasons()
 
-    def probabilities(self, *, quick: bool = False) -> Floats:
+    def probabilities(self) -> Floats:
         """Return P(cell is wrong): the detector's, but a disagreement with the source is always for a person.
 
         Unless, that is, a person has called one of that column right: then the detector has learned what it means.
         """
-        chances = self.detector.probabilities(quick=quick)
+        chances = self.detector.probabilities()
         labelled = self.detector.labelled
         harmless = {column for row, column in self._told if row in labelled and column not in labelled[row]}
         for row, column in self._told:

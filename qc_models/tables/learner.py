@@ -10,6 +10,7 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from qc_models.tables.features import Matrix
 
@@ -34,6 +35,11 @@ def fit(known: Matrix, wrong: NDArray[np.bool_], cells: Matrix, *, seed: int, fu
 
     Both labels must occur in `wrong`.
     """
+    with threadpool_limits(limits=1):  # on few cells a second thread only waits for the first
+        return _fit(known, wrong, cells, seed=seed, full=full)
+
+
+def _fit(known: Matrix, wrong: NDArray[np.bool_], cells: Matrix, *, seed: int, full: bool) -> Opinions:
     boosting = HistGradientBoostingClassifier(
         max_iter=150, max_leaf_nodes=15, min_samples_leaf=5, learning_rate=0.1, random_state=seed
     )

@@ -12,13 +12,31 @@ from numpy.typing import NDArray
 from qc_models.tables.columns import Floats
 from qc_models.tables.features import NAMES, Matrix
 
-RULES = ("dependency", "near_frequent", "rare_pattern", "missing", "type", "outlier")
+RULES = (
+    "dependency",
+    "near_frequent",
+    "misspelt_word",
+    "strange_letters",
+    "rare_pattern",
+    "missing",
+    "type",
+    "outlier",
+)
 _AT = {name: place for place, name in enumerate(NAMES)}
 
 
 def suspicions(matrix: Matrix) -> NDArray[np.float32]:
     """Return the suspicion of each of `RULES` for every cell: rows x columns x rules."""
-    rules = [_dependency(matrix), _near(matrix), _pattern(matrix), _missing(matrix), _type(matrix), _outlier(matrix)]
+    rules = [
+        _dependency(matrix),
+        _near(matrix),
+        _word(matrix),
+        _strange(matrix),
+        _pattern(matrix),
+        _missing(matrix),
+        _type(matrix),
+        _outlier(matrix),
+    ]
     return np.stack(rules, axis=2).astype(np.float32)
 
 
@@ -44,11 +62,25 @@ def _near(matrix: Matrix) -> Floats:
     return np.asarray(there * ratio * damped)
 
 
+def _word(matrix: Matrix) -> Floats:
+    """Suspect a rare word with a frequent neighbour, in columns where few rows have one."""
+    return _unusual(matrix, 1.0 - np.exp(-_of(matrix, "word_neighbour") / 2.0))
+
+
+def _strange(matrix: Matrix) -> Floats:
+    """Suspect letters that follow each other nowhere else in the column, in columns where few rows have such."""
+    return _unusual(matrix, 1.0 - np.exp(-_of(matrix, "trigram_new")))
+
+
+def _unusual(matrix: Matrix, suspicion: Floats) -> Floats:
+    usual = (suspicion > 0).mean(axis=0, keepdims=True) if len(matrix) else suspicion
+    return np.asarray(suspicion * (1.0 - usual) ** 4)
+
+
 def _pattern(matrix: Matrix) -> Floats:
-    """Suspect a pattern that hardly another row has, in a column where patterns are few."""
-    rare = np.clip(-_of(matrix, "runs_others") / np.log(100.0) - 0.5, 0.0, 1.0)
-    usual = np.exp(_of(matrix, "runs_share")).mean(axis=0, keepdims=True) if len(matrix) else rare
-    return np.asarray(rare * usual**2)
+    """Suspect a pattern that hardly another row has, in columns where few rows have such."""
+    often, never = np.log(0.05), np.log(0.002)
+    return _unusual(matrix, np.clip((often - _of(matrix, "runs_others")) / (often - never), 0.0, 0.95))
 
 
 def _missing(matrix: Matrix) -> Floats:
