@@ -110,7 +110,7 @@ class Corrector:
             count = int((target.codes[peers] == best).sum())
             says = f"{source.name} {source.distinct[code]} goes with it in {count:,} of {len(peers):,} other rows"
             yield _Witness(
-                target.distinct[best], float(weight[best] / (total + 1.0)) * self._trust[row, dependency.source], says
+                target.distinct[best], float(weight[best] / (total + 1.0) * self._trust[row, dependency.source]), says
             )
 
     def _spelling(self, row: int, column: int) -> Iterator[_Witness]:

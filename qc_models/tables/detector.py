@@ -18,6 +18,8 @@ _FLAG = 0.5
 _PAIRED_PRIOR = 0.9
 _CANDIDATES = 600
 _PRIOR_ROWS = 3
+_MODEL_ROWS = 5
+"""With fewer labelled rows the rules are the better judge: a model of one or two errors calls most cells wrong."""
 
 
 class Detector:
@@ -90,13 +92,15 @@ class Detector:
 
     def glance(self, row: int) -> Floats:
         """Return P(cell is wrong) of one row without a label, by the smaller model that `next` chooses by."""
-        opinions = self._opinions_on(np.array([row], dtype=np.int64), full=False)
+        enough = len(self._labels) >= min(_MODEL_ROWS, self._shape[0])
+        opinions = self._opinions_on(np.array([row], dtype=np.int64), full=False) if enough else None
         return self._prior[row].copy() if opinions is None else np.asarray(opinions.mean(axis=2)[0])
 
     def probabilities(self) -> Floats:
         """Return P(cell is wrong): rows x columns. Before both labels were seen it is the rules' composite."""
         if self._latest is None:
-            opinions = self._opinions_on(np.arange(self._shape[0]), full=True)
+            enough = len(self._labels) >= min(_MODEL_ROWS, self._shape[0])
+            opinions = self._opinions_on(np.arange(self._shape[0]), full=True) if enough else None
             self._latest = self._prior.copy() if opinions is None else opinions.mean(axis=2)
             for row, wrong in self._labels.items():
                 self._latest[row] = [float(column in wrong) for column in range(self._shape[1])]

@@ -134,7 +134,11 @@ class Inspector:
         return Corrector(self.detector.statistics, chances, told=self._told, right=self._right)
 
     def _reasons(self) -> Reasons:
-        return Reasons(self.detector.statistics, told=self._told, labelled=self.detector.labelled)
+        return Reasons(self.detector.statistics, told=self._told, agreed=self._agreed, labelled=self.detector.labelled)
+
+    def _agreed(self, row: int, column: int) -> bool:
+        paired = self.pairing.rows.rows[row][column] if self.pairing else None
+        return paired is not None and (row, column) not in self._told
 
 
 def _columns(flags: NDArray[np.bool_]) -> frozenset[int]:

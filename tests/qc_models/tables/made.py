@@ -18,8 +18,8 @@ def clean(rows: int = 80) -> list[list[str]]:
             f"D-{number:04}",
             zips[number % 4],
             CITIES[zips[number % 4]],
-            f"2026-01-{number % 28 + 1:02}",
-            f"{10 + number * 7 % 40}.{number * 13 % 100:02}",
+            f"2026-01-{number % 27 + 1:02}",
+            f"{10 + number * 7 % 41}.{number * 13 % 97:02}",
         ]
         for number in range(rows)
     ]

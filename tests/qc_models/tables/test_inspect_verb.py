@@ -31,10 +31,12 @@ class Desk:
 
     @property
     def console(self) -> Console:
+        """Return standard output as it is when it is asked for."""
         return Console(file=sys.stdout, width=200)
 
     @property
     def errors(self) -> Console:
+        """Return where questions go."""
         return Console(file=self.asked, width=200)
 
 
@@ -45,12 +47,14 @@ class Terminal:
     desk: Desk
 
     def __call__(self, *words: object, typed: str = "") -> Result:
+        """Run the verb; `typed` is what the person types."""
         app = typer.Typer()
         app.callback()(lambda: None)
         add_inspect(app, lambda: self.desk)
         return CliRunner().invoke(app, ["inspect", *map(str, words)], input=typed)
 
     def json(self, *words: object, typed: str = "") -> Any:
+        """Run the verb and return its document."""
         return json.loads(self(*words, "--json", typed=typed).stdout)
 
 

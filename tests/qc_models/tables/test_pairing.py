@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from random import Random
-
 import pytest
 
 from engine.errors import UserError
@@ -67,7 +65,7 @@ def test_a_column_decides_how_its_numbers_and_dates_are_read() -> None:
 def test_rows_find_their_records_in_any_order_and_say_where_they_differ() -> None:
     rows, source = clean(), clean()
     rows[5][4], rows[9][3] = "118.05", "01.02.2026"
-    Random(1).shuffle(source)
+    source = source[::-1]
     shuffled = Table(
         ("City", "ID", "Amount ", "booked on", "Zip"), tuple((r[2], r[0], r[4], r[3], r[1]) for r in source)
     )

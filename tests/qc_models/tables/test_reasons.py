@@ -27,7 +27,7 @@ def with_error(row: int, column: int, value: str) -> list[list[str]]:
         (CITY, "n/a", "missing", "“n/a” stands for nothing; 79 of 80 rows have one"),
         (DATE, "02.01.26", "pattern", "the only value of this column with the pattern 9.9.9"),
         (AMOUNT, "12 EUR", "type", "not a number; 98.8% of this column are"),
-        (AMOUNT, "12000", "number", "12,000 is 392 times what is usual (30.6)"),
+        (AMOUNT, "12000", "number", "12,000 is 399 times what is usual (30.09)"),
     ],
 )
 def test_each_kind_of_error_is_explained_with_figures(column: int, value: str, kind: str, said: str) -> None:
