@@ -131,7 +131,8 @@ class Inspector:
 
     def corrector(self, chances: Floats) -> Corrector:
         """Return what suggests corrections, given P(cell is wrong)."""
-        return Corrector(self.detector.statistics, chances, told=self._told, right=self._right)
+        labelled = self.detector.labelled
+        return Corrector(self.detector.statistics, chances, told=self._told, right=self._right, labelled=labelled)
 
     def _reasons(self) -> Reasons:
         return Reasons(self.detector.statistics, told=self._told, agreed=self._agreed, labelled=self.detector.labelled)

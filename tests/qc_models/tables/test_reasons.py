@@ -6,6 +6,7 @@ import pytest
 from qc_models.tables.corrections import Corrector
 from qc_models.tables.features import statistics_of
 from qc_models.tables.inspection import Inspector
+from qc_models.tables.lessons import Change, Lessons
 from qc_models.tables.reasons import Reasons
 from tests.qc_models.tables.made import clean, table
 
@@ -65,6 +66,36 @@ def test_no_correction_is_made_up() -> None:
     corrector = Corrector(statistics_of(table(rows)), np.zeros((len(rows), 5)))
     assert corrector.suggest(8, AMOUNT) is None
     assert corrector.suggest(9, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "value", "becomes"),
+    [
+        ([("12.5%", "12.5")], "0.07%", "0.07"),
+        ([("12.0 oz", "12")], "16.0 can", "16"),
+        ([("12.0 oz", "12")], "16.9 oz", None),  # digits are never cut on the word of others
+        ([("1,5", "1.5")], "27,25", "27.25"),
+        ([("N/A", "")], "N/A", ""),
+        ([("Portland OR", "Portland")], "San Jose CA", "San Jose"),
+        ([("Portland", "Portland OR")], "San Jose", None),  # which state, nobody said
+        ([("Gadsden", "Ozark")], "Gadsden", None),  # one row's own truth
+        ([("Gadsden", "Ozark"), ("Gadsden", "Ozark")], "Gadsden", "Ozark"),
+        ([("yxs", "yes")], "xl", None),
+        ([("", "Ozark")], "", None),
+    ],
+)
+def test_one_correction_teaches_only_what_it_can(
+    changes: list[tuple[str, str]], value: str, becomes: str | None
+) -> None:
+    found = Lessons([Change(*change) for change in changes]).suggest(value)
+    assert (found and found[0]) == becomes
+
+
+def test_a_lesson_that_labels_contradict_is_believed_less() -> None:
+    changes = [Change("7 kg", "7"), Change("8 kg", "8 kg"), Change("9 kg", "9 kg")]
+    found = Lessons(changes).suggest("5 kg")
+    assert found
+    assert found[1].confidence < 0.5
 
 
 def test_rows_that_are_wrong_themselves_have_no_say() -> None:
