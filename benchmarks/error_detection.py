@@ -169,7 +169,7 @@ def raha(case: Case, python: Path | None, seeds: int) -> dict[str, float | None]
 
 
 def score(flags: NDArray[np.bool_], wrong: NDArray[np.bool_], labelled: Collection[int]) -> float:
-    """Return the F1 of the cells of all rows that are not labelled; 1 if there is nothing to find and nothing flagged."""
+    """Return the F1 over the rows that are not labelled; 1 if there is nothing to find and nothing flagged."""
     keep = np.ones(len(wrong), dtype=bool)
     keep[list(labelled)] = False
     both = float(flags[keep].sum() + wrong[keep].sum())

@@ -133,7 +133,8 @@ class Detector:
 
     def _opinions_on(self, asked: NDArray[np.int64], *, full: bool, without: Collection[int] = ()) -> Floats | None:
         """Return what each model says of the cells of some rows: rows x columns x models; None without both labels."""
-        rows = sorted(self._labels)
+        labels = {row: wrong for row, wrong in self._labels.items() if row not in without}
+        rows = sorted(labels)
         wrong = np.array(
             [[column in self._labels[row] for column in range(self._shape[1])] for row in rows], dtype=bool
         )
