@@ -16,7 +16,8 @@ from qc_models.tables.table import Paired, Table
 Floats = NDArray[np.float64]
 _FLAG = 0.5
 _PAIRED_PRIOR = 0.9
-_CANDIDATES = 600
+_FOLDS = 5
+_CANDIDATES = 1_000
 _PRIOR_ROWS = 3
 _MODEL_ROWS = 5
 """With fewer labelled rows the rules are the better judge: a model of one or two errors calls most cells wrong."""
@@ -36,7 +37,7 @@ class Detector:
         matrix = matrix_of(self.statistics)
         self._rules = rules.suspicions(matrix)
         self._prior = rules.composite(self._rules)
-        parts = [matrix, self._rules, self._prior[:, :, None].astype(np.float32)]
+        parts = [matrix, self._rules]
         if paired is not None:
             parts.append(_disagreement(table, paired))
             self._prior = np.maximum(self._prior, _PAIRED_PRIOR * (parts[-1][:, :, 0] > 0))
@@ -114,6 +115,27 @@ class Detector:
         """Return P(record has a wrong cell) by row, cells taken as independent given their features."""
         return np.asarray(1.0 - np.prod(1.0 - self.probabilities(), axis=1))
 
+    def disputed(self) -> list[tuple[int, int]]:
+        """Return the labelled cells (row, column) that deserve a second blind look, the most disputed first.
+
+        A cell is disputed if models that were trained without its row hold the opposite of its label. Each fold leaves
+        a fifth of the labelled rows out; with fewer than five rows nothing is disputed.
+        """
+        rows = np.array(sorted(self._labels), dtype=np.int64)
+        if len(rows) < _FOLDS:
+            return []
+        found: list[tuple[float, int, int]] = []
+        for fold in range(_FOLDS):
+            held = rows[fold::_FOLDS]
+            opinions = self._opinions_on(held, full=False, without=frozenset(held.tolist()))
+            if opinions is not None:
+                against = abs(opinions.mean(axis=2) - self._wrong(held.tolist()))
+                found += [
+                    (-against[at], int(held[at[0]]), int(at[1]))
+                    for at in zip(*np.nonzero(against > _FLAG), strict=True)
+                ]
+        return [(row, column) for _, row, column in sorted(found)]
+
     def _trust(self) -> Floats:
         """Return by column how far the rules' suspicions were borne out by the labels; 1 where none was looked at."""
         rows = sorted(self._labels)
@@ -124,15 +146,16 @@ class Detector:
         columns = range(self._shape[1])
         return np.array([[column in self._labels[row] for column in columns] for row in rows], dtype=bool)
 
-    def _opinions_on(self, asked: NDArray[np.int64], *, full: bool) -> Floats | None:
+    def _opinions_on(self, asked: NDArray[np.int64], *, full: bool, without: Collection[int] = ()) -> Floats | None:
         """Return what each model says of the cells of some rows: rows x columns x models; None without both labels."""
-        rows = sorted(self._labels)
+        labels = {row: wrong for row, wrong in self._labels.items() if row not in without}
+        rows = sorted(labels)
         wrong = np.array(
             [[column in self._labels[row] for column in range(self._shape[1])] for row in rows], dtype=bool
         )
         if not wrong.any() or wrong.all():
             return None
-        votes = self.statistics.chamber.matrix(self._labels)
+        votes = self.statistics.chamber.matrix(labels)
         known, cells = (
             np.concatenate([self._still[which], votes[which]], axis=2).reshape(
                 -1, self._still.shape[2] + votes.shape[2]
