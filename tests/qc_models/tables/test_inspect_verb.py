@@ -198,11 +198,3 @@ def test_the_command_line_knows_it(tmp_path: Path, dirty: Path) -> None:
     )
     assert done.returncode == 1, done.stderr
     assert json.loads(done.stdout)["labelled"] == 1
-    gone = subprocess.run(
-        [sys.executable, ROOT / "runner.py", "--home", tmp_path / "home", "inspect", "gone.csv"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert (gone.returncode, "gone.csv: cannot be read" in gone.stderr) == (2, True)
