@@ -141,9 +141,16 @@ def test_a_table_as_excel_writes_it_is_held_against_its_source(terminal: Termina
 
 
 def test_the_clean_table_answers_and_judges(terminal: Terminal, tmp_path: Path, dirty: Path) -> None:
-    told = terminal.json(dirty, "--labels", 5, "--answers", write(tmp_path / "clean.csv", clean()))
-    assert told["labelled"] == 5
-    assert told["figures"]["recall"] is not None or told["figures"]["wrong"] == 0
+    answers = write(tmp_path / "clean.csv", clean())
+    figures = terminal.json(dirty, "--answers", answers)["figures"]
+    assert {name: figures[name] for name in ("labelled", "wrong", "recall", "correction_precision")} == {
+        "labelled": 0,
+        "wrong": 3,
+        "recall": 1.0,
+        "correction_precision": 1.0,
+    }
+    figures = terminal.json(dirty, "--labels", 2, "--answers", answers)["figures"]
+    assert (figures["labelled"], figures["wrong"] < 3) == (2, True)
     assert not dirty.with_name("dirty.csv.labels.jsonl").exists()
 
 
