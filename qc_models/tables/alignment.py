@@ -66,17 +66,22 @@ def link_columns(table: Table, source: Table) -> dict[int, Link]:
 def find_key(sides: Keyed) -> tuple[int, ...]:
     """Return the column, or pair of columns, whose values are nearly unique on both sides and meet most often.
 
-    One column is preferred to two, the first to later ones. Empty if none is.
+    One column is preferred to two, and what stands first to later ones unless these are clearly better: records are
+    usually named at the left. Empty if nothing will do.
     """
-    single = max((((_worth(sides, (column,))), -column) for column in sides.links), default=(0.0, 0))
+    single = _first_of_the_best(sides, [(column,) for column in sides.links])
     if single[0] >= 1.0 - _MARGIN:
-        return (-single[1],)
-    double = max(
-        ((_worth(sides, key), *(-column for column in key)) for key in combinations(sides.links, 2)), default=(0.0,)
-    )
-    if double[0] > single[0] + _MARGIN or (double[0] and not single[0]):
-        return tuple(-column for column in double[1:])  # type: ignore[misc]
-    return (-single[1],) if single[0] else ()
+        return single[1]
+    double = _first_of_the_best(sides, list(combinations(sides.links, 2)))
+    return double[1] if double[0] > single[0] + _MARGIN else single[1]
+
+
+def _first_of_the_best(sides: Keyed, keys: Sequence[tuple[int, ...]]) -> tuple[float, tuple[int, ...]]:
+    worths = [_worth(sides, key) for key in keys]
+    most = max(worths, default=0.0)
+    if not most:
+        return 0.0, ()
+    return next((worth, key) for worth, key in zip(worths, keys, strict=True) if worth > most - _MARGIN)
 
 
 def strangers(sides: Keyed, partner: Sequence[int]) -> tuple[int, ...]:

@@ -1,9 +1,10 @@
 """One suggested correction for a cell, where evidence supports one: what the source says, or what other rows say.
 
-Candidates are what other rows that agree with this one on a deciding column have here (soft functional dependencies)
-and the more frequent value a few edits away. Rows speak with the weight of the detector's own trust in them, as sources
-do in truth discovery (Dong, Berti-Equille and Srivastava, 2009); what several witnesses say is put together as a
-noisy-or. Corrections out of vicinity and value models: Mahdavi and Abedjan, Baran (PVLDB 13, 2020).
+Candidates are what other rows that agree with this one on a deciding column have here (soft functional dependencies),
+the more frequent value a few edits away, and what the corrections that people gave come to here. Rows speak with the
+weight of the detector's own trust in them, as sources do in truth discovery (Dong, Berti-Equille and Srivastava, 2009);
+what witnesses of different kinds say is put together as a noisy-or. Vicinity and value models of corrections: Mahdavi
+and Abedjan, Baran (PVLDB 13, 2020).
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy as np
 
 from qc_models.tables.columns import Floats, Ints
 from qc_models.tables.features import Statistics
+from qc_models.tables.lessons import Lessons, lessons_of
 from qc_models.tables.vocabulary import Vocabulary
-from qc_models.tables.words import edits, rows
+from qc_models.tables.words import edits, rows, short
 
 _LEAST = 0.5
 _STRONG = 0.3
@@ -44,7 +46,8 @@ class Corrector:
     """Suggests values for the cells of one table.
 
     `wrong` is P(cell is wrong), rows x columns, and decides how much each row's word counts; by (row, column), `told`
-    are values that the source of a row has, `right` values that a person gave.
+    are values that the source of a row has, `right` values that a person gave; `labelled` are the wrong columns of rows
+    that a person has looked at.
     """
 
     def __init__(
@@ -54,11 +57,14 @@ class Corrector:
         *,
         told: Mapping[tuple[int, int], str] | None = None,
         right: Mapping[tuple[int, int], str] | None = None,
+        labelled: Mapping[int, frozenset[int]] | None = None,
     ) -> None:
         self._statistics = statistics
         self._trust = 1.0 - wrong
         self._told = told or {}
         self._right = right or {}
+        self._labelled = labelled or {}
+        self._lessons: dict[int, Lessons] = {}
         self._vocabularies: dict[int, Vocabulary] = {}
 
     def suggest(self, row: int, column: int) -> Correction | None:
@@ -71,7 +77,7 @@ class Corrector:
             return Correction(said, 1.0, "the source says so") if said.strip() else None
         doubt: dict[str, float] = {}
         witnesses: dict[str, _Witness] = {}
-        for kind in (self._peers(row, column), self._spelling(row, column)):
+        for kind in (self._peers(row, column), self._spelling(row, column), self._taught(row, column)):
             best: dict[str, _Witness] = {}
             for one in kind:
                 if one.value not in best or best[one.value].confidence < one.confidence:
@@ -110,7 +116,7 @@ class Corrector:
             count = int((target.codes[peers] == best).sum())
             says = f"{source.name} {source.distinct[code]} goes with it in {count:,} of {len(peers):,} other rows"
             yield _Witness(
-                target.distinct[best], float(weight[best] / (total + 1.0)) * self._trust[row, dependency.source], says
+                target.distinct[best], float(weight[best] / (total + 1.0) * self._trust[row, dependency.source]), says
             )
 
     def _spelling(self, row: int, column: int) -> Iterator[_Witness]:
@@ -124,6 +130,17 @@ class Corrector:
         words = vocabulary.words(code)
         if words is not None:
             yield _Witness(words.value, words.chance, f"{edits(words.edits)}, spelt as in {rows(words.rows)}")
+
+    def _taught(self, row: int, column: int) -> Iterator[_Witness]:
+        """What other corrections of this column come to here."""
+        table = self._statistics.table
+        if column not in self._lessons:
+            self._lessons[column] = lessons_of(self._right, self._labelled, column, table.column(column))
+        found = self._lessons[column].suggest(table.rows[row][column])
+        if found is not None:
+            value, lesson = found
+            example = lesson.example
+            yield _Witness(value, lesson.confidence, f"as {short(example.before)} became {short(example.after)}")
 
     def _members(self, column: int, code: int) -> Ints:
         order, starts = self._grouped[column]

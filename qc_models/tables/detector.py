@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,12 @@ from qc_models.tables.table import Paired, Table
 
 Floats = NDArray[np.float64]
 _FLAG = 0.5
+_PAIRED_PRIOR = 0.9
+_FOLDS = 5
+_CANDIDATES = 1_000
 _PRIOR_ROWS = 3
+_MODEL_ROWS = 5
+"""With fewer labelled rows the rules are the better judge: a model of one or two errors calls most cells wrong."""
 
 
 class Detector:
@@ -31,15 +36,14 @@ class Detector:
         self._shape = (len(table.rows), len(table.columns))
         matrix = matrix_of(self.statistics)
         self._rules = rules.suspicions(matrix)
+        self._prior = rules.composite(self._rules)
         parts = [matrix, self._rules]
         if paired is not None:
             parts.append(_disagreement(table, paired))
+            self._prior = np.maximum(self._prior, _PAIRED_PRIOR * (parts[-1][:, :, 0] > 0))
         self._still = np.concatenate(parts, axis=2)
-        self._prior = rules.composite(self._rules)
-        if paired is not None:
-            self._prior = np.maximum(self._prior, 0.9 * (parts[-1][:, :, 0] > 0))
         self._labels: dict[int, frozenset[int]] = {}
-        self._opinions: tuple[int, bool, Floats] | None = None
+        self._latest: Floats | None = None
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -57,15 +61,19 @@ class Detector:
         Raises:
             LookupError: there is no such row.
         """
-        rows = self._shape[0]
-        free = np.array([row for row in range(rows) if row not in self._labels and row not in without], dtype=np.int64)
+        done = {*self._labels, *without}
+        free = np.array([row for row in range(self._shape[0]) if row not in done], dtype=np.int64)
         if not len(free):
             raise LookupError("every row is labelled or left out")
         rng = np.random.default_rng((self._seed, len(self._labels)))
-        by_model = self._by_model(full=False)
-        if len(self._labels) < _PRIOR_ROWS or by_model is None:
-            return picker.choose(self._prior, free, rng)
-        return picker.choose(picker.doubt(by_model).reshape(self._shape), free, rng)
+        if len(free) > _CANDIDATES:
+            free = np.sort(rng.choice(free, _CANDIDATES, replace=False))
+        opinions = self._opinions_on(free, full=False) if len(self._labels) >= _PRIOR_ROWS else None
+        prior = self._prior[free]
+        doubts = (
+            prior if opinions is None else picker.doubt(opinions) + self._trust() * abs(prior - opinions.mean(axis=2))
+        )
+        return int(free[picker.choose(doubts, rng)])
 
     def label(self, row: int, wrong: Collection[int]) -> None:
         """Note which columns of a row are wrong; a second label of a row replaces the first.
@@ -76,23 +84,28 @@ class Detector:
         if not 0 <= row < self._shape[0] or not all(0 <= column < self._shape[1] for column in wrong):
             raise IndexError(f"no such cell: row {row}, columns {sorted(wrong)}")
         self._labels[row] = frozenset(wrong)
-        self._opinions = None
+        self._latest = None
 
     def forget(self, row: int) -> None:
         """Take the label of a row back, if it has one."""
         self._labels.pop(row, None)
-        self._opinions = None
+        self._latest = None
 
-    def probabilities(self, *, quick: bool = False) -> Floats:
-        """Return P(cell is wrong): rows x columns. Before both labels were seen it is the rules' composite.
+    def glance(self, row: int) -> Floats:
+        """Return P(cell is wrong) of one row without a label, by the smaller model that `next` chooses by."""
+        enough = len(self._labels) >= min(_MODEL_ROWS, self._shape[0])
+        opinions = self._opinions_on(np.array([row], dtype=np.int64), full=False) if enough else None
+        return self._prior[row].copy() if opinions is None else np.asarray(opinions.mean(axis=2)[0])
 
-        `quick` is content with the smaller model that `next` chooses by.
-        """
-        by_model = self._by_model(full=not quick)
-        result = self._prior.copy() if by_model is None else by_model.mean(axis=1).reshape(self._shape)
-        for row, wrong in self._labels.items():
-            result[row] = [float(column in wrong) for column in range(self._shape[1])]
-        return result
+    def probabilities(self) -> Floats:
+        """Return P(cell is wrong): rows x columns. Before both labels were seen it is the rules' composite."""
+        if self._latest is None:
+            enough = len(self._labels) >= min(_MODEL_ROWS, self._shape[0])
+            opinions = self._opinions_on(np.arange(self._shape[0]), full=True) if enough else None
+            self._latest = self._prior.copy() if opinions is None else opinions.mean(axis=2)
+            for row, wrong in self._labels.items():
+                self._latest[row] = [float(column in wrong) for column in range(self._shape[1])]
+        return self._latest.copy()
 
     def verdicts(self) -> NDArray[np.bool_]:
         """Return the cells to flag: rows x columns."""
@@ -102,21 +115,55 @@ class Detector:
         """Return P(record has a wrong cell) by row, cells taken as independent given their features."""
         return np.asarray(1.0 - np.prod(1.0 - self.probabilities(), axis=1))
 
-    def _by_model(self, *, full: bool) -> Floats | None:
-        if self._opinions is not None and self._opinions[1] >= full:
-            return self._opinions[2]
+    def disputed(self) -> list[tuple[int, int]]:
+        """Return the labelled cells (row, column) that deserve a second blind look, the most disputed first.
+
+        A cell is disputed if models that were trained without its row hold the opposite of its label. Each fold leaves
+        a fifth of the labelled rows out; with fewer than five rows nothing is disputed.
+        """
         rows = np.array(sorted(self._labels), dtype=np.int64)
+        if len(rows) < _FOLDS:
+            return []
+        found: list[tuple[float, int, int]] = []
+        for fold in range(_FOLDS):
+            held = rows[fold::_FOLDS]
+            opinions = self._opinions_on(held, full=False, without=frozenset(held.tolist()))
+            if opinions is not None:
+                against = abs(opinions.mean(axis=2) - self._wrong(held.tolist()))
+                found += [
+                    (-against[at], int(held[at[0]]), int(at[1]))
+                    for at in zip(*np.nonzero(against > _FLAG), strict=True)
+                ]
+        return [(row, column) for _, row, column in sorted(found)]
+
+    def _trust(self) -> Floats:
+        """Return by column how far the rules' suspicions were borne out by the labels; 1 where none was looked at."""
+        rows = sorted(self._labels)
+        suspected = self._prior[rows] > _FLAG
+        return np.asarray((1.0 + (suspected & self._wrong(rows)).sum(axis=0)) / (1.0 + suspected.sum(axis=0)))
+
+    def _wrong(self, rows: Sequence[int]) -> NDArray[np.bool_]:
+        columns = range(self._shape[1])
+        return np.array([[column in self._labels[row] for column in columns] for row in rows], dtype=bool)
+
+    def _opinions_on(self, asked: NDArray[np.int64], *, full: bool, without: Collection[int] = ()) -> Floats | None:
+        """Return what each model says of the cells of some rows: rows x columns x models; None without both labels."""
+        labels = {row: wrong for row, wrong in self._labels.items() if row not in without}
+        rows = sorted(labels)
         wrong = np.array(
             [[column in self._labels[row] for column in range(self._shape[1])] for row in rows], dtype=bool
         )
         if not wrong.any() or wrong.all():
             return None
-        known = (rows[:, None] * self._shape[1] + np.arange(self._shape[1])).ravel()
-        cells = np.concatenate([self._still, self.statistics.chamber.matrix(self._labels)], axis=2)
-        cells = cells.reshape(-1, cells.shape[2])
-        opinions = learner.fit(cells[known], wrong.ravel(), cells, seed=self._seed, full=full)
-        self._opinions = (len(rows), full, opinions.by_model)
-        return opinions.by_model
+        votes = self.statistics.chamber.matrix(labels)
+        known, cells = (
+            np.concatenate([self._still[which], votes[which]], axis=2).reshape(
+                -1, self._still.shape[2] + votes.shape[2]
+            )
+            for which in (rows, asked)
+        )
+        by_model = learner.fit(known, wrong.ravel(), cells, seed=self._seed, full=full).by_model
+        return by_model.reshape(len(asked), self._shape[1], -1)
 
 
 def _disagreement(table: Table, paired: Paired) -> NDArray[np.float32]:

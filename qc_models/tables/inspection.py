@@ -112,15 +112,16 @@ class Inspector:
         )
 
     def doubts(self, row: int) -> tuple[frozenset[int], Reasons]:
-        """Return the suspicious columns of a row at a first look, and where to ask for their reasons."""
-        return _columns(self.probabilities(quick=True)[row] > FLAG), self._reasons()
+        """Return the suspicious columns of a row without a label at a glance, and where to ask for their reasons."""
+        marks = _columns(self.detector.glance(row) > FLAG)
+        return marks | {column for place, column in self._told if place == row}, self._reasons()
 
-    def probabilities(self, *, quick: bool = False) -> Floats:
+    def probabilities(self) -> Floats:
         """Return P(cell is wrong): the detector's, but a disagreement with the source is always for a person.
 
         Unless, that is, a person has called one of that column right: then the detector has learned what it means.
         """
-        chances = self.detector.probabilities(quick=quick)
+        chances = self.detector.probabilities()
         labelled = self.detector.labelled
         harmless = {column for row, column in self._told if row in labelled and column not in labelled[row]}
         for row, column in self._told:
@@ -130,10 +131,15 @@ class Inspector:
 
     def corrector(self, chances: Floats) -> Corrector:
         """Return what suggests corrections, given P(cell is wrong)."""
-        return Corrector(self.detector.statistics, chances, told=self._told, right=self._right)
+        labelled = self.detector.labelled
+        return Corrector(self.detector.statistics, chances, told=self._told, right=self._right, labelled=labelled)
 
     def _reasons(self) -> Reasons:
-        return Reasons(self.detector.statistics, told=self._told, labelled=self.detector.labelled)
+        return Reasons(self.detector.statistics, told=self._told, agreed=self._agreed, labelled=self.detector.labelled)
+
+    def _agreed(self, row: int, column: int) -> bool:
+        paired = self.pairing.rows.rows[row][column] if self.pairing else None
+        return paired is not None and (row, column) not in self._told
 
 
 def _columns(flags: NDArray[np.bool_]) -> frozenset[int]:

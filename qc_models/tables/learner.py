@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from qc_models.tables.features import Matrix
 
 Floats = NDArray[np.float64]
-_CLIP = 8.0
+_TREES = 300
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Opinions:
 
 
 def fit(known: Matrix, wrong: NDArray[np.bool_], cells: Matrix, *, seed: int, full: bool) -> Opinions:
-    """Train on the labelled cells and return the opinions on `cells`; `full` adds the slower models.
+    """Train on the labelled cells and return the opinions on `cells`; `full` adds models.
 
     Both labels must occur in `wrong`.
     """
@@ -40,13 +40,13 @@ def fit(known: Matrix, wrong: NDArray[np.bool_], cells: Matrix, *, seed: int, fu
 
 
 def _fit(known: Matrix, wrong: NDArray[np.bool_], cells: Matrix, *, seed: int, full: bool) -> Opinions:
-    boosting = HistGradientBoostingClassifier(
-        max_iter=150, max_leaf_nodes=15, min_samples_leaf=5, learning_rate=0.1, random_state=seed
-    )
     linear = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=300))
-    opinions = [boosting.fit(known, wrong).predict_proba(cells)[:, 1]]
-    opinions.append(linear.fit(known, wrong).predict_proba(cells)[:, 1])
+    trees = ExtraTreesClassifier(_TREES if full else _TREES // 5, random_state=seed)
+    models = [linear, trees]
     if full:
-        trees = ExtraTreesClassifier(300, min_samples_leaf=1, random_state=seed)
-        opinions.append(trees.fit(known, wrong).predict_proba(cells)[:, 1])
-    return Opinions(np.column_stack(opinions))
+        models.append(
+            HistGradientBoostingClassifier(
+                max_iter=150, max_leaf_nodes=15, min_samples_leaf=5, learning_rate=0.1, random_state=seed
+            )
+        )
+    return Opinions(np.column_stack([model.fit(known, wrong).predict_proba(cells)[:, 1] for model in models]))

@@ -18,7 +18,7 @@ def doubt(by_model: Floats) -> Floats:
     return np.asarray(entropy + spread)
 
 
-def choose(doubts: Floats, open_rows: NDArray[np.int64], rng: np.random.Generator) -> int:
-    """Return the open row whose four most doubtful cells weigh most, after a log-normal jitter of the sums."""
-    most = np.sort(doubts[open_rows], axis=1)[:, -_CELLS:].sum(axis=1)
-    return int(open_rows[np.argmax((most + 1e-6) * rng.lognormal(0.0, _JITTER, len(open_rows)))])
+def choose(doubts: Floats, rng: np.random.Generator) -> int:
+    """Return the row whose four most doubtful cells weigh most, after a log-normal jitter of the sums."""
+    most = np.sort(doubts, axis=1)[:, -_CELLS:].sum(axis=1)
+    return int(np.argmax((most + 1e-6) * rng.lognormal(0.0, _JITTER, len(most))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from qc_models.tables.words import edits, rows, short
 _STRONG = 0.3
 _MOST = 3
 _RARE_PATTERN = 0.02
+_COMMON_PATTERN = 0.8
 _FEW_MISSING = 0.2
 _FAR = 5.0
 _TIMES = 3.0
@@ -34,7 +35,8 @@ class Reason:
 class Reasons:
     """Reasons for the cells of one table.
 
-    `told` are values that the source of a row has, `labelled` the wrong columns of rows that a person has looked at.
+    `told` are values that the source of a row has where it says something else, `agreed` says of a cell whether it says
+    the same; `labelled` are the wrong columns of rows that a person has looked at.
     """
 
     def __init__(
@@ -42,15 +44,17 @@ class Reasons:
         statistics: Statistics,
         *,
         told: Mapping[tuple[int, int], str] | None = None,
+        agreed: Callable[[int, int], bool] = lambda _row, _column: False,
         labelled: Mapping[int, frozenset[int]] | None = None,
     ) -> None:
         self._statistics = statistics
         self._evidence = Evidence(statistics)
         self._told = told or {}
+        self._agreed = agreed
         self._labelled = labelled or {}
 
     def of(self, row: int, column: int, most: int = _MOST) -> list[Reason]:
-        """Return what speaks against a cell, at most so many reasons; there is always one."""
+        """Return what speaks against a cell, at most so many reasons (one more if the source agrees); there is one."""
         found = [
             *self._source(row, column),
             *self._label(row, column),
@@ -62,7 +66,8 @@ class Reasons:
             *self._alike(row, column),
         ]
         found.sort(key=lambda one: -one.weight)
-        return found[:most] or [Reason("model", "its features together; no single one is telling", 0.0)]
+        found = found[:most] or [Reason("model", "its features together; no single one is telling", 0.0)]
+        return [*found, Reason("agrees", "the source says the same", 0.0)] if self._agreed(row, column) else found
 
     def _source(self, row: int, column: int) -> Iterator[Reason]:
         said = self._told.get((row, column))
@@ -171,9 +176,11 @@ class Reasons:
 
     def _alike(self, row: int, column: int) -> Iterator[Reason]:
         """A cell that looks like one that a person called wrong."""
-        pattern = self._evidence.pattern(row, column).pattern
+        found = self._evidence.pattern(row, column)
+        if found.share > _COMMON_PATTERN:
+            return
         for other, wrong in self._labelled.items():
-            if other != row and column in wrong and self._evidence.pattern(other, column).pattern == pattern:
+            if other != row and column in wrong and self._evidence.pattern(other, column).pattern == found.pattern:
                 value = short(self._value(other, column))
                 text = f"looks like {value}, which a person called wrong"
                 yield Reason("alike", text, 0.45)

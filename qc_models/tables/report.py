@@ -88,6 +88,7 @@ def _value(value: str) -> str:
 
 def _lines(numbers: list[int]) -> str:
     """Return line numbers as a person reads them, not more than a person would."""
+    word = "line" if len(numbers) == 1 else "lines"
     shown = ", ".join(str(number) for number in numbers[:_MOST_LINES])
     more = len(numbers) - _MOST_LINES
-    return f"{shown} and {more:,} more" if more > 0 else shown
+    return f"{word} {shown} and {more:,} more" if more > 0 else f"{word} {shown}"

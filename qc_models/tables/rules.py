@@ -74,14 +74,13 @@ def _strange(matrix: Matrix) -> Floats:
 
 def _unusual(matrix: Matrix, suspicion: Floats) -> Floats:
     usual = (suspicion > 0).mean(axis=0, keepdims=True) if len(matrix) else suspicion
-    return np.asarray(suspicion * (1.0 - usual) ** 8)
+    return np.asarray(suspicion * (1.0 - usual) ** 4)
 
 
 def _pattern(matrix: Matrix) -> Floats:
-    """Suspect a pattern that hardly another row has, in a column where patterns are few."""
-    rare = np.clip(-_of(matrix, "runs_others") / np.log(100.0) - 0.5, 0.0, 1.0)
-    usual = np.exp(_of(matrix, "runs_share")).mean(axis=0, keepdims=True) if len(matrix) else rare
-    return np.asarray(rare * usual**2)
+    """Suspect a pattern that hardly another row has, in columns where few rows have such."""
+    often, never = np.log(0.05), np.log(0.002)
+    return _unusual(matrix, np.clip((often - _of(matrix, "runs_others")) / (often - never), 0.0, 0.95))
 
 
 def _missing(matrix: Matrix) -> Floats:

@@ -139,7 +139,7 @@ def _show_pairing(pairing: Pairing, console: Console) -> None:
     _say(
         console,
         f"source: {rows(pairing.paired)} paired by {' and '.join(pairing.key)}{near}; "
-        f"{counted(len(pairing.told), 'cell')} disagree",
+        f"{counted(len(pairing.told), 'cell')} {'disagrees' if len(pairing.told) == 1 else 'disagree'}",
     )
     for lines, said in (
         (pairing.table_lines(pairing.ambiguous), "that more than one source record fits, left alone"),
