@@ -57,6 +57,7 @@ from fixtures.cli import add_fixture_verbs
 from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import build_model, read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
+from qc_models.fairness.watch import watch as watch_segments
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
 
@@ -64,8 +65,6 @@ EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
 
 WORKFLOWS = Path(__file__).parent / "workflows"
-WATCHERS: tuple[Callable[[Database], object], ...] = (workers.report_lost, watch_deadlines)
-"""What every worker and scheduler sees to now and then."""
 
 
 @dataclass
@@ -115,7 +114,11 @@ class Office:
     @cached_property
     def models(self) -> ModelStore:
         """The model artifacts; the ledger says which is champion."""
-        return ModelStore(self.models_dir, champion=lambda name: models.champion(self.database, name))
+        return ModelStore(
+            self.models_dir,
+            champion=lambda name: models.champion(self.database, name),
+            registered=lambda name, version: models.digest(self.database, name, version),
+        )
 
     def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
         """Load one definition."""
@@ -129,10 +132,15 @@ class Office:
         """See that the workflow's model is there and registered; train it from past records if it is not."""
         versions = self.models.versions(ENTRY_QUALITY)
         if versions:
-            register(self, self.models.get(ENTRY_QUALITY, versions[-1]), {})
-            return
+            try:
+                register(self, self.models.get(ENTRY_QUALITY, versions[-1]), {})
+            except UserError as error:  # made by an older release
+                self.say(str(error))
+            else:
+                return
         self.say("training the entry-quality model from past invoices (once, half a minute)")
-        train_and_register(self, workflow, read_history(history, workflow), seed=1)
+        trained = train_and_register(self, workflow, read_history(history, workflow), seed=1)
+        models.promote(self.database, ENTRY_QUALITY, trained.version, self.user)
 
     def workflow(self, definition_hash: str) -> Workflow:
         """Return the definition that a run pinned, from the ledger's own copy."""
@@ -178,6 +186,12 @@ class Office:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 office = Office()
+WATCHERS: tuple[Callable[[Database], object], ...] = (
+    workers.report_lost,
+    watch_deadlines,
+    lambda database: watch_segments(database, office.workflow),
+)
+"""What every worker and scheduler sees to now and then."""
 Home = Annotated[Path, typer.Option(envvar="COUNTERSIGN_HOME", help="Ledger, evidence, models, logs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Slots = Annotated[int, typer.Option(min=1, max=32, help="Items worked on at the same time.")]

@@ -154,9 +154,12 @@ class Attempt:
             payload=payload,
             record=record,
             fields=self.workflow.fields,
-            signals={"attempts": float(self.claimed.fence), "failures": float(self.claimed.failures)},
+            signals=self._signals(),
         )
         return self.inspector.inspect(self.workflow, case)
+
+    def _signals(self) -> dict[str, float]:
+        return {"attempts": float(self.claimed.fence), "failures": float(self.claimed.failures)}
 
     def _settlement(self, verdict: Verdict, record: dict[str, Any]) -> Settlement:
         executor = self._executor
@@ -170,7 +173,8 @@ class Attempt:
             record_url=executor.record_url if executor else None,
             steps=executor.timings if executor else (),
             evidence=tuple(self._files),
-            audited=passed and self.claimed.audit_draw < self.workflow.review.audit_sample,
+            audit_sample=self.workflow.review.audit_sample,
+            signals=self._signals(),
         )
 
     def _keeps_picture(self, verdict: Verdict) -> bool:

@@ -14,8 +14,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator
 
+from engine.rate import Rate
 from engine.values import FieldSpec, Formats
 
 if TYPE_CHECKING:
@@ -98,6 +99,20 @@ class Review(Frozen):
 
     audit_sample: float = Field(0.02, ge=0, le=1, description="Share of passed items drawn at random for review.")
     four_eyes_over: dict[str, Decimal] = Field(default_factory=dict, description="Fields over which two people decide.")
+    segments: dict[str, Literal["each"] | tuple[Decimal, ...]] = Field(
+        default_factory=dict, description="Groups whose rates are held apart: field: each, or the bounds of its bands."
+    )
+    segment_tolerance: float = Field(
+        0.02, ge=0, lt=1, description="Proven gap between the rates of a group and of all others that raises no alarm."
+    )
+
+    @field_validator("segments")
+    @classmethod
+    def _rising(cls, segments: dict[str, Any]) -> dict[str, Any]:
+        for name, bounds in segments.items():
+            if bounds != "each" and (not bounds or list(bounds) != sorted(set(bounds))):
+                raise ValueError(f"{name}: write `each`, or rising bounds like [100, 1000]")
+        return segments
 
 
 class Target(Frozen):
@@ -242,40 +257,6 @@ class BreakerPolicy(Frozen):
     failures: int = Field(5, ge=1, description="Consecutive system exceptions that open the breaker.")
     pause: Duration = Field(timedelta(seconds=60), description="How long nothing is started then.")
 
-
-def parse_rate(raw: object) -> Rate:
-    """Read `30/m`: at most so many items started in a second, minute, hour or day.
-
-    Raises:
-        ValueError: the text is no such rate.
-    """
-    if isinstance(raw, Rate):
-        return raw
-    match = re.fullmatch(r"([1-9]\d{0,5})\s*/\s*([smhd])", str(raw).strip())
-    if match is None:
-        raise ValueError(f"{raw!r} is not a rate; write it like 2/s, 30/m, 500/h or 5000/d")
-    return Rate(int(match[1]), match[2])
-
-
-@dataclass(frozen=True)
-class Rate:
-    """How many items may be started in a unit of time; starts are spread evenly over it."""
-
-    count: int
-    unit: str
-
-    @property
-    def pace(self) -> timedelta:
-        """Return the least time between two starts."""
-        return timedelta(seconds=_UNITS[self.unit] / self.count)
-
-
-RateSpec = Annotated[
-    Rate,
-    BeforeValidator(parse_rate),
-    PlainSerializer(lambda value: f"{value.count}/{value.unit}"),
-    WithJsonSchema({"type": "string", "pattern": r"^[1-9]\d{0,5}\s*/\s*[smhd]$", "examples": ["2/s", "30/m"]}),
-]
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -16,13 +16,13 @@ from engine.definition import (
     Frozen,
     ListAudit,
     MaintenanceWindow,
-    RateSpec,
     Retry,
     Review,
     Source,
     Target,
     Time,
 )
+from engine.rate import RateSpec
 from engine.schedules.schedule import Schedule
 from engine.values import FieldSpec
 

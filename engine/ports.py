@@ -172,6 +172,8 @@ class Case:
     fields: Mapping[str, FieldSpec]
     signals: Mapping[str, float] = field(default_factory=dict)
     """Process signals: attempts, seconds."""
+    app_version: str | None = None
+    """What the application calls its version, where its profile says how to see it."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,14 @@ class Verdict:
     decision: Literal["pass", "review"]
     findings: tuple[Finding, ...] = ()
     score: Score | None = None
+    pins: Mapping[str, str] | None = None
+    """Everything that a rate measured on such verdicts depends on (its scope); None without a model."""
+    certificate: int | None = None
+    """The certificate that the threshold rests on, if its error rate is proven."""
+    held: bool = False
+    """Whether it goes to a person whatever it looks like (nothing is proven yet): such items are a sample of all."""
+    shadows: tuple[Score, ...] = ()
+    """What challengers would have said; they decide nothing."""
 
 
 class Inspector(Protocol):

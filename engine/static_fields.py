@@ -126,15 +126,21 @@ def _rule(workflow: WorkflowDraft, path: Keys) -> Iterator[Problem]:
 
 
 def check_review(workflow: WorkflowDraft) -> Iterator[Problem]:
-    """`field`: four-eyes limits stand on numbers of the contract."""
-    limits = workflow.document.at(("review", "four_eyes_over"))
-    for name in limits if isinstance(limits, dict) else ():
-        spec = workflow.file.fields.get(name)
-        path: Keys = ("review", "four_eyes_over", name)
-        if name not in _names(workflow):
-            yield workflow.document.problem(path, unknown("field", name, _names(workflow)), "field", key=True)
-        elif spec is not None and spec.type not in _COMPARABLE - {"date"}:
-            yield workflow.document.problem(path, f'"{name}" is a {spec.type} field, not a number', "field", key=True)
+    """`field`: four-eyes limits and bands stand on numbers of the contract, segments on single values of it."""
+    for key in ("four_eyes_over", "segments"):
+        named = workflow.document.at(("review", key))
+        for name, wanted in named.items() if isinstance(named, dict) else ():
+            spec = workflow.file.fields.get(name)
+            path: Keys = ("review", key, name)
+            if name not in _names(workflow):
+                yield workflow.document.problem(path, unknown("field", name, _names(workflow)), "field", key=True)
+            elif spec is None or (wanted == "each" and spec.type != "table"):
+                continue
+            elif wanted == "each":
+                yield workflow.document.problem(path, f'"{name}" is a table, not a single value', "field", key=True)
+            elif spec.type not in _COMPARABLE - {"date"}:
+                problem = f'"{name}" is a {spec.type} field, not a number'
+                yield workflow.document.problem(path, problem, "field", key=True)
 
 
 def check_evidence(workflow: WorkflowDraft) -> Iterator[Problem]:

@@ -1,8 +1,8 @@
 """The trained model as files: exported to ONNX behind a parity gate, verified in full before the first score.
 
-`<models_dir>/<name>/<version>/` holds model.onnx (a gradient boosting, nothing else: text, calibration and pipelines
-are where converters go silently wrong), profile.json (the verified records that new ones are compared with),
-metrics.json and card.md. Everything that a score depends on is tied together by hashes in the graph's own metadata.
+`<models_dir>/<name>/<version>/` holds model.onnx (trees or a linear model, nothing else: text, calibration and
+pipelines are where converters go silently wrong), metrics.json, card.md and the files that the model's family adds.
+Everything that a score depends on is tied together by hashes in the graph's own metadata (`qc_models.family`).
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
 from engine.errors import UserError
-from qc_models.entry.cells import NAMES, schema_hash
-from qc_models.entry.profile import Profile, fingerprint
-from qc_models.entry.scoring import RecordScore
+from qc_models.families import FAMILIES
+from qc_models.family import REVIEW, Family, NotOurs, thresholds_of, verify
 
-FORMAT = "1"
-FAMILY = "entry-quality"
-LABELS = ("right", "wrong")
 Floats = NDArray[np.float64]
-_FAULTS = (onnx_errors.InvalidProtobuf, onnx_errors.InvalidGraph, onnx_errors.Fail, onnx_errors.InvalidArgument)
+_FAULTS = (
+    onnx_errors.InvalidProtobuf,
+    onnx_errors.InvalidGraph,
+    onnx_errors.Fail,
+    onnx_errors.InvalidArgument,
+    onnx_errors.NotImplemented,
+)
 
 
 class Session:
@@ -39,8 +41,10 @@ class Session:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
-        self._output = self._session.get_outputs()[1].name
+        given, made = self._session.get_inputs(), self._session.get_outputs()
+        if len(given) != 1 or len(made) != 2 or len(given[0].shape) != 2:  # noqa: PLR2004 - label, probabilities
+            raise NotOurs("the graph is no classifier of rows")
+        self._input, self._output, self.width = given[0].name, made[1].name, given[0].shape[1]
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -48,7 +52,7 @@ class Session:
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def probabilities(self, rows: NDArray[np.float32]) -> Floats:
-        """Return P(wrong) a row."""
+        """Return P(wrong) a row; rows are float32, (n, features)."""
         found = self._session.run([self._output], {self._input: rows})[0]
         return np.asarray(found[:, 1], dtype=np.float64)
 
@@ -59,19 +63,21 @@ class Artifact:
 
     name: str
     version: str
+    family: Family
     folder: Path
+    sha256: str
+    """Of model.onnx: what the ledger registers."""
     metadata: Mapping[str, str]
     metrics: Mapping[str, Any]
-    threshold: float
-    reason_limit: float
-    """A cell whose probability reaches this is named as a reason."""
-    score: RecordScore
+    thresholds: Mapping[str, float]
     session: Session
-    profile_text: str
+    parts: Any
+    """What the family adds; each family has a function that returns it typed (`entry_parts`, `match_parts`)."""
 
-    def profile(self) -> Profile:
-        """Return a fresh profile; whoever serves owns one, because it takes note of what passes through."""
-        return Profile.from_json(self.profile_text)
+    @property
+    def threshold(self) -> float:
+        """Return the probability at which a person looks."""
+        return self.thresholds[REVIEW]
 
 
 def load(folder: Path) -> Artifact:
@@ -80,17 +86,23 @@ def load(folder: Path) -> Artifact:
     Raises:
         UserError: a file is missing or was changed, or the model is of another family, format or feature schema.
     """
-    model, profile_text, metrics = _read(folder)
-    session = _session(model, folder)
-    meta = session.metadata
-    _expect(meta, folder, profile_text)
+    model, metrics = _read(folder)
     try:
-        weights = json.loads(meta["record_score"])
-        score = RecordScore(tuple(weights["weights"]), float(weights["intercept"]))
-        numbers = float(meta["threshold"]), float(meta["reason_limit"])
-    except (KeyError, ValueError) as error:
-        raise UserError(f"{folder}: the model cannot be read ({error}); train it again") from error
-    return Artifact(meta["name"], folder.name, folder, meta, metrics, *numbers, score, session, profile_text)
+        session = Session(model)
+        meta = session.metadata
+        family = _family(meta)
+        files = {name: _text(folder / name) for name in family.files}
+        verify(family, meta, metrics, files)
+        _fits(session, family, meta, folder)
+        thresholds, parts = thresholds_of(meta), family.parts(meta, files)
+        name = meta["name"]
+    except _FAULTS as error:
+        raise UserError(f"{folder}: model.onnx is damaged ({error}); train it again") from error
+    except NotOurs as error:
+        raise UserError(f"{folder}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder}: the model cannot be read ({error!r}); train it again") from error
+    return Artifact(name, folder.name, family, folder, sealed(model), meta, metrics, thresholds, session, parts)
 
 
 def sealed(model: bytes) -> str:
@@ -98,35 +110,39 @@ def sealed(model: bytes) -> str:
     return hashlib.sha256(model).hexdigest()
 
 
-def _read(folder: Path) -> tuple[bytes, str, dict[str, Any]]:
+def _family(meta: Mapping[str, str]) -> Family:
+    family = FAMILIES.get(meta.get("family", ""))
+    if family is None:
+        served = ", ".join(FAMILIES)
+        raise NotOurs(f"a foreign model (family {meta.get('family')!r}, this program serves {served})")
+    return family
+
+
+def _fits(session: Session, family: Family, meta: Mapping[str, str], folder: Path) -> None:
+    if session.width != len(family.features):
+        raise NotOurs(f"the graph takes {session.width} features, {family.name} has {len(family.features)}")
+    if meta.get("version") != folder.name:
+        raise NotOurs(f"the model is version {meta.get('version')}, its folder says {folder.name}")
+
+
+def _read(folder: Path) -> tuple[bytes, dict[str, Any]]:
+    text = _text(folder / "metrics.json")
     try:
         model = (folder / "model.onnx").read_bytes()
-        profile_text = (folder / "profile.json").read_text(encoding="utf-8")
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        metrics = json.loads(text)
     except FileNotFoundError as error:
-        raise UserError(f"{folder} is not a complete model: {Path(error.filename).name} is missing") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{folder} is not a complete model: model.onnx is missing") from error
+    except json.JSONDecodeError as error:
         raise UserError(f"{folder}: a file of the model is damaged ({error}); train it again") from error
     if not isinstance(metrics, dict) or metrics.get("model_sha256") != sealed(model):
         raise UserError(f"{folder}: model.onnx is not the file that was trained (its SHA-256 differs); train it again")
-    return model, profile_text, metrics
+    return model, metrics
 
 
-def _session(model: bytes, folder: Path) -> Session:
+def _text(path: Path) -> str:
     try:
-        return Session(model)
-    except _FAULTS as error:
-        raise UserError(f"{folder}: model.onnx is damaged ({error}); train it again") from error
-
-
-def _expect(meta: Mapping[str, str], folder: Path, profile_text: str) -> None:
-    if meta.get("family") != FAMILY:
-        raise UserError(f"{folder}: a foreign model (family {meta.get('family')!r}, this program serves {FAMILY!r})")
-    if meta.get("format") != FORMAT:
-        raise UserError(f"{folder}: model format {meta.get('format')}, this program reads {FORMAT}; train it again")
-    if meta.get("feature_schema_sha256") != schema_hash():
-        raise UserError(f"{folder}: trained on other features than this program computes; train it again")
-    if meta.get("labels") != ",".join(LABELS) or meta.get("features") != ",".join(NAMES):
-        raise UserError(f"{folder}: its labels or features stand in another order; train it again")
-    if meta.get("profile_sha256") != fingerprint(profile_text):
-        raise UserError(f"{folder}: profile.json is not the one the model was trained with; train it again")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"{path.parent} is not a complete model: {path.name} is missing") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path.parent}: a file of the model is damaged ({error}); train it again") from error

@@ -1,71 +1,107 @@
-"""The model card: what the model is for, what it was made of, how good it is and what it cannot do."""
+"""The model card, after Mitchell et al. ("Model Cards for Model Reporting", FAT* 2019), as Markdown and as HTML.
+
+What was known when the model was trained is its family's part (data, metrics with intervals, key variables, limits).
+What is known of it in service, where a ledger is at hand, stands in sections of its own: lineage, and the rates of the
+declared segments.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+
+from engine.intervals import Proportion
+from engine.ledger.models import ModelRow
 from qc_models.artifact import Artifact
+from qc_models.fairness.watch import Fairness
 
-_LIMITS = """## What it cannot do
-
-- It sees the record and earlier records, never the paper: a mistake that looks usual passes (another valid account of
-  the same party, the next running number instead of this one).
-- Probabilities are calibrated to the expected share of wrong records above, with planted mistakes. Only audited labels
-  prove a residual error rate; until then the rates here are estimates on mistakes of our own making.
-- A party with fewer than three earlier records has no habits to compare with. A habit that changed (a new bank account,
-  new payment terms) is flagged until it is part of the history: train again.
-- Twins and running numbers are remembered by each serving process by itself.
-- The profile holds verified records. To erase one, remove it from the history and train again."""
+_TEMPLATES = Path(__file__).parent / "templates"
+_KEY_VARIABLES = 12
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~-])")
 
 
-def card(artifact: Artifact) -> str:
-    """Return the card of a model as Markdown."""
-    return render(artifact.metadata, artifact.metrics)
+def card(artifact: Artifact, stages: Sequence[ModelRow] = (), seen: Fairness | None = None) -> str:
+    """Return the card of a model as Markdown.
+
+    Args:
+        artifact: the model.
+        stages: the registered versions of its name, for its lineage.
+        seen: rates by segment, where a workflow's ledger is at hand.
+    """
+    parts = [
+        artifact.family.card(artifact.metadata, artifact.metrics).rstrip(),
+        key_variables(artifact.metrics),
+        lineage(artifact, stages),
+        segments(seen) if seen is not None else "",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def render(metadata: Mapping[str, str], metrics: Mapping[str, Any]) -> str:
-    """Return the card for a model's metadata and metrics."""
-    validation = metrics["validation"]
-    libraries = ", ".join(f"{name} {number}" for name, number in json.loads(metadata["libraries"]).items())
-    kinds = "\n".join(f"| {kind} | {_share(share)} |" for kind, share in validation["by_kind"].items())
-    return f"""# {metadata["name"]} {metadata["version"]}
-
-Says how likely a record is wrong, and which fields look wrong, by comparing it with verified earlier records. Flags go
-to a person; it decides nothing by itself.
-
-## Made of
-
-- created {metadata["created"]} with {libraries}
-- {metrics["history_records"]} verified records (SHA-256 {metadata["training_data_sha256"][:16]}...),
-  {metrics["training_records"]} training examples with planted mistakes, seed {metrics["seed"]}
-- gradient-boosted trees over {len(metadata["features"].split(","))} features a cell
-  (schema SHA-256 {metadata["feature_schema_sha256"][:16]}...), a logistic regression over the cells of a record
-- export checked against scikit-learn: largest difference {metrics["parity_max_difference"]:.1e}, no decision flipped
-
-## How good
-
-On planted mistakes, scored by a model that had not seen them; review at or over probability {metrics["threshold"]:.4f},
-calibrated to {metrics["expected_share"]:.0%} wrong records. Two in three of these records are spoilt, so precision is
-lower in service; see `runner.py model evaluate`.
-
-| | |
-|---|---|
-| recall | {_share(validation["recall"])} |
-| precision | {_share(validation["precision"])} |
-| accuracy | {_share(validation["accuracy"])} |
-
-| planted mistake | found |
-|---|---|
-{kinds}
-
-{_LIMITS}
-"""
+def html(title: str, markdown: str) -> str:
+    """Return a card as one HTML page: no script, nothing fetched; raw HTML in the Markdown stays text."""
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(markdown)
+    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("card.html").render(title=title, body=body)
 
 
-def _share(share: Mapping[str, Any]) -> str:
-    if share["value"] is None:
-        return "none"
-    low, high = share["interval"]
-    return f"{share['value']:.1%} ({share['k']} of {share['n']}; 95 % between {low:.1%} and {high:.1%})"
+def key_variables(metrics: Mapping[str, Any]) -> str:
+    """Return what the model leans on most, from its metrics' `importance`."""
+    found = metrics.get("importance") or []
+    if not found:
+        return ""
+    rows = [(_code(one["feature"]), f"{one['drop']:.4f}", f"{one['sd']:.4f}") for one in found[:_KEY_VARIABLES]]
+    return (
+        "## Key variables\n\nLoss of average precision when a feature is shuffled, on examples that the model had not"
+        f" seen; {len(found)} of its features cost any.\n\n{_table(('feature', 'loss', 'sd'), rows)}"
+    )
+
+
+def lineage(artifact: Artifact, stages: Sequence[ModelRow]) -> str:
+    """Return where the model comes from and which versions stand beside it."""
+    lines = [f"- {escaped(name)}: {escaped(value)}" for name, value in artifact.metrics.get("lineage", {}).items()]
+    rows = [(escaped(row.version), row.stage, _code(row.sha256[:16])) for row in stages]
+    known = _table(("version", "stage", "SHA-256"), rows) if rows else ""
+    parts = [f"- graph: SHA-256 {_code(artifact.sha256)}", *lines]
+    return "\n\n".join(part for part in ("## Lineage", "\n".join(parts), known) if part)
+
+
+def segments(seen: Fairness) -> str:
+    """Return the rates by segment and the proven gaps."""
+    if not seen.groups:
+        return f"## Segments\n\nThe workflow {escaped(seen.workflow)} declares none, or none was inspected yet."
+    rows = [
+        (escaped(one.segment), escaped(one.group), share(one.flag), share(one.miss), share(one.false_alarm))
+        for one in seen.groups
+    ]
+    gaps = "\n".join(f"- {escaped(gap.sentence())}" for gap in seen.gaps) or "No gap is proven."
+    return (
+        f"## Segments\n\n{seen.records} records of {escaped(seen.workflow)}, {seen.labelled} of the random sample with"
+        " known truth; exact 95 % intervals. Misses and false alarms are counted in the random sample only.\n\n"
+        f"{_table(('segment', 'group', 'flagged', 'errors missed', 'false alarms'), rows)}\n\n{gaps}"
+    )
+
+
+def share(found: Proportion) -> str:
+    """Write a proportion with its interval."""
+    if found.value is None or found.low is None or found.high is None:
+        return "no data"
+    return f"{found.value:.1%} ({found.k} of {found.n}; {found.low:.1%} to {found.high:.1%})"
+
+
+def escaped(value: object) -> str:
+    """Write a value from elsewhere so that Markdown makes nothing of it."""
+    return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
+
+
+def _code(value: str) -> str:
+    return f"`{value.replace('`', '')}`"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,8 +1,7 @@
-"""The `model` verbs: train, evaluate, card, list, promote."""
+"""The `model` verbs: train, evaluate, list, promote, rollback; card and segments are `qc_models.fairness`'."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,12 +18,12 @@ from engine.ledger.database import Database
 from engine.sources import read_source
 from engine.values import Record, decode
 from qc_models.artifact import Artifact
-from qc_models.card import card
 from qc_models.evaluation import evaluate
+from qc_models.fairness.verbs import add_transparency
 from qc_models.store import ModelStore
 
 if TYPE_CHECKING:
-    from qc_models.training import Trained
+    from qc_models.export import Trained
 
 NAME = "entry-quality"
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -97,8 +96,7 @@ def train_and_register(desk: ModelDesk, workflow: Workflow, history: Sequence[Re
 
 def register(desk: ModelDesk, artifact: Artifact, metrics: dict[str, Any]) -> None:
     """Enter a verified artifact in the ledger, if it is not there yet."""
-    digest = hashlib.sha256((artifact.folder / "model.onnx").read_bytes()).hexdigest()
-    row = registry.ModelRow(artifact.name, artifact.version, "challenger", digest, metrics)
+    row = registry.ModelRow(artifact.name, artifact.version, "challenger", artifact.sha256, metrics)
     registry.register(desk.database, row, desk.user)
 
 
@@ -134,10 +132,7 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
         figures = evaluate(desk.models.get(NAME, version), records, _read_truth(truth))
         _print(desk, figures.as_dict(), as_json=as_json)
 
-    @app.command("card")
-    def _card(name: Name = NAME, version: Version = None) -> None:
-        """Print the model card, Markdown."""
-        typer.echo(card(open_desk().models.get(name, version)))
+    add_transparency(app, open_desk, default=NAME)
 
     @app.command("list")
     def _list(as_json: AsJson = False) -> None:
@@ -154,11 +149,22 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
 
     @app.command("promote")
     def _promote(version: Annotated[str, typer.Argument()], name: Name = NAME) -> None:
-        """Make a version the champion; naming the previous one rolls back."""
+        """Verify a version's files, then make it the champion; the one in use becomes the previous one."""
         desk = open_desk()
-        desk.models.get(name, version)
-        registry.promote(desk.database, name, version, desk.user)
+        artifact = desk.models.verified(name, version)
+        registry.promote(desk.database, name, version, desk.user, sha256=artifact.sha256)
         desk.console.print(f"{name} {version} is champion")
+
+    @app.command("rollback")
+    def _rollback(name: Name = NAME) -> None:
+        """Go back one step: the previous version is champion again, the champion is retired."""
+        desk = open_desk()
+        previous = registry.at_stage(desk.database, name, "previous")
+        if previous is None:
+            raise UserError(f"{name} has no previous version to go back to; see `model list`")
+        artifact = desk.models.verified(name, previous.version)
+        left = registry.rollback(desk.database, name, previous.version, desk.user, sha256=artifact.sha256)
+        desk.console.print(f"{name} {previous.version} is champion again; {left} is retired")
 
     return app
 

@@ -17,6 +17,7 @@ from qc_models.artifact import Artifact, load
 from qc_models.checks.model import Judgement, ModelParams
 from qc_models.entry.cells import Extractor, Matrix
 from qc_models.entry.columns import columns
+from qc_models.entry.family import entry_parts
 from qc_models.entry.reasons import Reasons
 
 
@@ -34,7 +35,8 @@ class Served:
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
-        self.extractor = Extractor(artifact.profile())
+        self.parts = entry_parts(artifact)
+        self.extractor = Extractor(self.parts.profile())
         self._lock = threading.Lock()
 
     def opinion(self, record: Record, reference: str | None = None) -> Opinion:
@@ -42,7 +44,7 @@ class Served:
         with self._lock:
             matrix = self.extractor.matrix(record, reference)
         cells = self.artifact.session.probabilities(matrix)
-        probability = float(self.artifact.score.probabilities(cells[None, :], matrix[None, :, :])[0])
+        probability = float(self.parts.score.probabilities(cells[None, :], matrix[None, :, :])[0])
         return Opinion(probability, cells, matrix)
 
     def reasons(self, opinion: Opinion, record: Record, reference: str | None = None) -> list[Finding]:
@@ -51,7 +53,7 @@ class Served:
         probabilities = dict(zip(names, opinion.cells.tolist(), strict=True))
         with self._lock:
             writer = Reasons(self.extractor, record, opinion.matrix, reference)
-            return writer.findings(probabilities, self.artifact.reason_limit)
+            return writer.findings(probabilities, self.parts.reason_limit)
 
     def observe(self, record: Record, reference: str | None = None) -> None:
         """Remember a record that was inspected, so that its twin is noticed."""
@@ -71,6 +73,7 @@ class ModelStore:
         models_dir: Path,
         *,
         champion: Callable[[str], str | None] | None = None,
+        registered: Callable[[str, str], str | None] | None = None,
         limit: Callable[[ModelParams, Artifact], float | None] | None = None,
     ) -> None:
         """Look for models in a folder.
@@ -78,11 +81,13 @@ class ModelStore:
         Args:
             models_dir: `<models_dir>/<name>/<version>/`.
             champion: Version in service by name; None, or a None answer, means the newest.
+            registered: SHA-256 of model.onnx in the ledger, by name and version; None if it is not registered.
             limit: Threshold proven from audited labels, if any; a definition's own threshold goes before it, the
                 model's own comes last.
         """
         self._models_dir = models_dir
         self._champion = champion
+        self._registered = registered
         self._limit = limit
         self._loaded: dict[tuple[str, str], Artifact] = {}
         self._served: dict[tuple[str, str], Served] = {}
@@ -108,8 +113,25 @@ class ModelStore:
                 raise UserError(f"no model {name!r} is trained yet, so a person looks at everything; see `model train`")
             chosen = known[-1]
         if (name, chosen) not in self._loaded:
-            self._loaded[name, chosen] = load(self._models_dir / name / chosen)
+            self._loaded[name, chosen] = self.verified(name, chosen)
         return self._loaded[name, chosen]
+
+    def verified(self, name: str, version: str) -> Artifact:
+        """Read a model's files as they are now and return it, whatever is in memory.
+
+        Raises:
+            UserError: it cannot be trusted, belongs to another model, or is not the file that the ledger registered.
+        """
+        artifact = load(self._models_dir / name / version)
+        if artifact.name != name:
+            raise UserError(f"{artifact.folder}: this is a version of {artifact.name}, not of {name}")
+        digest = self._registered(name, version) if self._registered else None
+        if digest is not None and digest != artifact.sha256:
+            raise UserError(
+                f"{artifact.folder}: model.onnx is not the file that was registered (its SHA-256 differs); "
+                "restore it from a backup, or train again"
+            )
+        return artifact
 
     def serve(self, name: str, version: str | None = None) -> Served:
         """Return a model at work; raises as `get` does."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +17,11 @@ from engine.clock import Clock, SystemClock
 from engine.errors import UserError
 from engine.values import FieldSpec, Record
 from qc_models import export
-from qc_models.artifact import FAMILY, FORMAT, LABELS, sealed
-from qc_models.card import render
 from qc_models.entry import fitting, scoring
-from qc_models.entry.cells import NAMES, schema_hash
 from qc_models.entry.examples import Examples, make
+from qc_models.entry.family import ENTRY, PROFILE, REASON, score_text
 from qc_models.entry.profile import Profile, fingerprint
+from qc_models.family import REVIEW
 from qc_models.metrics import Metrics, measure
 
 LEAST_HISTORY = 200
@@ -38,15 +34,6 @@ TREES = 200
 MOST_TRAINED = 4_000
 BETA = 3.0
 """The default threshold maximises F-beta: a mistake let through costs more than a needless look."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A model that passed the parity gate and was written."""
-
-    version: str
-    folder: Path
-    metrics: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,7 +55,7 @@ def train(
     recall: float | None = None,
     trees: int = TREES,
     clock: Clock | None = None,
-) -> Trained:
+) -> export.Trained:
     """Train, export, check parity and write a model.
 
     Args:
@@ -91,27 +78,37 @@ def train(
     with threadpool_limits(limits=1):  # several threads on busy cores wait for each other most of the time
         fitted = _fit(workflow_fields, history, seed, recall, trees)
     profile_text = Profile(workflow_fields, history).to_json()
-    data_hash = fingerprint(profile_text)
-    version = f"{now:%Y%m%d}-{_short(fitted, data_hash)}"
-    metadata = _metadata(name, version, fitted, data_hash, now.isoformat(timespec="seconds"))
-    graph = export.to_graph(fitted.model, metadata)
-    flat = fitted.cells.reshape(-1, len(NAMES))
-    apart = export.parity(fitted.model, graph, export.gate_rows(flat, seed), (REASON_LIMIT, 0.5))
-    metrics: dict[str, Any] = {
-        "name": name,
-        "version": version,
-        "created": metadata["created"],
-        "history_records": len(history),
-        "training_records": len(fitted.cells),
-        "seed": seed,
-        "parity_max_difference": apart,
-        "threshold": fitted.threshold,
-        "expected_share": EXPECTED_SHARE,
-        "validation": fitted.validation.as_dict(),
-    }
-    folder = models_dir / name / version
-    export.write(folder, graph, profile_text, metrics, render(metadata, metrics))
-    return Trained(version, folder, metrics)
+    made = export.Made(
+        model=fitted.model,
+        gates=_gates(fitted, seed),
+        thresholds={REVIEW: fitted.threshold, REASON: REASON_LIMIT},
+        data_sha256=fingerprint(profile_text),
+        metrics={
+            "history_records": len(history),
+            "training_records": len(fitted.cells),
+            "seed": seed,
+            "threshold": fitted.threshold,
+            "expected_share": EXPECTED_SHARE,
+            "validation": fitted.validation.as_dict(),
+        },
+        files={PROFILE: profile_text},
+        own={"record_score": score_text(fitted.score)},
+    )
+    return export.publish(ENTRY, made, name=name, now=now, models_dir=models_dir)
+
+
+def _gates(fitted: _Fitted, seed: int) -> tuple[export.Gate, export.Gate]:
+    """Compare cell by cell at the limits of a cell, and record by record at the threshold of a record."""
+    width = fitted.cells.shape[2]
+    rng = np.random.default_rng(seed)
+    few = ceil(export.LEAST_ROWS / fitted.cells.shape[1])
+    records = fitted.cells[rng.choice(len(fitted.cells), max(few, 200))]
+
+    def score(cells: scoring.Floats) -> scoring.Floats:
+        return fitted.score.probabilities(cells.reshape(records.shape[:2]), records)
+
+    by_cell = export.Gate(export.gate_rows(fitted.cells.reshape(-1, width), seed), (REASON_LIMIT, 0.5))
+    return by_cell, export.Gate(records.reshape(-1, width), (fitted.threshold,), score)
 
 
 def _fit(
@@ -181,30 +178,3 @@ def _without_dirt(probabilities: NDArray[np.float64], wrong: NDArray[np.bool_]) 
     kept = np.ones(len(wrong), dtype=bool)
     kept[doubted] = False
     return kept
-
-
-def _metadata(name: str, version: str, fitted: _Fitted, data_hash: str, created: str) -> dict[str, str]:
-    return {
-        "family": FAMILY,
-        "format": FORMAT,
-        "name": name,
-        "version": version,
-        "created": created,
-        "labels": ",".join(LABELS),
-        "features": ",".join(NAMES),
-        "feature_schema_sha256": schema_hash(),
-        "threshold": repr(fitted.threshold),
-        "reason_limit": repr(REASON_LIMIT),
-        "record_score": json.dumps({"weights": fitted.score.weights, "intercept": fitted.score.intercept}),
-        "training_data_sha256": data_hash,
-        "profile_sha256": data_hash,
-        "libraries": json.dumps(export.libraries()),
-        "metrics": json.dumps(fitted.validation.as_dict()),
-    }
-
-
-def _short(fitted: _Fitted, data_hash: str) -> str:
-    """Name a model by all it answers with: trees, record score, threshold, profile and format."""
-    trees = sealed(export.to_graph(fitted.model, {}))
-    parts = [trees, fitted.score.weights, fitted.score.intercept, fitted.threshold, data_hash, schema_hash(), FORMAT]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]

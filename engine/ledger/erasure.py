@@ -21,7 +21,7 @@ from engine.ledger.database import Database, one_at_a_time, record_event
 from engine.ledger.pseudonym import erased_among, pseudonym, salt_or_new
 from engine.ledger.redaction import redact_contents, redact_traces, replace_mentions
 
-_OF_ITEMS = (t.attempts, t.intents, t.verdicts, t.reviews, t.events, t.evidence)
+_OF_ITEMS = (t.attempts, t.intents, t.verdicts, t.shadow_scores, t.reviews, t.second_reviews, t.events, t.evidence)
 
 
 @dataclass(frozen=True)

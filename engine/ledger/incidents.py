@@ -1,7 +1,7 @@
 """What went wrong beside the items: opened once, however often it is noticed, and closed when it is over.
 
 Kinds: `schedule.missed`, `schedule.late`, `schedule.failed`, `deadline.at_risk`, `worker.lost`, `definition.refused`,
-`breaker.opened`, `audit.failed`.
+`breaker.opened`, `audit.failed`, `fairness.gap`.
 """
 
 from __future__ import annotations

@@ -14,11 +14,13 @@ from engine.breaker import after_failure
 from engine.definition import Application, BreakerPolicy, Commits
 from engine.errors import NotSent
 from engine.evidence import EvidenceFile
+from engine.ledger import sampling
 from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
 from engine.ledger.incidents import close_incidents, open_incident
 from engine.ledger.queue import Claim, Intent, guarded
 from engine.ledger.runs import close_corrected, finish_run_if_done
+from engine.ledger.verdicts import keep_verdict
 from engine.ports import Verdict
 from engine.values import encode
 
@@ -107,8 +109,10 @@ class Settlement:
     record_url: str | None = None
     steps: Sequence[Mapping[str, Any]] = ()
     evidence: Sequence[EvidenceFile] = ()
-    audited: bool = False
-    """Drawn into the audit sample."""
+    audit_sample: float = 0.0
+    """Share of passed items that the definition wants reviewed, while no sampling plan says otherwise."""
+    signals: Mapping[str, float] | None = None
+    """What the inspection was told of how the work went."""
     events: Sequence[tuple[str, Mapping[str, Any]]] = field(default=())
 
 
@@ -132,11 +136,12 @@ def settle(database: Database, claimed: Claim, end: Settlement, *, app: Applicat
     """
     with database.write() as connection:
         now = database.clock.now()
-        guarded(connection, claimed, **_item_values(claimed, end, now))
+        draw = sampling.draw(connection, claimed, end.outcome, end.verdict, end.audit_sample)
+        guarded(connection, claimed, audited=draw.audited, **_item_values(claimed, end, now))
         connection.execute(
             sa.update(t.attempts).where(t.attempts.c.id == claimed.attempt_id).values(**_attempt_values(end, now))
         )
-        _keep(connection, claimed, end, now)
+        _keep(connection, claimed, end, draw, now)
         if end.outcome == "passed":
             close_corrected(connection, claimed.corrects, now)
         for kind, data in end.events:
@@ -162,7 +167,6 @@ def _item_values(claimed: Claim, end: Settlement, now: datetime) -> dict[str, An
         "reason": end.reason,
         "owner": None,
         "lease_until": None,
-        "audited": end.audited,
         "failures": claimed.failures + (end.outcome == "retry"),
     }
     if end.record_url:
@@ -186,25 +190,13 @@ def _attempt_values(end: Settlement, now: datetime) -> dict[str, Any]:
     }
 
 
-def _keep(connection: Connection, claimed: Claim, end: Settlement, now: datetime) -> None:
+def _keep(connection: Connection, claimed: Claim, end: Settlement, draw: sampling.Draw, now: datetime) -> None:
     common = {"item_id": claimed.item_id, "attempt_id": claimed.attempt_id, "created_at": now}
     files = [{**common, **asdict(file)} for file in end.evidence]
     if files:
         connection.execute(sa.insert(t.evidence), files)
     if end.verdict is not None:
-        score = end.verdict.score
-        connection.execute(
-            sa.insert(t.verdicts).values(
-                **common,
-                decision=end.verdict.decision,
-                findings=[asdict(finding) for finding in end.verdict.findings],
-                probability=score.probability if score else None,
-                threshold=score.threshold if score else None,
-                model=score.model if score else None,
-                model_version=score.version if score else None,
-                definition_hash=claimed.definition_hash,
-            )
-        )
+        keep_verdict(connection, common, end.verdict, draw, end.signals, claimed)
 
 
 def _count_towards_breaker(

@@ -19,6 +19,7 @@ _MENTIONS: tuple[tuple[sa.Table, tuple[str, ...]], ...] = (
     (t.attempts, ("message",)),
     (t.verdicts, ("findings",)),
     (t.reviews, ("reason",)),
+    (t.second_reviews, ("reason",)),
     (t.events, ("data",)),
     (t.runs, ("audit",)),
     (t.incidents, ("subject", "key", "message", "data")),
@@ -33,8 +34,9 @@ def redact_contents(connection: Connection, ids: Sequence[int]) -> None:
         sa.update(t.attempts).where(t.attempts.c.item_id.in_(ids)).values(message=None, read_back=sa.null())
     )
     _rewrite(connection, t.verdicts, "findings", ids, _bare_findings)
-    _rewrite(connection, t.reviews, "changes", ids, lambda changes: dict.fromkeys(changes) if changes else sa.null())
-    connection.execute(sa.update(t.reviews).where(t.reviews.c.item_id.in_(ids)).values(reason=None))
+    for table in (t.reviews, t.second_reviews):
+        _rewrite(connection, table, "changes", ids, lambda changes: dict.fromkeys(changes) if changes else sa.null())
+        connection.execute(sa.update(table).where(table.c.item_id.in_(ids)).values(reason=None))
     _rewrite(connection, t.events, "data", ids, bare_data)
 
 

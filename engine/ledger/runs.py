@@ -182,6 +182,14 @@ def close_corrected(connection: Connection, item_id: int | None, now: datetime) 
         ).scalar_one_or_none()
 
 
+def newest_definitions(database: Database) -> dict[str, str]:
+    """Return the name of every workflow that ran, with the hash of the definition that its newest run pinned."""
+    newest = sa.select(sa.func.max(t.runs.c.id)).where(t.runs.c.kind == "entry").group_by(t.runs.c.workflow)
+    query = sa.select(t.runs.c.workflow, t.runs.c.definition_hash).where(t.runs.c.id.in_(newest))
+    with database.read() as connection:
+        return {row.workflow: row.definition_hash for row in connection.execute(query)}
+
+
 def pinned_snapshot(database: Database, definition_hash: str) -> Snapshot:
     """Return the texts that a run pinned."""
     with database.read() as connection:

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
+
+from engine.ledger.columns import UtcDateTime, at, id_, metadata, partial, ref
+from engine.ledger.inspection_tables import (
+    canaries,
+    certificates,
+    sampling_plans,
+    scopes,
+    second_reviews,
+    shadow_scores,
+)
+
+__all__ = [  # what this module hands on besides its own tables
+    "UtcDateTime",
+    "canaries",
+    "certificates",
+    "metadata",
+    "sampling_plans",
+    "scopes",
+    "second_reviews",
+    "shadow_scores",
+]
 
 OPEN = ("ready", "working", "submitting", "submitted")
 """States of an item that a worker still has to bring to an end."""
@@ -19,63 +37,19 @@ NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 CLOSED = ("passed", "review", "accepted", "correcting", "corrected", "rejected", "cancelled")
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """A timezone-aware instant, always UTC; naive values are refused on the way in."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Store UTC; SQLite keeps no zone, so it gets the naive form."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"naive datetime {value!r}: ask engine.clock")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Return an aware UTC instant."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _id() -> sa.Column[int]:
-    return sa.Column("id", sa.Integer, primary_key=True, autoincrement=True)
-
-
-def _ref(name: str, target: str, *, nullable: bool = False) -> sa.Column[int]:
-    return sa.Column(name, sa.Integer, sa.ForeignKey(target), nullable=nullable, index=True)
-
-
-def _at(name: str, *, nullable: bool = False) -> sa.Column[Any]:
-    return sa.Column(name, UtcDateTime, nullable=nullable)
-
-
 definitions = sa.Table(
     "definitions",
     metadata,
     sa.Column("hash", sa.String(64), primary_key=True),
     sa.Column("workflow", sa.Text, nullable=False),
     sa.Column("snapshot", sa.JSON, nullable=False),
-    _at("created_at"),
+    at("created_at"),
 )
 
 runs = sa.Table(
     "runs",
     metadata,
-    _id(),
+    id_(),
     sa.Column("workflow", sa.Text, nullable=False, index=True),
     sa.Column("app", sa.Text, nullable=False),
     sa.Column("definition_hash", sa.String(64), sa.ForeignKey("definitions.hash"), nullable=False),
@@ -85,12 +59,12 @@ runs = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("counts", sa.JSON, nullable=False),
-    _at("created_at"),
-    _at("due_at", nullable=True),
-    _at("finished_at", nullable=True),
-    _at("audit_at", nullable=True),
+    at("created_at"),
+    at("due_at", nullable=True),
+    at("finished_at", nullable=True),
+    at("audit_at", nullable=True),
     sa.Column("audit_owner", sa.Text),
-    _at("audit_lease_until", nullable=True),
+    at("audit_lease_until", nullable=True),
     sa.Column("audit", sa.JSON),
     sa.Column("prune_at", UtcDateTime, nullable=False, server_default=sa.text("'1970-01-01 00:00:00.000000'")),
     sa.Column("prune_from", sa.Integer, nullable=False, server_default=sa.text("0")),
@@ -100,8 +74,8 @@ runs = sa.Table(
 items = sa.Table(
     "items",
     metadata,
-    _id(),
-    _ref("run_id", "runs.id"),
+    id_(),
+    ref("run_id", "runs.id"),
     sa.Column("workflow", sa.Text, nullable=False),
     sa.Column("reference", sa.Text, nullable=False),
     sa.Column("app", sa.Text, nullable=False),
@@ -113,20 +87,20 @@ items = sa.Table(
     sa.Column("priority", sa.Integer, nullable=False, default=0),
     sa.Column("fence", sa.Integer, nullable=False, default=0),
     sa.Column("owner", sa.Text),
-    _at("lease_until", nullable=True),
-    _at("available_at"),
+    at("lease_until", nullable=True),
+    at("available_at"),
     sa.Column("failures", sa.Integer, nullable=False, default=0),
     sa.Column("record_url", sa.Text),
     sa.Column("app_id", sa.Text),
     sa.Column("audit_draw", sa.Float, nullable=False),
     sa.Column("audited", sa.Boolean, nullable=False, default=False),
-    _ref("corrects_item_id", "items.id", nullable=True),
+    ref("corrects_item_id", "items.id", nullable=True),
     sa.Column("due_at", UtcDateTime, nullable=False, server_default=sa.text("'9000-01-01 00:00:00.000000'")),
     sa.Column("find_first", sa.Boolean, nullable=False, server_default=sa.false()),
-    _at("created_at"),
-    _at("closed_at", nullable=True),
-    _at("pruned_at", nullable=True),
-    _at("erased_at", nullable=True),
+    at("created_at"),
+    at("closed_at", nullable=True),
+    at("pruned_at", nullable=True),
+    at("erased_at", nullable=True),
     sa.UniqueConstraint("workflow", "reference"),
 )
 IS_OPEN = items.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN])
@@ -137,34 +111,30 @@ ITEM_ORDER = (items.c.priority.desc(), items.c.due_at, items.c.id)
 """In what order items are taken: priority, then deadline, then age."""
 
 
-def _partial(name: str, *columns: Any, where: Any) -> None:
-    sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
-
-
-_partial("ix_runs_prune", runs.c.prune_at, where=runs.c.state == sa.literal_column("'done'"))
-_partial("ix_runs_unfinished", runs.c.state, runs.c.audit_at, where=IS_UNFINISHED)
-_partial("ix_items_open", items.c.app, *ITEM_ORDER, where=IS_OPEN)
-_partial("ix_items_open_run", items.c.run_id, items.c.app, *ITEM_ORDER, where=IS_OPEN)
-_partial("ix_items_held", items.c.app, items.c.owner, where=items.c.owner.is_not(None))
-_partial(
+partial("ix_runs_prune", runs.c.prune_at, where=runs.c.state == sa.literal_column("'done'"))
+partial("ix_runs_unfinished", runs.c.state, runs.c.audit_at, where=IS_UNFINISHED)
+partial("ix_items_open", items.c.app, *ITEM_ORDER, where=IS_OPEN)
+partial("ix_items_open_run", items.c.run_id, items.c.app, *ITEM_ORDER, where=IS_OPEN)
+partial("ix_items_held", items.c.app, items.c.owner, where=items.c.owner.is_not(None))
+partial(
     "ix_items_review",
     items.c.closed_at,
     items.c.id,
     where=sa.text("state = 'review' or (state = 'passed' and audited)"),
 )
-_partial("ix_items_erased", items.c.workflow, where=items.c.erased_at.is_not(None))
+partial("ix_items_erased", items.c.workflow, where=items.c.erased_at.is_not(None))
 sa.Index("ix_items_run_state", items.c.run_id, items.c.state)
 
 attempts = sa.Table(
     "attempts",
     metadata,
-    _id(),
-    _ref("item_id", "items.id"),
+    id_(),
+    ref("item_id", "items.id"),
     sa.Column("workflow", sa.Text, nullable=False, server_default=sa.text("''")),
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("worker", sa.Text, nullable=False),
-    _at("started_at"),
-    _at("ended_at", nullable=True),
+    at("started_at"),
+    at("ended_at", nullable=True),
     sa.Column("outcome", sa.String(16)),
     sa.Column("error_kind", sa.String(16)),
     sa.Column("error_code", sa.Text),
@@ -179,16 +149,16 @@ sa.Index("ix_attempts_workflow_id", attempts.c.workflow, attempts.c.id)
 intents = sa.Table(
     "intents",
     metadata,
-    _id(),
-    _ref("item_id", "items.id"),
+    id_(),
+    ref("item_id", "items.id"),
     sa.Column("segment", sa.Integer, nullable=False),
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("gate", sa.Integer, nullable=False),
-    _at("at"),
-    _at("lands_until"),
+    at("at"),
+    at("lands_until"),
     sa.Column("payload_hash", sa.String(64), nullable=False),
     sa.Column("outcome", sa.String(16)),
-    _at("decided_at", nullable=True),
+    at("decided_at", nullable=True),
     sa.Column("app_id", sa.Text),
     sa.Column("url", sa.Text),
     sa.UniqueConstraint("item_id", "segment", "fence", "gate"),
@@ -197,23 +167,23 @@ intents = sa.Table(
 evidence = sa.Table(
     "evidence",
     metadata,
-    _id(),
-    _ref("item_id", "items.id"),
-    _ref("attempt_id", "attempts.id"),
+    id_(),
+    ref("item_id", "items.id"),
+    ref("attempt_id", "attempts.id"),
     sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
-    _at("created_at"),
-    _at("pruned_at", nullable=True),
+    at("created_at"),
+    at("pruned_at", nullable=True),
 )
 
 verdicts = sa.Table(
     "verdicts",
     metadata,
-    _id(),
-    _ref("item_id", "items.id"),
-    _ref("attempt_id", "attempts.id", nullable=True),
+    id_(),
+    ref("item_id", "items.id"),
+    ref("attempt_id", "attempts.id", nullable=True),
     sa.Column("decision", sa.String(8), nullable=False),
     sa.Column("findings", sa.JSON, nullable=False),
     sa.Column("probability", sa.Float),
@@ -221,46 +191,52 @@ verdicts = sa.Table(
     sa.Column("model", sa.Text),
     sa.Column("model_version", sa.Text),
     sa.Column("definition_hash", sa.String(64), nullable=False),
-    _at("created_at"),
+    at("created_at"),
+    sa.Column("signals", sa.JSON),
+    sa.Column("scope", sa.String(64)),
+    sa.Column("audit_floor", sa.Float),
+    sa.Column("audit_probability", sa.Float),
+    sa.Column("certificate_id", sa.Integer),
 )
+sa.Index("ix_verdicts_scope_id", verdicts.c.scope, verdicts.c.id)
 
 reviews = sa.Table(
     "reviews",
     metadata,
-    _id(),
-    _ref("item_id", "items.id"),
+    id_(),
+    ref("item_id", "items.id"),
     sa.Column("attempt_id", sa.Integer, sa.ForeignKey("attempts.id")),
     sa.Column("decision", sa.String(8), nullable=False),
     sa.Column("reason", sa.Text),
     sa.Column("changes", sa.JSON),
     sa.Column("reviewer", sa.Text, nullable=False),
-    _ref("correction_item_id", "items.id", nullable=True),
-    _at("created_at"),
+    ref("correction_item_id", "items.id", nullable=True),
+    at("created_at"),
 )
 
 events = sa.Table(
     "events",
     metadata,
-    _id(),
+    id_(),
     sa.Column("run_id", sa.Integer, sa.ForeignKey("runs.id"), index=True),
     sa.Column("item_id", sa.Integer, sa.ForeignKey("items.id"), index=True),
     sa.Column("kind", sa.String(48), nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("data", sa.JSON, nullable=False),
-    _at("at"),
+    at("at"),
 )
 
 models = sa.Table(
     "models",
     metadata,
-    _id(),
+    id_(),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("version", sa.Text, nullable=False),
     sa.Column("stage", sa.String(16), nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("metrics", sa.JSON, nullable=False),
-    _at("created_at"),
-    _at("promoted_at", nullable=True),
+    at("created_at"),
+    at("promoted_at", nullable=True),
     sa.UniqueConstraint("name", "version"),
 )
 
@@ -270,12 +246,12 @@ apps = sa.Table(
     sa.Column("app", sa.Text, primary_key=True),
     sa.Column("max_sessions", sa.Integer, nullable=False),
     sa.Column("pace_seconds", sa.Float),
-    _at("next_start_at", nullable=True),
+    at("next_start_at", nullable=True),
     sa.Column("maintenance", sa.JSON, nullable=False),
     sa.Column("failures", sa.Integer, nullable=False, default=0),
-    _at("open_until", nullable=True),
+    at("open_until", nullable=True),
     sa.Column("reason", sa.Text),
-    _at("changed_at"),
+    at("changed_at"),
 )
 
 workers = sa.Table(
@@ -290,8 +266,8 @@ workers = sa.Table(
     sa.Column("lease_seconds", sa.Float, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("refuses", sa.JSON, nullable=False),
-    _at("started_at"),
-    _at("seen_at"),
+    at("started_at"),
+    at("seen_at"),
 )
 
 schedules = sa.Table(
@@ -303,11 +279,11 @@ schedules = sa.Table(
     sa.Column("changed", sa.JSON(none_as_null=True)),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("pauses", sa.JSON, nullable=False),
-    _at("skip_after", nullable=True),
-    _at("since"),
-    _at("walked_to"),
+    at("skip_after", nullable=True),
+    at("since"),
+    at("walked_to"),
     sa.Column("changed_by", sa.Text),
-    _at("changed_at", nullable=True),
+    at("changed_at", nullable=True),
 )
 
 slots = sa.Table(
@@ -315,12 +291,12 @@ slots = sa.Table(
     metadata,
     sa.Column("schedule", sa.Text, sa.ForeignKey("schedules.workflow"), primary_key=True),
     sa.Column("slot", sa.Text, primary_key=True),
-    _at("fire_at"),
+    at("fire_at"),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("reason", sa.Text),
-    _ref("run_id", "runs.id", nullable=True),
+    ref("run_id", "runs.id", nullable=True),
     sa.Column("decided_by", sa.Text, nullable=False),
-    _at("decided_at"),
+    at("decided_at"),
 )
 sa.Index("ix_slots_schedule_fire_at", slots.c.schedule, slots.c.fire_at)
 sa.Index("ix_slots_fire_at", slots.c.fire_at)
@@ -328,23 +304,23 @@ sa.Index("ix_slots_fire_at", slots.c.fire_at)
 incidents = sa.Table(
     "incidents",
     metadata,
-    _id(),
+    id_(),
     sa.Column("kind", sa.String(48), nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("data", sa.JSON, nullable=False),
-    _at("opened_at"),
-    _at("closed_at", nullable=True),
+    at("opened_at"),
+    at("closed_at", nullable=True),
     sa.UniqueConstraint("kind", "subject", "key"),
 )
 sa.Index("ix_incidents_closed_at", incidents.c.closed_at)
-_partial("ix_incidents_open", incidents.c.opened_at, where=incidents.c.closed_at.is_(None))
+partial("ix_incidents_open", incidents.c.opened_at, where=incidents.c.closed_at.is_(None))
 
 meta = sa.Table(
     "meta",
     metadata,
     sa.Column("key", sa.String(64), primary_key=True),
     sa.Column("value", sa.JSON, nullable=False),
-    _at("changed_at"),
+    at("changed_at"),
 )

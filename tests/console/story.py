@@ -204,7 +204,9 @@ class Story:
         read_back = dict(claimed.payload)
         self.settle(
             claimed,
-            Settlement("passed", verdict=verdict, read_back=read_back, steps=_steps(seconds), audited=audited),
+            Settlement(
+                "passed", verdict=verdict, read_back=read_back, steps=_steps(seconds), audit_sample=float(audited)
+            ),
         )
         return claimed.item_id
 

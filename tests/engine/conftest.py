@@ -22,7 +22,6 @@ from engine.definition import (
     Commits,
     Evidence,
     ListAudit,
-    Rate,
     Retry,
     Review,
     Snapshot,
@@ -35,6 +34,7 @@ from engine.ledger.database import Database
 from engine.ledger.protocol import Settlement, settle
 from engine.ledger.queue import Claim, claim
 from engine.ledger.runs import NewItem, OpenedRun, open_run
+from engine.rate import Rate
 from engine.redact import Redactor
 from engine.values import FieldSpec, Formats, Record
 

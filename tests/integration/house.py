@@ -124,7 +124,7 @@ def definition(folder: Path, *, app: Mapping[str, str] | None = None, steps: Map
     profile = re.sub(r"(?m)^breaker:.*\n", "", re.sub(r"(?ms)^commits:\n(  .*?\n)+", "", profile)) + HURRY
     text = (ROOT / "workflows" / "invoice-entry.yaml").read_text(encoding="utf-8")
     text = re.sub(r"(?m)^retry:.*$", RETRY, re.sub(r"(?m)^  - model:.*\n", "", text))
-    text = re.sub(r"(?m)^review:.*$", NO_SAMPLE, text)
+    text = re.sub(r"(?m)^review:\n(  .*\n)+", NO_SAMPLE + "\n", text)
     profile = profile.replace("timeout: 20s", "timeout: 5s")
     _write(folder / "apps" / "erp.yaml", profile, app or {})
     _write(folder / "invoice-entry.yaml", text, steps or {})

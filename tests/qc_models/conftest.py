@@ -14,7 +14,8 @@ import pytest
 from engine.clock import ManualClock
 from engine.values import Record, decode, parse
 from fixtures.generate import write_history, write_invoices
-from qc_models.training import Trained, train
+from qc_models.export import Trained
+from qc_models.training import train
 from tests.qc_models.cases import FIELDS
 
 WORLD = 42

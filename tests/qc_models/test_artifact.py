@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,17 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from engine.errors import UserError
 from qc_models import export
-from qc_models.artifact import load, sealed
+from qc_models.artifact import Session, load, sealed
 from qc_models.entry.cells import NAMES
 from tests.qc_models.conftest import World
 
@@ -66,11 +72,17 @@ def test_rubbish_under_a_right_hash_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"family": "match-quality"}, "foreign model"),
-        ({"format": "0"}, "model format 0, this program reads 1"),
+        ({"family": "tea-quality"}, "foreign model"),
+        ({"format": "0"}, "model format 0, this program reads 2"),
         ({"feature_schema_sha256": "0" * 64}, "other features"),
         ({"labels": "wrong,right"}, "another order"),
         ({"record_score": "{}"}, "cannot be read"),
+        ({"thresholds": "{}"}, "no review threshold"),
+        ({"thresholds": '{"review": 2}'}, "no probability"),
+        ({"training_data_sha256": ""}, "which data"),
+        ({"libraries": ""}, "its libraries are no JSON object"),
+        ({"metrics": "{}"}, "does not say what the model says"),
+        ({"version": "other"}, "its folder says"),
     ],
 )
 def test_a_foreign_or_older_artifact_is_refused_with_the_reason(
@@ -114,23 +126,90 @@ def test_the_parity_gate_lets_a_faithful_graph_through() -> None:
     rows = export.gate_rows(cells, 1)
     assert len(rows) >= export.LEAST_ROWS
     assert np.isnan(rows).all(axis=1).any()
-    assert export.parity(model, export.to_graph(model, {}), rows, (0.5,)) <= export.TOLERANCE
+    assert export.parity(model, export.to_graph(model), rows, (0.5,)) <= export.TOLERANCE
 
 
 def test_the_parity_gate_stops_a_graph_of_another_model() -> None:
     model, cells = boosted()
     other = HistGradientBoostingClassifier(max_iter=20, random_state=1).fit(cells, cells[:, 0] + cells[:, 4] > 0)
     with pytest.raises(export.ParityError, match="off scikit-learn; nothing was written"):
-        export.parity(model, export.to_graph(other, {}), export.gate_rows(cells, 1), (0.5,))
+        export.parity(model, export.to_graph(other), export.gate_rows(cells, 1), (0.5,))
 
 
 def test_the_parity_gate_asks_for_enough_rows() -> None:
     model, cells = boosted()
     with pytest.raises(export.ParityError, match="2000 rows"):
-        export.parity(model, export.to_graph(model, {}), cells[:100], (0.5,))
+        export.parity(model, export.to_graph(model), cells[:100], (0.5,))
+
+
+def test_the_parity_gate_stops_labels_in_another_order() -> None:
+    model, cells = boosted()
+    turned = HistGradientBoostingClassifier(max_iter=20, random_state=1).fit(cells, cells[:, 0] + cells[:, 3] <= 0)
+    with pytest.raises(export.ParityError, match="off scikit-learn"):
+        export.parity(model, export.to_graph(turned), export.gate_rows(cells, 1), (0.5,))
+
+
+def test_the_parity_gate_stops_one_changed_leaf() -> None:
+    model, cells = boosted()
+    graph = onnx.load_from_string(export.to_graph(model))
+    trees = next(node for node in graph.graph.node if node.op_type == "TreeEnsembleClassifier")
+    weights = next(attribute for attribute in trees.attribute if attribute.name == "class_weights")
+    weights.floats[0] += 0.001
+    with pytest.raises(export.ParityError, match="off scikit-learn"):
+        export.parity(model, graph.SerializeToString(), export.gate_rows(cells, 1), (0.5,))
+
+
+@pytest.mark.parametrize("trap", ["sigmoid over a pipeline", "isotonic"])
+def test_the_parity_gate_stops_what_converters_get_silently_wrong(trap: str) -> None:
+    rng = np.random.default_rng(1)
+    cells = rng.normal(size=(600, 8)).astype(np.float32)
+    wrong = cells[:, 0] + cells[:, 3] + rng.normal(size=600) > 0
+    boosting = HistGradientBoostingClassifier(max_iter=20, random_state=1)
+    inner = make_pipeline(StandardScaler(), boosting) if trap != "isotonic" else boosting
+    model = CalibratedClassifierCV(inner, method=trap.partition(" ")[0], cv=2).fit(cells, wrong)
+    with pytest.raises(export.ParityError, match=r"off scikit-learn|flip"):
+        export.parity(model, export.to_graph(model), export.gate_rows(cells, 1, largest=20), (0.5,))
+
+
+def test_the_parity_gate_stops_a_decision_that_flips_behind_the_graph() -> None:
+    model, cells = boosted()
+    graph, rows = export.to_graph(model), export.gate_rows(cells, 1)
+
+    def steep(found: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.asarray((found * 1e9) % 1.0, dtype=np.float64)
+
+    assert export.parity(model, graph, rows, (0.5,)) <= export.TOLERANCE
+    with pytest.raises(export.ParityError, match="decisions flip"):
+        export.parity(model, graph, rows, (0.5,), steep)
+
+
+def test_linear_models_and_soft_votes_pass_while_their_features_are_bounded() -> None:
+    rng = np.random.default_rng(1)
+    cells = rng.normal(size=(600, 8)).astype(np.float32)
+    wrong = cells[:, 0] + cells[:, 3] + rng.normal(size=600) > 0
+    linear = make_pipeline(SimpleImputer(strategy="constant", fill_value=0), LogisticRegression())
+    boosting = HistGradientBoostingClassifier(max_iter=20, random_state=1)
+    vote = VotingClassifier([("trees", boosting), ("line", linear)], voting="soft", flatten_transform=False)
+    for model in (linear, vote):
+        graph = export.to_graph(model.fit(cells, wrong))
+        rows = export.gate_rows(cells, 1, largest=20)
+        assert export.parity(model, graph, rows, (0.5,)) <= export.TOLERANCE
+
+
+def test_sessions_that_come_and_go_leave_no_memory_behind(folder: Path) -> None:
+    model = (folder / "model.onnx").read_bytes()
+    rows = np.zeros((8, len(NAMES)), dtype=np.float32)
+
+    def use(times: int) -> int:
+        for _ in range(times):
+            Session(model).probabilities(rows)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    settled = use(40)
+    assert use(200) - settled < 8_000, "kilobytes"
 
 
 def test_an_interrupted_write_leaves_no_half_model(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="not JSON serializable"):
-        export.write(tmp_path / "m" / "v1", b"graph", "{}", {"seconds": object()}, "card")
+        export.write(tmp_path / "m" / "v1", b"graph", {}, {"seconds": object()}, "card")
     assert list((tmp_path / "m").iterdir()) == []

@@ -179,7 +179,7 @@ def test_everything_learned_is_kept_in_one_transaction(bench: Bench) -> None:
 
 def test_an_item_drawn_into_the_audit_sample_says_so(bench: Bench) -> None:
     bench.enqueue(1)
-    bench.settle(bench.claim(), Settlement("passed", audited=True))
+    bench.settle(bench.claim(), Settlement("passed", verdict=Verdict("pass"), audit_sample=1.0))
     assert bench.one(t.items).audited
 
 

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from engine.clock import SystemClock
-from engine.definition import Commits, MaintenanceWindow, Rate
+from engine.definition import Commits, MaintenanceWindow
 from engine.errors import Stale
 from engine.ledger import tables as t
 from engine.ledger.database import Database
@@ -20,6 +20,7 @@ from engine.ledger.protocol import Settlement, decide, gate, settle
 from engine.ledger.queue import claim, extend, is_work_left, next_wake
 from engine.ledger.reviews import reopen
 from engine.ledger.runs import open_run
+from engine.rate import Rate
 from tests.engine.conftest import LEASE, Bench, invoice, make_workflow
 
 

@@ -13,6 +13,7 @@ from engine.ledger.protocol import Settlement, decide, gate
 from engine.ledger.reviews import Reviewed, correct, reopen
 from engine.ledger.reviews import decide as review
 from engine.ledger.runs import NewItem
+from engine.ports import Verdict
 from tests.engine.conftest import Bench, invoice, make_workflow
 
 FOUR_EYES = make_workflow(review=Review(audit_sample=0, four_eyes_over={"total": Decimal(1000)}))
@@ -130,7 +131,7 @@ def test_a_passed_item_waits_only_if_it_was_drawn_into_the_audit_sample(bench: B
     bench.enqueue(1, 2)
     plain, drawn = bench.claim(), bench.claim()
     bench.settle(plain, Settlement("passed"))
-    bench.settle(drawn, Settlement("passed", audited=True))
+    bench.settle(drawn, Settlement("passed", verdict=Verdict("pass"), audit_sample=1.0))
     with pytest.raises(UserError, match="it is passed"):
         say(bench, plain.item_id)
     assert say(bench, drawn.item_id).state == "accepted"
@@ -142,7 +143,7 @@ def test_four_eyes_hold_for_the_audit_sample_too(bench: Bench) -> None:
     bench.workflow = FOUR_EYES
     bench.enqueue(1)
     claimed = bench.claim()
-    bench.settle(claimed, Settlement("passed", audited=True))
+    bench.settle(claimed, Settlement("passed", verdict=Verdict("pass"), audit_sample=1.0))
     assert say(bench, claimed.item_id).needs_second
     assert say(bench, claimed.item_id, who="bo").state == "accepted"
 

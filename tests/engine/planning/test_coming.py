@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from engine.definition import Rate, Time, Workflow
+from engine.definition import Time, Workflow
 from engine.errors import UserError
 from engine.ledger.schedules import ScheduleRow
 from engine.planning.coming import Coming, coming_runs
+from engine.rate import Rate
 from tests.engine.conftest import make_workflow
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)

@@ -1,0 +1,191 @@
+"""What inspection said of each item beside what people found: the labels that rates, certificates and training rest on.
+
+A label stands on the attempt that the verdict was about. A decision counts once the item is decided (with four eyes:
+after the second pair). A blind second review that disagrees makes the label disputed until a third person decides;
+a disputed item counts as wrong wherever a promise rests on it. Labels are never overwritten: every read derives them
+from the append-only decisions, so one that changed later changes what is derived from it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engine.ledger import tables as t
+from engine.ledger.database import Database
+from engine.quality import DECIDED, NOT_INSPECTION
+
+CANARY = "canary"
+"""Kind of the runs whose items are planted to measure the reviewers; they are in no rate and no label."""
+_PAGE = 2_000
+
+
+@dataclass(frozen=True)
+class Label:
+    """What people found in one output."""
+
+    wrong: bool
+    """Also true while it is disputed."""
+    fields: tuple[str, ...] | None
+    """The fields that were corrected; None where the reviewer only rejected."""
+    reviewers: tuple[str, ...]
+    disputed: bool
+    adjudicated: bool
+    """Two people agreed without knowing of each other, or a third decided between them."""
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """One inspected output: the verdict that stands, how likely it was to be audited, and its label if it has one."""
+
+    verdict_id: int
+    item_id: int
+    attempt_id: int
+    run_id: int
+    workflow: str
+    reference: str
+    payload: Mapping[str, Any]
+    """As enqueued, encoded; empty once its contents were erased or pruned."""
+    read_back: Mapping[str, Any] | None
+    origin: str | None
+    erased: bool
+    """Whether the contents are gone."""
+    decision: str
+    checks: tuple[str, ...]
+    """The checks that found something, each once."""
+    findings: tuple[Mapping[str, Any], ...]
+    probability: float | None
+    threshold: float | None
+    model: str | None
+    model_version: str | None
+    definition_hash: str
+    signals: Mapping[str, float] | None
+    scope: str | None
+    certificate_id: int | None
+    draw: float
+    """Uniform in [0, 1), from the run's seed, written when the item was enqueued."""
+    floor: float | None
+    audit_probability: float | None
+    """Probability that a person looks at it: 1 for a flagged item."""
+    audited: bool
+    state: str
+    enqueued_at: datetime
+    inspected_at: datetime
+    label: Label | None = None
+
+
+def inspected(
+    database: Database,
+    workflow: str,
+    *,
+    scope: str | None = None,
+    after: int = 0,
+    item_ids: Sequence[int] | None = None,
+) -> Iterator[Inspected]:
+    """Yield the inspected outputs of a workflow in the order of their verdicts, labels included.
+
+    Corrections and canaries are left out. Each page is read in a transaction of its own.
+
+    Args:
+        database: the ledger.
+        workflow: its name.
+        scope: only verdicts under this scope.
+        after: only verdicts with a larger id.
+        item_ids: only these items.
+    """
+    wanted = [t.items.c.workflow == workflow, t.items.c.corrects_item_id.is_(None), t.runs.c.kind != CANARY]
+    if scope is not None:
+        wanted.append(t.verdicts.c.scope == scope)
+    if item_ids is not None:
+        wanted.append(t.items.c.id.in_(item_ids))
+    while True:
+        with database.read() as connection:
+            rows = [row._asdict() for row in connection.execute(_query([*wanted, t.verdicts.c.id > after]))]
+            labels = _labels(connection, {row["item_id"]: row for row in rows})
+        for row in rows:
+            checks = tuple(dict.fromkeys(finding["check"] for finding in row["findings"]))
+            if not checks or not set(checks) <= NOT_INSPECTION:
+                yield _inspected(row, checks, labels.get(row["item_id"]))
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1]["verdict_id"]
+
+
+def _query(wanted: Iterable[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    later = t.verdicts.alias("later")
+    newer = sa.exists().where(
+        later.c.item_id == t.verdicts.c.item_id, later.c.id > t.verdicts.c.id, later.c.attempt_id.is_not(None)
+    )
+    of_verdict = "attempt_id decision findings probability threshold model model_version definition_hash signals scope"
+    of_item = "run_id workflow reference payload origin audited state"
+    return (
+        sa.select(
+            t.verdicts.c.id.label("verdict_id"),
+            t.verdicts.c.item_id,
+            *(t.verdicts.c[name] for name in of_verdict.split()),
+            *(t.verdicts.c[name] for name in ("certificate_id", "audit_probability")),
+            t.verdicts.c.audit_floor.label("floor"),
+            t.verdicts.c.created_at.label("inspected_at"),
+            *(t.items.c[name] for name in of_item.split()),
+            t.items.c.audit_draw.label("draw"),
+            t.items.c.created_at.label("enqueued_at"),
+            sa.or_(t.items.c.erased_at.is_not(None), t.items.c.pruned_at.is_not(None)).label("erased"),
+            t.attempts.c.read_back,
+        )
+        .join(t.items, t.items.c.id == t.verdicts.c.item_id)
+        .join(t.runs, t.runs.c.id == t.items.c.run_id)
+        .join(t.attempts, t.attempts.c.id == t.verdicts.c.attempt_id)
+        .where(*wanted, ~newer)
+        .order_by(t.verdicts.c.id)
+        .limit(_PAGE)
+    )
+
+
+def _inspected(row: Mapping[str, Any], checks: tuple[str, ...], label: Label | None) -> Inspected:
+    values = {name: row[name] for name in Inspected.__dataclass_fields__ if name in row}
+    findings = tuple(row["findings"])
+    erased = bool(row["erased"])
+    payload = {} if erased else row["payload"]
+    return Inspected(
+        **values | {"findings": findings, "checks": checks, "label": label, "payload": payload, "erased": erased}
+    )
+
+
+def _labels(connection: Connection, verdicts: Mapping[int, Mapping[str, Any]]) -> dict[int, Label]:
+    decided = [item_id for item_id, row in verdicts.items() if row["state"] in DECIDED]
+    reviews = sa.select(t.reviews).where(t.reviews.c.item_id.in_(decided)).order_by(t.reviews.c.id)
+    stands: dict[int, Any] = {}
+    for review in connection.execute(reviews):
+        if review.attempt_id == verdicts[review.item_id]["attempt_id"]:
+            stands[review.item_id] = review
+    seconds = defaultdict(list)
+    made = sa.select(t.second_reviews).where(t.second_reviews.c.decided_at.is_not(None)).order_by(t.second_reviews.c.id)
+    for second in connection.execute(made.where(t.second_reviews.c.item_id.in_(list(stands)))):
+        if second.review_id == stands[second.item_id].id:
+            seconds[second.item_id].append(second)
+    return {item_id: adjudicate(review, seconds[item_id]) for item_id, review in stands.items()}
+
+
+def adjudicate(review: Any, seconds: Sequence[Any]) -> Label:
+    """Return the label that a decision and the looks that followed it make together, oldest first."""
+    opinions = [review, *seconds]
+    third = next((one for one in seconds if one.kind == "adjudication"), None)
+    verdicts = {one.decision != "accept" for one in opinions if one is not third}
+    standing = third or next((one for one in opinions if one.decision == "correct"), opinions[0])
+    disputed = third is None and len(verdicts) > 1
+    wrong = disputed or (standing.decision != "accept")
+    return Label(
+        wrong=wrong,
+        fields=tuple(standing.changes) if wrong and standing.decision == "correct" and standing.changes else None,
+        reviewers=tuple(one.reviewer for one in opinions),
+        disputed=disputed,
+        adjudicated=bool(seconds) and not disputed,
+        at=opinions[-1].created_at if opinions[-1] is review else opinions[-1].decided_at,
+    )
