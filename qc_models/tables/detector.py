@@ -35,9 +35,9 @@ class Detector:
         self._seed = seed
         self._shape = (len(table.rows), len(table.columns))
         matrix = matrix_of(self.statistics)
-        self._rules = rules.suspicions(matrix)
-        self._prior = rules.composite(self._rules)
-        parts = [matrix, self._rules]
+        self.suspicions = rules.suspicions(matrix)
+        self._prior = rules.composite(self.suspicions)
+        parts = [matrix, self.suspicions]
         if paired is not None:
             parts.append(_disagreement(table, paired))
             self._prior = np.maximum(self._prior, _PAIRED_PRIOR * (parts[-1][:, :, 0] > 0))
