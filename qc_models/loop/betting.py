@@ -7,6 +7,9 @@ fractions, so it does not depend on the order of the values and also bounds the 
 and geometric mean). I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86
 (2024), 1-27; F. Orabona and K.-S. Jun, "Tight concentrations and confidence sequences from the regret of universal
 portfolio", IEEE Trans. Inf. Theory 70 (2024), 436-455, for mixtures over fractions.
+
+`qc_models.guarantee.betting` places predictable bets, which need a constant mean; here values are mostly 0 with rare
+ones of 1 / pi, where to stake everything is the best bet, and the wealth depends on counts alone: milliseconds.
 """
 
 from __future__ import annotations
