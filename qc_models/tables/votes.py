@@ -92,8 +92,8 @@ def hear(all_votes: Sequence[Votes], labels: Sequence[Mapping[int, bool]]) -> li
     """Return for each of some votes that share their sources one row of `NAMES` for each row of the table.
 
     `labels` say for each of the votes of which rows a person found the value wrong (True) or right (False). A row's own
-    vote and its own label do not vote on it; the label still counts in its source's accuracy. That accuracy is estimated
-    over all votes first; each vote's own estimate starts there and is drawn to it.
+    vote and its own label do not vote on it; the label still counts in its source's accuracy, which is
+    estimated over all votes first; each vote's own estimate starts there and is drawn to it.
     """
     bonuses = [_bonus(votes, given) for votes, given in zip(all_votes, labels, strict=True)]
     worths = [votes.settled(bonus) for votes, bonus in zip(all_votes, bonuses, strict=True)]
