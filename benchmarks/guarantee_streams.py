@@ -25,6 +25,8 @@ ALPHAS = (1e-2, 1e-3, 1e-4)
 MISSES = (0.0, 0.05, 0.15)
 SIZES = {1e-2: (15_000, 0.2, 30_000, 0.1), 1e-3: (40_000, 0.5, 60_000, 0.2), 1e-4: (200_000, 0.75, 100_000, 0.3)}
 """Records and audit rate of the calibration window, records and audit rate of the live window, by alpha."""
+EARLIER = 10_000
+"""Records without labels whose scores the grid is made from."""
 LOOKS = 10
 CANARIES = 600
 SPOILT = 0.0002
@@ -64,7 +66,7 @@ class Outcome:
 
     kind: Kind
     choices: dict[str, Choice]
-    """By method: learn_then_test, naive, sgr, bonferroni, oracle."""
+    """By method: learn_then_test, any_time, naive, sgr, bonferroni, oracle."""
     bound_broken: bool
     """Whether more records were wrong than the published bound said, at any look."""
     estimate_broken: bool
@@ -92,7 +94,7 @@ def stream(kind: Kind, delta: float, draws: np.random.Generator) -> Outcome:
     """Run one stream; half of delta goes to the threshold's promise, half to the published bound."""
     n, rate, live, live_rate = SIZES[kind.alpha]
     wrong = draws.random(n + live) < rates(kind, n, live, draws)
-    scores = 1 / (1 + np.exp(-(draws.normal(size=n + live) + kind.quality * wrong)))
+    scores = _scores(wrong, kind, draws)
     called = _called(wrong, kind, draws)
     planted = Canaries(
         CANARIES,
@@ -101,7 +103,7 @@ def stream(kind: Kind, delta: float, draws: np.random.Generator) -> Outcome:
         int(draws.binomial(CANARIES, SPOILT)),
     )
     drawn = draws.random(n) < rate
-    grid = grid_of(scores[:n])
+    grid = grid_of(_scores(draws.random(EARLIER) < kind.base, kind, draws))
     known = sensitivity(planted, delta=delta * 0.1)
     true = true_rates(kind, grid, scores[:n], wrong[:n])
     chosen = choose(scores[:n][drawn], called[:n][drawn], grid, kind.alpha, known.lower, delta * 0.4)
@@ -109,6 +111,8 @@ def stream(kind: Kind, delta: float, draws: np.random.Generator) -> Outcome:
         name: Choice(0.0, 0.0) if at is None else Choice(grid.shares[at], float(true[at]))
         for name, at in {**chosen, "oracle": _last(true <= kind.alpha)}.items()
     }
+    limits = kind.alpha, known.lower, delta * 0.4
+    choices["any_time"] = again(scores[:n], called[:n], wrong[:n], drawn, grid, kind, limits)
     at = chosen["learn_then_test"]
     passes = scores[n:] <= (-np.inf if at is None else grid.thresholds[at])
     bound = published(passes, wrong[n:], called[n:], live_rate, planted, delta / 2, draws, confirmed=kind.confirmed)
@@ -162,6 +166,29 @@ def choose(scores: Floats, wrong: Bools, grid: Grid, alpha: float, least: float,
     }
 
 
+def again(
+    scores: Floats,
+    called: Bools,
+    wrong: Bools,
+    drawn: Bools,
+    grid: Grid,
+    kind: Kind,
+    limits: tuple[float, float, float],
+) -> Choice:
+    """Look ten times while the audits come in, and deploy what is proven; the worst of what was deployed counts."""
+    alpha, least, delta = limits
+    coverage, worst = 0.0, 0.0
+    for end in np.linspace(len(scores) / LOOKS, len(scores), LOOKS).astype(int).tolist():
+        seen = drawn[:end]
+        found = calibrate_arrays(
+            scores[:end][seen], called[:end][seen], grid, alpha=alpha, delta=delta, sensitivity=least, any_time=True
+        )
+        coverage = found.coverage
+        if found.accepted:
+            worst = max(worst, float(true_rates(kind, grid, scores[:end], wrong[:end])[found.accepted[-1]]))
+    return Choice(coverage, worst)
+
+
 def sgr(k: NDArray[np.int64], n: NDArray[np.int64], alpha: float, delta: float) -> int | None:
     """Selection with guaranteed risk: binary search with delta / steps each (Geifman and El-Yaniv 2017, 1705.08500)."""
     steps = int(np.ceil(np.log2(len(n))))
@@ -207,6 +234,10 @@ def published(
         plain |= left > window.found / rate - window.found
         bound, true = now.wrong / end, left / end
     return broken, plain, bound, true
+
+
+def _scores(wrong: Bools, kind: Kind, draws: np.random.Generator) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-(draws.normal(size=len(wrong)) + kind.quality * wrong))))
 
 
 def _called(wrong: Bools, kind: Kind, draws: np.random.Generator) -> Bools:

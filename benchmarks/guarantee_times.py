@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qc_models.guarantee.sequential import State, after, certified
+from qc_models.guarantee.evidence import audits_needed
+from qc_models.guarantee.sequential import State, after
 
 MOST = 400_000
 
@@ -33,23 +34,11 @@ def certify_times(alpha: float, delta: float, rate: float, streams: int, draws: 
 def _certified_at(errors: list[int], least: list[int], alpha: float, delta: float) -> float:
     for k in range(len(errors) + 1):
         while len(least) <= k:
-            least.append(_least(len(least), least[-1] if least else 1, alpha, delta))
+            least.append(audits_needed(alpha, delta, len(least)))
         since, until = (errors[k - 1] if k else 1), (errors[k] - 1 if k < len(errors) else MOST)
         if max(since, least[k]) <= until:
             return max(since, least[k])
     return math.inf
-
-
-def _least(k: int, few: int, alpha: float, delta: float) -> int:
-    """Return after how many audits k mistakes are few enough."""
-    many = MOST + 1
-    while few < many:
-        middle = (few + many) // 2
-        if certified(k, middle, alpha, delta):
-            many = middle
-        else:
-            few = middle + 1
-    return few
 
 
 def alarm_times(

@@ -32,6 +32,8 @@ class Certificate:
     """Of this one."""
     index: int | None
     """Number of the calibration, from 1; None: the only one there will ever be, so that it may spend all of delta."""
+    any_time: bool
+    """Whether delta covers all looks at the growing sample on this grid, which then need no number."""
     sensitivity: float
     sensitivity_delta: float
     """What the lower bound of the sensitivity spent beside delta."""
@@ -110,14 +112,15 @@ def certify(
     issued_at: datetime,
     sensitivity: float = 1.0,
     sensitivity_delta: float = 0.0,
+    any_time: bool = False,
 ) -> tuple[Calibration, Certificate | None]:
     """Calibrate on a certification sample and write the certificate, if anything is proven.
 
     Args and errors are those of `calibrate`; `delta` is that of all calibrations together, of which number `index`
-    spends its part.
+    spends its part. Looks at the same growing sample with `any_time` are one calibration.
     """
     spent = delta if index is None else spend(delta, index)
-    found = calibrate(audits, grid, alpha=alpha, delta=spent, sensitivity=sensitivity)
+    found = calibrate(audits, grid, alpha=alpha, delta=spent, sensitivity=sensitivity, any_time=any_time)
     if found.threshold is None:
         return found, None
     return found, Certificate(
@@ -126,6 +129,7 @@ def certify(
         delta=delta,
         spent=spent,
         index=index,
+        any_time=any_time,
         sensitivity=sensitivity,
         sensitivity_delta=sensitivity_delta,
         grid=grid.thresholds,

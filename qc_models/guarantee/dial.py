@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.errors import UserError
 from qc_models.guarantee import bounds
+from qc_models.guarantee.evidence import rate_lower, rate_upper
 from qc_models.guarantee.learn_then_test import Calibration, Grid, calibrate, counts
 from qc_models.guarantee.sample import Audit
 
@@ -91,6 +92,7 @@ def dial(
     minutes: float,
     floor: float,
     sensitivity: float = 1.0,
+    any_time: bool = False,
 ) -> Dial:
     """Compute the curve.
 
@@ -102,17 +104,18 @@ def dial(
         minutes: Review minutes a record.
         floor: Audit rate of passed records.
         sensitivity: Lower bound on the share of wrong records that auditors notice.
+        any_time: As in `calibrate`; the bands then hold at all looks together, too.
 
     Raises:
         UserError: as `calibrate`.
     """
-    found = calibrate(audits, grid, alpha=alpha, delta=delta, sensitivity=sensitivity)
+    found = calibrate(audits, grid, alpha=alpha, delta=delta, sensitivity=sensitivity, any_time=any_time)
     scores = np.array([audit.score for audit in audits], dtype=np.float64)
     wrong = np.array([bool(audit.wrong) for audit in audits], dtype=bool)
     k, n = counts(scores, wrong, grid)
     part = delta / (4 * len(grid.thresholds))
     points = [
-        _point(at, grid, (int(k[at]), int(n[at])), part, minutes, floor, sensitivity, found)
+        _point(at, grid, (int(k[at]), int(n[at])), part, minutes, floor, sensitivity, found, any_time=any_time)
         for at in range(len(grid.thresholds))
     ]
     return Dial(tuple(points), found, delta)
@@ -127,12 +130,15 @@ def _point(
     floor: float,
     sensitivity: float,
     found: Calibration,
+    *,
+    any_time: bool,
 ) -> Point:
     k, n = seen
+    low, high = (rate_lower, rate_upper) if any_time else (bounds.lower, bounds.upper)
     passing = round(grid.shares[at] * grid.source)
     looked = [_looked(share, floor) for share in (bounds.upper(passing, grid.source, part), grid.shares[at])]
     most = _looked(bounds.lower(passing, grid.source, part), floor)
-    high = min(1.0, bounds.upper(k, n, part) / sensitivity) if sensitivity > 0 else 1.0
+    worst = min(1.0, high(k, n, part) / sensitivity) if sensitivity > 0 else 1.0
     return Point(
         threshold=grid.thresholds[at],
         coverage=grid.shares[at],
@@ -140,7 +146,7 @@ def _point(
         minutes=looked[1] * minutes,
         k=k,
         n=n,
-        residual=(bounds.lower(k, n, part), k / n if n else float("nan"), high),
+        residual=(low(k, n, part), k / n if n else float("nan"), worst),
         certifiable=at in found.accepted,
     )
 

@@ -40,19 +40,18 @@ class Figures:
     recall: Interval
 
 
-def wrong_among(probabilities: Sequence[float], size: int, delta: float, sensitivity: float = 1.0) -> Interval:
+def wrong_among(
+    probabilities: Sequence[float], size: int, *, floor: float, delta: float, sensitivity: float = 1.0
+) -> Interval:
     """Estimate how many of `size` records are wrong from those that were found so.
 
     Args:
         probabilities: For each wrong one that was found: with which probability it was to be looked at.
-        size: Records that could have been looked at; none of them with less than the least probability.
+        size: Records that could have been found.
+        floor: The lowest of their probabilities of being looked at, found or not.
         delta: The chance of being wrong that is spent, half on each side.
         sensitivity: Lower bound on the share of wrong records that a look notices. The estimate is not corrected by it.
     """
-    return _wrong(probabilities, min(probabilities, default=0.0), size, delta, sensitivity)
-
-
-def _wrong(probabilities: Sequence[float], floor: float, size: int, delta: float, sensitivity: float) -> Interval:
     if floor >= 1 and sensitivity >= 1:
         return Interval(float(len(probabilities)), len(probabilities), len(probabilities))
     seen = math.fsum(floor / p for p in probabilities)
@@ -97,9 +96,12 @@ def figures(
     exact = sensitivity >= 1
     part = delta if exact else delta / 2
     caught = (
-        Interval(caught_k, caught_k, caught_k) if exact else _wrong([1.0] * caught_k, 1.0, flagged, part, sensitivity)
+        Interval(caught_k, caught_k, caught_k)
+        if exact
+        else wrong_among([1.0] * caught_k, flagged, floor=1.0, delta=part, sensitivity=sensitivity)
     )
-    escaped = _wrong([one.probability for one in audited if one.wrong], floor, passed, part, sensitivity)
+    found = [one.probability for one in audited if one.wrong]
+    escaped = wrong_among(found, passed, floor=floor, delta=part, sensitivity=sensitivity)
     return _figures(caught, escaped, passed, flagged, len(looked))
 
 

@@ -10,18 +10,21 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.errors import UserError
+from qc_models.guarantee import evidence
 from qc_models.guarantee.bounds import audits_needed, least, p_values
 from qc_models.guarantee.sample import Audit
 
 STARTS = (1, 2, 4)
 """Where the walks begin: at so many times the least sample. More than one, lest one early mistake stops everything."""
+SHARES = (0.25, 0.5, 0.75)
+"""Where the walks begin if the audits are looked at again and again: at these shares of the traffic."""
 REVIEW_ALL = 0.0
 """The product's threshold that sends everything to review: no probability is under it."""
 
@@ -134,6 +137,17 @@ def positions(grid: Grid, n: int, alpha: float, delta: float) -> tuple[int, ...]
     return ()
 
 
+def fixed_positions(grid: Grid) -> tuple[int, ...]:
+    """Return where the walks begin at every look: a start that moved with the sample would be chosen by it."""
+    return tuple(sorted({next(i for i, have in enumerate(grid.shares) if have >= share) for share in SHARES}))
+
+
+def any_time_p_values(k: NDArray[np.int64], n: NDArray[np.int64], alpha: float) -> NDArray[np.float64]:
+    """Return 1 / evidence against "the rate is over alpha" (at most 1): p-values that hold at all looks together."""
+    logs = [evidence.log_evidence(wrong, seen, alpha) for wrong, seen in zip(k.tolist(), n.tolist(), strict=True)]
+    return np.exp(-np.maximum(logs, 0.0))
+
+
 def walk(p: NDArray[np.float64], starts: Sequence[int], delta: float) -> tuple[int, ...]:
     """Return the grid positions that are proven, p having shape (grid points,).
 
@@ -153,7 +167,13 @@ def walk(p: NDArray[np.float64], starts: Sequence[int], delta: float) -> tuple[i
 
 
 def calibrate(
-    audits: Sequence[Audit], grid: Grid, *, alpha: float, delta: float, sensitivity: float = 1.0
+    audits: Sequence[Audit],
+    grid: Grid,
+    *,
+    alpha: float,
+    delta: float,
+    sensitivity: float = 1.0,
+    any_time: bool = False,
 ) -> Calibration:
     """Choose the loosest threshold whose residual error rate is proven to be alpha or less.
 
@@ -163,6 +183,8 @@ def calibrate(
         alpha: The highest residual error rate among passed records.
         delta: The chance of being wrong that is spent here; see `spend` for repeated calibration.
         sensitivity: Lower bound on the share of wrong records that the auditors notice, with a delta of its own.
+        any_time: Whether the growing sample is looked at again and again, on the same grid: all looks together then
+            spend delta once (p-values from evidence that holds at all times), for about 8 % more audits.
 
     Raises:
         UserError: the promise cannot be made from samples at all, or the audits are no random sample.
@@ -170,7 +192,7 @@ def calibrate(
     refuse_biased(audits)
     scores = np.array([audit.score for audit in audits], dtype=np.float64)
     wrong = np.array([bool(audit.wrong) for audit in audits], dtype=bool)
-    return calibrate_arrays(scores, wrong, grid, alpha=alpha, delta=delta, sensitivity=sensitivity)
+    return calibrate_arrays(scores, wrong, grid, alpha=alpha, delta=delta, sensitivity=sensitivity, any_time=any_time)
 
 
 def calibrate_arrays(
@@ -181,6 +203,7 @@ def calibrate_arrays(
     alpha: float,
     delta: float,
     sensitivity: float = 1.0,
+    any_time: bool = False,
 ) -> Calibration:
     """Do as `calibrate`, from arrays of shape (audits,) that are known to be a random sample."""
     if not 0 <= sensitivity <= 1:
@@ -190,11 +213,13 @@ def calibrate_arrays(
     everything = (int(wrong.sum()), len(wrong))
     if tested <= 0:
         return _nothing(alpha, delta, sensitivity, everything, 0)
-    starts = positions(grid, len(scores), tested, delta)
-    p = p_values(k, n, tested)
+    starts = fixed_positions(grid) if any_time else positions(grid, len(scores), tested, delta)
+    p = any_time_p_values(k, n, tested) if any_time else p_values(k, n, tested)
     accepted = walk(p, starts, delta)
     if not accepted:
-        return _nothing(alpha, delta, sensitivity, everything, _missing(k, n, grid, len(scores), tested, delta), starts)
+        need = evidence.audits_needed if any_time else audits_needed
+        missing = _missing(k, n, grid, need, tested, delta)
+        return _nothing(alpha, delta, sensitivity, everything, missing, starts)
     best = accepted[-1]
     return Calibration(
         alpha=alpha,
@@ -240,11 +265,18 @@ def refuse_biased(audits: Sequence[Audit]) -> None:
         raise UserError("a record is in the audits twice; pass a certification sample, which has each record once")
 
 
-def _missing(k: NDArray[np.int64], n: NDArray[np.int64], grid: Grid, total: int, alpha: float, delta: float) -> int:
+def _missing(
+    k: NDArray[np.int64],
+    n: NDArray[np.int64],
+    grid: Grid,
+    need: Callable[[float, float, int], int],
+    alpha: float,
+    delta: float,
+) -> int:
     """Return the fewest further audits that could prove something if they show no further defect."""
-    wanted = {int(wrong): audits_needed(alpha, delta, int(wrong)) for wrong in np.unique(k)}
+    wanted = {int(wrong): need(alpha, delta, int(wrong)) for wrong in np.unique(k)}
     short = [(wanted[int(wrong)] - int(seen)) / share for wrong, seen, share in zip(k, n, grid.shares, strict=True)]
-    return max(1, math.ceil(min(short, default=least(alpha, delta) - total)))
+    return max(1, math.ceil(min(short)))
 
 
 def _nothing(

@@ -90,11 +90,11 @@ def sensitivity(
         return _planted(k, n, delta, any_time=any_time)
     planted = _planted(k, n, delta / 2, any_time=any_time)
     seen, real = pairs.both + pairs.first_only, pairs.both + pairs.first_only + pairs.second_only
-    at_most = bounds.upper(seen, real, delta / 2)
+    at_most = _high(seen, real, delta / 2, any_time=any_time)
     if at_most >= planted.lower:
         return planted
     common = pairs.both + pairs.second_only
-    least = min(planted.lower, bounds.lower(pairs.both, common, delta / 2))
+    least = min(planted.lower, 1 - _high(pairs.second_only, common, delta / 2, any_time=any_time))
     reason = (
         f"canaries are too easy: they say {planted.lower:.1%} at least, but of {real} real mistakes the first look "
         f"found {seen}; taken is what second reviews show, if both miss independently"
@@ -105,13 +105,16 @@ def sensitivity(
 def _planted(k: int, n: int, delta: float, *, any_time: bool) -> Sensitivity:
     if not n:
         return Sensitivity(0.0, None, 1.0, "nothing", "no canary was reviewed, so reviewers may miss everything")
-    low = 1 - rate_upper(n - k, n, delta) if any_time else bounds.lower(k, n, delta)
-    return Sensitivity(low, k / n, bounds.upper(k, n, delta), "canaries", f"{k} of {n} canaries were found")
+    low, high = 1 - _high(n - k, n, delta, any_time=any_time), _high(k, n, delta, any_time=any_time)
+    return Sensitivity(low, k / n, high, "canaries", f"{k} of {n} canaries were found")
 
 
 def false_corrections(canaries: Canaries, *, delta: float, any_time: bool = False) -> float:
     """Return an upper bound on the share of right records that reviewers call wrong; 1 while no decoy was reviewed."""
-    k, n = canaries.broken, canaries.decoys
+    return _high(canaries.broken, canaries.decoys, delta, any_time=any_time)
+
+
+def _high(k: int, n: int, delta: float, *, any_time: bool) -> float:
     return rate_upper(k, n, delta) if any_time else bounds.upper(k, n, delta)
 
 

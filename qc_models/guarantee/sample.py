@@ -76,22 +76,34 @@ def certification_sample(
     floor: float | None = None,
     overdue: Literal["refuse", "wrong"] = "refuse",
 ) -> list[Audit]:
-    """Return the simple random sample among records: one each, `draw < floor`, entered before the cut-off, all known.
+    """Return the simple random sample among records: one each, `draw < rate`, entered before the cut-off, all known.
+
+    The rate is the lowest with which any record of the window was looked at, 1 for flagged ones and the floor for
+    others. Where it was changed, the higher draws are left out, because they would overweight their time. A window in
+    which everything was reviewed is a sample of all. The records returned carry the rate as their `floor`.
 
     Args:
-        records: All records of the window, or those that were looked at.
+        records: All records of the window, those that were not looked at included; these may be left out if `floor` is
+            given.
         before: Cut-off by the time of entry, fixed without knowledge of outcomes; None: none.
-        floor: The lowest audit rate of the window; None: the lowest that the records name. Where the rate was changed,
-            the higher draws are left out, because they would overweight their time.
+        floor: The rate, if it is known better.
         overdue: What an outcome that is missing before the cut-off means. Leaving it out would select by outcome
             (hard cases are decided late), so it is refused, or counted as wrong.
 
     Raises:
-        UserError: outcomes are missing before the cut-off.
+        UserError: outcomes are missing before the cut-off; there are flagged records only; or some were looked at
+        with less
+            than the given floor.
     """
     window = [record for record in one_each(records) if before is None or record.at < before]
-    rate = floor if floor is not None else min((record.floor for record in window), default=0.0)
-    drawn = [record for record in window if record.draw is not None and record.draw < rate]
+    if window and all(record.flagged for record in window):
+        raise UserError("all records are flagged ones; they show the doubtful only: give all records of the window")
+    lowest = min((1.0 if record.flagged else record.floor for record in window), default=1.0)
+    rate = lowest if floor is None else floor
+    if rate > lowest:
+        raise UserError(f"records of the window were looked at with {lowest:g}, less than the given floor of {rate:g}")
+    sample = [replace(one, floor=rate) for one in window]
+    drawn = [record for record in sample if record.draw is not None and record.draw < rate]
     unknown = [record for record in drawn if record.wrong is None]
     if unknown and overdue == "refuse":
         raise UserError(

@@ -53,10 +53,23 @@ def starts(shares: list[float], n: int, alpha: float, delta: float) -> list[int]
     return []
 
 
+def any_time_chance(k: int, n: int, alpha: float) -> float:
+    """Return 1 / evidence, at most 1: the p-value that holds at all looks together."""
+    evidence = 0.0
+    for tilt, weight in ((0.0, 0.5), (0.05, 0.125), (0.1, 0.125), (0.25, 0.125), (0.5, 0.125)):
+        if tilt or not k:
+            won = k * math.log(tilt) if k else 0.0
+            evidence += weight * math.exp(min(700.0, won - n * math.log1p(-alpha * (1 - tilt))))
+    return min(1.0, 1 / evidence) if evidence else 1.0
+
+
 def choose(certificate: dict[str, Any], audits: list[dict[str, Any]]) -> tuple[int, int, int, float, list[int]] | None:
     """Return grid position, wrong ones, audited ones, p-value and starts of the loosest proven threshold."""
     alpha = certificate["alpha"] * certificate["sensitivity"]
-    begun = starts(certificate["shares"], len(audits), alpha, certificate["spent"])
+    any_time, shares = certificate["any_time"], certificate["shares"]
+    begun = starts(shares, len(audits), alpha, certificate["spent"])
+    if any_time:
+        begun = sorted({next(i for i, have in enumerate(shares) if have >= share) for share in (0.25, 0.5, 0.75)})
     order = sorted((audit["score"], bool(audit["wrong"])) for audit in audits)
     scores = [score for score, _ in order]
     wrong = [0, *accumulate(int(bad) for _, bad in order)]
@@ -65,7 +78,7 @@ def choose(certificate: dict[str, Any], audits: list[dict[str, Any]]) -> tuple[i
     for i in range(begun[0] if begun else len(certificate["grid"]), len(certificate["grid"])):
         level += certificate["spent"] / len(begun) if i in begun else 0.0
         n = bisect_right(scores, certificate["grid"][i])
-        p = chance(wrong[n], n, alpha) if level else 1.0
+        p = (any_time_chance if any_time else chance)(wrong[n], n, alpha) if level else 1.0
         if level and p <= level:
             best = (i, wrong[n], n, p)
         else:

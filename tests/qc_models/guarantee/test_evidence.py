@@ -68,14 +68,14 @@ def test_counting_needs_no_model_of_the_errors() -> None:
     assert count_upper(0, 0.0, 10_000, 0.05) == 10_000
     draws = np.random.default_rng(1)
     broken = 0
-    for _ in range(300):
+    for _ in range(120):
         wrong, found, missed = 0, 0, False
         for day in range(20):
             new = 40 if day == 11 else 1  # a cluster
             wrong, found = wrong + new, found + int(draws.binomial(new, 0.1))
             missed |= wrong > count_upper(found, 0.1, 100_000, 0.1)
         broken += missed
-    assert broken <= 0.1 * 300
+    assert broken <= 0.1 * 120
 
 
 def test_what_happened_is_more_than_its_mean() -> None:

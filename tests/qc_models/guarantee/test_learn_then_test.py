@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from engine.errors import UserError
 from qc_models.guarantee import bounds
-from qc_models.guarantee.learn_then_test import calibrate, calibrate_arrays, counts, grid_of, positions, spend, walk
+from qc_models.guarantee.learn_then_test import (
+    calibrate,
+    calibrate_arrays,
+    counts,
+    fixed_positions,
+    grid_of,
+    positions,
+    spend,
+    walk,
+)
 from tests.qc_models.guarantee.samples import audits, traffic
 
 CLEAN = np.zeros(400, dtype=bool)
@@ -91,6 +100,24 @@ def test_three_starts_only_where_the_sample_allows() -> None:
     assert len(positions(grid, 400, 0.01, 0.05)) == 1
     assert len(positions(grid, 2_000, 0.01, 0.05)) == 3
     assert positions(grid, 100, 0.01, 0.05) == ()
+
+
+def test_looking_again_and_again_spends_delta_once() -> None:
+    grid = grid_of(SCORES)
+    given = {"alpha": 0.01, "delta": 0.05}
+    few = calibrate_arrays(SCORES[:100], CLEAN[:100], grid, **given, any_time=True)
+    assert few.missing > 100
+    alpha, delta, broken = 0.02, 0.1, 0
+    for seed in range(80):
+        draws = np.random.default_rng(seed)
+        scores, wrong = draws.random(2_000), draws.random(2_000) < 1.02 * alpha  # the score is worth nothing
+        looks = [
+            calibrate_arrays(scores[:n], wrong[:n], grid_of(SCORES / 0.9), alpha=alpha, delta=delta, any_time=True)
+            for n in range(500, 2_001, 500)
+        ]
+        broken += any(look.accepted for look in looks)
+    assert broken <= delta * 80
+    assert fixed_positions(grid) == (24, 49, 74)
 
 
 def test_one_early_mistake_does_not_stop_three_walks() -> None:

@@ -28,6 +28,23 @@ def test_only_draws_under_the_floor_certify_whatever_the_top_up_was() -> None:
     assert [one.key for one in sample] == ["r3", "r5"]
 
 
+def test_a_window_in_which_everything_was_reviewed_is_a_sample_of_all() -> None:
+    held = [audit(number, draw=number / 10, floor=1.0, probability=1.0) for number in range(5)]
+    flagged = audit(7, draw=0.7, probability=1.0, flagged=True, wrong=True)
+    sample = certification_sample([*held, flagged])
+    assert [one.key for one in sample] == ["r0", "r1", "r2", "r3", "r4", "r7"]
+    assert {one.floor for one in sample} == {1.0}
+    later = audit(9, draw=0.05, floor=0.02)
+    assert [one.key for one in certification_sample([*held, flagged, later])] == ["r0"]
+
+
+def test_flagged_only_labels_are_refused() -> None:
+    with pytest.raises(UserError, match="all records are flagged ones"):
+        certification_sample([audit(1, draw=0.001, flagged=True, probability=1.0)])
+    with pytest.raises(UserError, match="less than the given floor"):
+        certification_sample([audit(1)], floor=0.5)
+
+
 def test_the_floor_sample_shows_the_true_rate_although_the_top_up_looks_where_errors_are() -> None:
     draws = np.random.default_rng(3)
     doubt = draws.random(20_000) ** 4
