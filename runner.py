@@ -56,6 +56,7 @@ from engine.redact import Redactor
 from engine.secrets import SecretStore
 from engine.worker import Settings, Worker
 from fixtures.cli import add_fixture_verbs
+from qc_models.canaries import top_up
 from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import read_history, register, train_and_register
 from qc_models.countersigner import Countersigner
@@ -122,10 +123,9 @@ class Office:
             registered=lambda name, version: models.digest(self.database, name, version),
         )
 
-    @cached_property
     def inspector(self) -> Inspector:
-        """What gives each output its verdict."""
-        return Countersigner(self.models, Promises(self.database, self.models))
+        """Return an inspector that remembers nothing of the work, and of which the work remembers nothing."""
+        return Countersigner(self.models.afresh(), Promises(self.database, self.models))
 
     def load(self, path: Path, *, base_url: str | None = None, params: dict[str, str] | None = None) -> Workflow:
         """Load one definition."""
@@ -179,12 +179,12 @@ class Office:
                 worker = Worker(
                     database=self.database,
                     office=bots,
-                    inspector=self.inspector,
+                    inspector=Countersigner(self.models, Promises(self.database, self.models)),
                     definitions=self.workflow,
                     evidence=self.evidence,
                     settings=self.settings,
                     on_settled=progress.settled,
-                    watchers=(*WATCHERS, self.prune),
+                    watchers=(*WATCHERS, self.prune, lambda database: top_up(database, self.workflow, self.inspector)),
                 )
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, worker.stop)

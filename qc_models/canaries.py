@@ -18,8 +18,10 @@ from engine.contract import parse_record
 from engine.definition import Workflow
 from engine.errors import SystemException, UserError
 from engine.ledger import canaries as ledger
-from engine.ledger import canary_planting as planting
-from engine.ledger.canary_planting import Canary, Original
+from engine.ledger import canary_reads as known
+from engine.ledger.canary_planting import Canary
+from engine.ledger.canary_planting import plant as write
+from engine.ledger.canary_reads import Original
 from engine.ledger.database import Database
 from engine.ports import Case, Inspector
 from engine.values import Record, decode, encode
@@ -31,9 +33,15 @@ CONTROLS = 0.2
 KINDS = tuple(name for name in MISTAKES if name != "twin")
 """A twin is another record, not an error in this one."""
 _NUMBER = re.compile(r"\d+")
+_NAMES = frozenset({"text", "integer"})
+"""Types of fields that may hold a key."""
 _STEPS = (20, 200, 2_000, 20_000)
 """How far a number may be moved, as little as will do: a running number far off its line would give it away."""
 _TRIES = 30
+_SPARE = 3
+"""Originals set aside for each canary: some have no number in their key, or no room for a mistake."""
+_RECENT = 50
+"""Other records that the inspection is shown before: it compares dates and numbers with those of recent work."""
 _WORD = 4
 """Signs that a key must have to be looked for inside other texts: a shorter one may be there by chance."""
 
@@ -72,7 +80,7 @@ def plant(
         who: who plants them.
         share: no more than are owed at this share of what is reviewed; None for as many as may wait.
     """
-    kept = [(one, record) for one in planting.originals(database, workflow.name) if (record := _fit(one, workflow))]
+    kept = [(one, record) for one in known.originals(database, workflow.name) if (record := _fit(one, workflow))]
     if not kept:
         return Planted((), errors + controls, 0, seed)
     rng = random.Random(seed)  # noqa: S311 - a logged, repeatable draw is the point
@@ -80,23 +88,26 @@ def plant(
     wrong = [True] * errors + [False] * controls
     rng.shuffle(wrong)
     rng.shuffle(kept)
-    made = list(maker.make(iter(kept), wrong))
-    ids = planting.plant(database, workflow.name, workflow.hash, made, seed=seed, who=who, share=share)
+    copied, others = kept[: _SPARE * len(wrong)], kept[_SPARE * len(wrong) :]
+    maker.recall(sorted(others, key=lambda pair: pair[0].item_id)[-_RECENT:])
+    made = list(maker.make(iter(copied), wrong))
+    ids = write(database, workflow.name, workflow.hash, made, seed=seed, who=who, share=share)
     return Planted(tuple(ids), len(wrong), len(kept), seed)
 
 
-def top_up(database: Database, definition: Callable[[str], Workflow], inspector: Inspector) -> int:
+def top_up(database: Database, definition: Callable[[str], Workflow], inspector: Callable[[], Inspector]) -> int:
     """Put away canaries that waited too long and plant what the definitions' shares still want; return how many.
 
     Args:
         database: the ledger.
         definition: the pinned definition of a hash.
-        inspector: what inspects real outputs.
+        inspector: returns what inspects real outputs, with a memory of its own: real work must not be compared with
+            canaries, nor a canary be taken for the twin of what it was copied from.
     """
     ledger.expire(database)
     planted = 0
-    for name in planting.reviewed_workflows(database):
-        pinned = planting.newest_definition(database, name)
+    for name in known.reviewed_workflows(database):
+        pinned = known.newest_definition(database, name)
         try:
             planted += _top_up(database, definition(pinned), inspector) if pinned else 0
         except (UserError, SystemException) as error:  # the others are seen to all the same
@@ -104,15 +115,15 @@ def top_up(database: Database, definition: Callable[[str], Workflow], inspector:
     return planted
 
 
-def _top_up(database: Database, workflow: Workflow, inspector: Inspector) -> int:
+def _top_up(database: Database, workflow: Workflow, inspector: Callable[[], Inspector]) -> int:
     share = workflow.review.canaries
-    owed = planting.balance(database, workflow.name).owed(share) if share else 0
+    owed = known.balance(database, workflow.name).owed(share) if share else 0
     if not owed:
         return 0
     seed = random.SystemRandom().randrange(2**53)
     controls = sum(random.Random(seed + n).random() < CONTROLS for n in range(owed))  # noqa: S311 - logged
     mix = {"errors": owed - controls, "controls": controls}
-    return len(plant(database, workflow, inspector, **mix, seed=seed, who="canaries", share=share).item_ids)
+    return len(plant(database, workflow, inspector(), **mix, seed=seed, who="canaries", share=share).item_ids)
 
 
 def _fit(original: Original, workflow: Workflow) -> Record | None:
@@ -188,6 +199,12 @@ class _Maker:
     rng: random.Random
     profile: Profile
 
+    def recall(self, records: list[tuple[Original, Record]]) -> None:
+        """Let the inspection see recent work, oldest first; not what is copied, whose twin the canary would be."""
+        for original, record in records:
+            shown = decode(original.read_back, self.workflow.fields)
+            self.inspector.inspect(self.workflow, self._case(original, original.reference, record, shown))
+
     def make(self, originals: Iterator[tuple[Original, Record]], wrong: list[bool]) -> Iterator[Canary]:
         """Make one canary for each wish, as long as there are originals that allow it."""
         for wish in wrong:
@@ -231,11 +248,13 @@ class _Maker:
 
     def _unused(self, original: Original, payload: Mapping[str, Any]) -> _Key | None:
         """Draw a key near the original's that no item has; None if it holds no number to move."""
-        part = _key_part(original.reference, payload)
+        fields = self.workflow.fields  # a date or an amount that the reference happens to carry is no number of its own
+        named = {name: value for name, value in payload.items() if fields[name].type in _NAMES}
+        part = _key_part(original.reference, named)
         for most in _STEPS if part else ():
             moves = self.rng.sample([*range(-most, 0), *range(1, most + 1)], k=2 * min(most, _TRIES))
             keys = [_Key(original.reference, part, move) for move in moves]
-            taken = planting.taken(self.database, self.workflow.name, [key.reference for key in keys])
+            taken = known.taken(self.database, self.workflow.name, [key.reference for key in keys])
             free = [key for key in keys if key.reference not in taken]
             if free:
                 return free[0]
@@ -249,14 +268,6 @@ class _Maker:
         shown: Record,
         error: tuple[str, tuple[str, ...], str] | None = None,
     ) -> Canary:
-        case = Case(
-            workflow=self.workflow.name,
-            reference=key.reference,
-            payload=payload,
-            record=shown,
-            fields=self.workflow.fields,
-            signals=original.signals,
-        )
         kind, fields, where = error or (None, (), None)
         return Canary(
             original=original.item_id,
@@ -265,8 +276,18 @@ class _Maker:
             read_back=encode(shown),
             record_url=key.in_text(original.record_url),
             app_id=key.in_text(original.app_id),
-            verdict=self.inspector.inspect(self.workflow, case),
+            verdict=self.inspector.inspect(self.workflow, self._case(original, key.reference, payload, shown)),
             error=kind,
             fields=fields,
             where=where,
+        )
+
+    def _case(self, original: Original, reference: str, payload: Record, shown: Record) -> Case:
+        return Case(
+            workflow=self.workflow.name,
+            reference=reference,
+            payload=payload,
+            record=shown,
+            fields=self.workflow.fields,
+            signals=original.signals,
         )

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from engine.definition import Workflow
 from engine.errors import UserError
-from engine.ledger.canary_planting import listing, newest_definition
+from engine.ledger.canary_reads import listing, newest_definition
 from engine.ledger.database import Database
 from engine.ports import Inspector
 from engine.values import encode
@@ -32,11 +32,6 @@ class CanaryDesk(Protocol):
         ...
 
     @property
-    def inspector(self) -> Inspector:
-        """What inspects real outputs."""
-        ...
-
-    @property
     def console(self) -> Console:
         """Standard output."""
         ...
@@ -44,6 +39,10 @@ class CanaryDesk(Protocol):
     @property
     def user(self) -> str:
         """Who sits here."""
+        ...
+
+    def inspector(self) -> Inspector:
+        """Return what inspects real outputs, with a memory of its own."""
         ...
 
     def workflow(self, definition_hash: str) -> Workflow:
@@ -71,7 +70,7 @@ def build_canaries(open_desk: Callable[[], CanaryDesk]) -> typer.Typer:
         done = plant(
             desk.database,
             desk.workflow(pinned),
-            desk.inspector,
+            desk.inspector(),
             errors=count,
             controls=controls,
             seed=random.SystemRandom().randrange(2**53) if seed is None else seed,

@@ -89,6 +89,12 @@ class ModelStore:
         self._served: dict[tuple[str, str], Served] = {}
         self._seen: dict[tuple[str, str], set[str]] = {}
 
+    def afresh(self) -> ModelStore:
+        """Return a store of the same verified models that has seen no record yet, and whose memory is its own."""
+        store = ModelStore(self._models_dir, champion=self._champion, registered=self._registered)
+        store._loaded = self._loaded
+        return store
+
     def versions(self, name: str) -> list[str]:
         """Return the versions of a model, oldest first by the time of their files."""
         folders = [path for path in (self._models_dir / name).glob("[!.]*") if (path / "model.onnx").is_file()]

@@ -8,8 +8,6 @@ from typing import Protocol
 import typer
 
 from engine.ledger.database import Database
-from engine.ports import Inspector
-from qc_models.canaries import top_up
 from qc_models.canary_cli import CanaryDesk, build_canaries
 from qc_models.cli import ModelDesk, build_model
 from qc_models.fairness.watch import watch as watch_segments
@@ -20,18 +18,12 @@ from qc_models.promise.watch import watch_rates
 class InspectionDesk(ModelDesk, QualityDesk, CanaryDesk, Protocol):
     """What verbs and watchers need of the one who runs them."""
 
-    @property
-    def inspector(self) -> Inspector:
-        """What gives each output its verdict."""
-        ...
-
 
 def watchers(open_desk: Callable[[], InspectionDesk]) -> tuple[Callable[[Database], object], ...]:
     """Return what is called twice a minute, in any number of processes."""
     return (
         lambda database: watch_segments(database, open_desk().workflow),
         lambda database: watch_rates(database, open_desk().workflow),
-        lambda database: top_up(database, open_desk().workflow, open_desk().inspector),
     )
 
 

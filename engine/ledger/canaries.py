@@ -18,8 +18,6 @@ from engine.ledger.database import Database
 
 KEPT_FOR = timedelta(days=14)
 """How long a canary waits for a reviewer; then it is put away."""
-WAITS = sa.or_(t.items.c.state == "review", sa.and_(t.items.c.state == "passed", t.items.c.audited))
-"""Items that wait for a person."""
 _IDS = t.canaries.c.item_id
 
 
@@ -38,7 +36,7 @@ def expire(database: Database) -> int:
     """Put away the canaries that waited too long; return how many."""
     now = database.clock.now()
     old = sa.select(_IDS).where(t.canaries.c.planted_at < now - KEPT_FOR)
-    query = sa.select(t.items.c.id).where(t.items.c.id.in_(old), WAITS)
+    query = sa.select(t.items.c.id).where(t.items.c.id.in_(old), t.WAITS_FOR_PERSON)
     with database.read() as connection:
         waiting = list(connection.execute(query).scalars())
     if not waiting:
@@ -61,7 +59,7 @@ def put_away(connection: Connection, item_ids: Collection[int], now: datetime) -
 
 
 def _put_away(connection: Connection, item_ids: Collection[int], now: datetime) -> int:
-    locked = sa.select(t.items.c.id).where(t.items.c.id.in_(item_ids), WAITS).order_by(t.items.c.id)
+    locked = sa.select(t.items.c.id).where(t.items.c.id.in_(item_ids), t.WAITS_FOR_PERSON).order_by(t.items.c.id)
     waiting = list(connection.execute(locked.with_for_update(key_share=True)).scalars())
     update = sa.update(t.items).where(t.items.c.id.in_(waiting))
     connection.execute(update.values(state="cancelled", closed_at=now))

@@ -74,7 +74,9 @@ def items(
         query = query.where(t.items.c.reference.icontains(reference, autoescape=True))
     with database.read() as connection:
         found = _as_shown(connection, typed(connection, query, ItemRow), viewer)
-    return [row for row in found if not states or row.state in states]
+        told = {row.corrects_item_id for row in found if row.corrects_item_id is not None}
+        hidden = second_looks.veils(connection, viewer, told)
+    return [row for row in found if row.corrects_item_id not in hidden and (not states or row.state in states)]
 
 
 def item(database: Database, item_id: int, viewer: str | None = None) -> ItemDetail:

@@ -100,7 +100,7 @@ def _known(
         pinned = pinned.where(t.items.c.workflow == workflow)
     if item_ids is not None:
         pinned = pinned.where(t.items.c.id.in_(item_ids))
-    first = pinned.where(canaries.WAITS).order_by(t.items.c.closed_at, t.items.c.id).limit(limit)
+    first = pinned.where(t.WAITS_FOR_PERSON).order_by(t.items.c.closed_at, t.items.c.id).limit(limit)
     items = [*connection.execute(first), *connection.execute(pinned.where(t.items.c.id.in_(list(looks))))]
     ids = [item.id for item in items]
     runs = canaries.shown_runs(connection, ids)

@@ -189,10 +189,10 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
     A canary is no work for a bot: it is put away, and counts neither as seen nor as missed.
 
     Returns:
-        The id of the item's run.
+        The id of the item's run, as it is shown.
 
     Raises:
-        UserError: the item is still open, or was decided by a person.
+        UserError: the item is still open, waits for this person, or was decided by a person.
     """
     with database.write() as connection:
         item = connection.execute(
@@ -200,6 +200,8 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
         ).first()
         if item is None:
             raise UserError(f"there is no item {item_id}; `runner.py items list` shows what there is")
+        if item_id in second_looks.veils(connection, actor, [item_id]):
+            raise UserError(f"item {item_id} cannot be tried again now: `runner.py review list` shows what to decide")
         if item.state not in {"review", "cancelled"}:
             raise UserError(f"item {item_id} is {item.state}: only items in review or cancelled can be tried again")
         if item.erased_at or item.pruned_at:
@@ -210,7 +212,7 @@ def reopen(database: Database, item_id: int, actor: str, reason: str) -> int:
             )
         if canaries.is_canary(connection, item_id):
             _move(connection, database, item_id, "cancelled")
-            return int(item.run_id)
+            return canaries.shown_runs(connection, [item_id])[item_id]
         if why := obstacle(connection, item, None):
             raise UserError(why)
         connection.execute(

@@ -107,6 +107,11 @@ IS_OPEN = items.c.state.in_([sa.literal_column(f"'{state}'") for state in OPEN])
 """Written as the partial indexes are, so that both databases see that they apply."""
 IS_UNFINISHED = runs.c.state.in_([sa.literal_column(f"'{state}'") for state in ("open", "auditing")])
 """The runs that every idle worker asks for; written as their index is, for the same reason."""
+WAITS_FOR_PERSON = sa.or_(
+    items.c.state == sa.literal_column("'review'"),
+    sa.and_(items.c.state == sa.literal_column("'passed'"), sa.text("items.audited")),
+)
+"""Written as `ix_items_review` is: with a bound value, or `audited = 1`, SQLite looks through all items instead."""
 ITEM_ORDER = (items.c.priority.desc(), items.c.due_at, items.c.id)
 """In what order items are taken: priority, then deadline, then age."""
 

@@ -49,7 +49,7 @@ class Scoring:
 class CanaryDesk(StoryDesk):
     """A desk that can also plant."""
 
-    inspector = Scoring()
+    inspector = Scoring
 
 
 @pytest.fixture
@@ -85,8 +85,7 @@ def run(desk: CanaryDesk, *arguments: str) -> Any:
 
 
 def planted(story: Story, errors: int = 2, controls: int = 0) -> Planted:
-    inspector = CanaryDesk.inspector
-    done = plant(story.database, story.workflow, inspector, errors=errors, controls=controls, seed=2, who="lead")
+    done = plant(story.database, story.workflow, Scoring(), errors=errors, controls=controls, seed=2, who="lead")
     assert done.item_ids
     return done
 
@@ -157,6 +156,15 @@ def test_a_correction_that_changes_nothing_says_so(story: Story, desk: CanaryDes
     assert shown.exit_code == 0
     assert "nothing is changed by them" in shown.stdout
     assert desk.worked == []
+
+
+def test_a_canary_that_is_given_to_the_bots_is_put_away(story: Story, desk: CanaryDesk, terminal: Terminal) -> None:
+    canary = planted(story).item_ids[0]
+    assert terminal("items", "retry", str(canary), "--reason", "again").exit_code == 0
+    assert desk.worked == [[1]], "the run that it is shown under"
+    assert canary not in [row["id"] for row in run(desk, "review", "list", "--json")["waiting"]]
+    assert {row["state"] for row in run(desk, "canaries", "list", "--json")["canaries"]} == {"cancelled", "review"}
+    assert run(desk, "reviewers", "--json")["overall"]["sensitivity"]["n"] == 0
 
 
 def test_the_reviewers_are_measured(story: Story, desk: CanaryDesk) -> None:

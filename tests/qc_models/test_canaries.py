@@ -9,12 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from engine.definition import CheckSpec, Review, Workflow
+from engine.ledger import reads
 from engine.ledger import tables as t
-from engine.ledger.canary_planting import CanaryRow, listing
+from engine.ledger.canary_reads import CanaryRow, listing
 from engine.ledger.reviews import decide
 from engine.ports import Case, Finding, Verdict
 from engine.values import encode, equal
-from qc_models.canaries import KINDS, Planted, plant, top_up
+from qc_models.canaries import KINDS, Planted, _Key, _key_part, plant, top_up
 from qc_models.checks.model import Judgement, ModelParams
 from qc_models.checks.read_back import ReadBackParams
 from qc_models.countersigner import Countersigner
@@ -89,6 +90,24 @@ def test_a_canary_has_one_error_and_a_key_of_its_own_and_the_verdict_that_it_des
     assert len({error for error, _ in seen}) > 3
 
 
+@pytest.mark.parametrize(
+    ("reference", "payload", "part", "moved"),
+    [
+        ("ACME/RE-2026-0041", {"supplier": "ACME", "no": "RE-2026-0041"}, "RE-2026-0041", "ACME/RE-2026-0044"),
+        ("3M/17", {"supplier": "3M", "no": 17, "paid": True}, "17", "3M/20"),
+        ("contract 0099", {"supplier": "ACME"}, "contract 0099", "contract 0102"),
+        ("ACME", {"supplier": "ACME"}, "", ""),
+    ],
+)
+def test_a_key_is_moved_where_it_has_its_number(reference: str, payload: dict[str, Any], part: str, moved: str) -> None:
+    assert _key_part(reference, payload) == part
+    if part:
+        key = _Key(reference, part, 3)
+        assert key.reference == moved
+        assert key.in_data({**payload, "note": f"for {part}, please", "amount": "17.00"})["amount"] == "17.00"
+        assert (key.in_text("http://erp/9"), key.in_text(None)) == ("http://erp/12", None)
+
+
 def test_a_control_is_a_right_copy(story: Story) -> None:
     [(item, shown, original, row)] = rows(story, planted(story, errors=0, controls=1).item_ids)
     assert (row.error, row.fields, row.where, item.state) == (None, (), None, "passed")
@@ -128,10 +147,15 @@ def test_the_declared_share_is_topped_up_with_what_real_inspection_says(story: S
             return Verdict("review", (Finding("model", "unusual", f"{workflow.name} looks odd", "total"),))
 
     definitions = {story.workflow.hash: story.workflow}
-    assert top_up(story.database, definitions.__getitem__, Doubting()) == 0
+    assert top_up(story.database, definitions.__getitem__, Doubting) == 0
     definitions[story.workflow.hash] = replace(story.workflow, review=Review(canaries=0.1))
-    assert top_up(story.database, definitions.__getitem__, Doubting()) == 1
-    assert top_up(story.database, definitions.__getitem__, Doubting()) == 0
+    assert top_up(story.database, definitions.__getitem__, Doubting) == 1
+    assert top_up(story.database, definitions.__getitem__, Doubting) == 0
     [row] = listing(story.database)
     [(item, *_)] = rows(story, (row.item_id,))
-    assert (row.planted_by, item.reason, asked[0].reference) == ("canaries", "unusual", item.reference)
+    assert (row.planted_by, item.reason) == ("canaries", "unusual")
+    *recent, last = (case.reference for case in asked)
+    assert last == item.reference
+    assert len(recent) > 20, "it compares with recent work"
+    assert row.copied_from not in {known.id for known in reads.items(story.database) if known.reference in recent}
+    assert recent == sorted(recent, key=lambda reference: reference[-4:])

@@ -1,26 +1,32 @@
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from engine.definition import Review
+from engine.definition import Evidence, Review
 from engine.evidence import EvidenceStore
-from engine.ledger import canaries, erasure, reads
+from engine.ledger import canaries, erasure, reads, retention
 from engine.ledger import tables as t
 from engine.ledger.backlog import live_workers, open_runs
-from engine.ledger.canary_planting import Balance, Canary, Original, balance, originals, plant, taken
+from engine.ledger.backup import backup
+from engine.ledger.canary_planting import Canary, plant
+from engine.ledger.canary_reads import Balance, Original, balance, originals, taken
 from engine.ledger.check import check
+from engine.ledger.database import Database
 from engine.ledger.durations import service_times
 from engine.ledger.facts import facts
 from engine.ledger.labels import inspected
 from engine.ledger.protocol import Settlement, gate
 from engine.ledger.protocol import decide as decide_intent
 from engine.ledger.queue import is_work_left
+from engine.ledger.restore import restore
 from engine.ledger.review_queue import review_queue, waiting
 from engine.ledger.reviewer_results import canary_results
 from engine.ledger.reviews import correct, decide, reopen
@@ -264,3 +270,37 @@ def test_the_share_of_canaries_is_kept_over_time_and_bounded_at_any_time(bench: 
     assert balance(bench.database, "invoice-entry") == Balance(8, 1, 1, 1)
     bench.clock.advance(timedelta(days=31))
     assert balance(bench.database, "invoice-entry") == Balance(8, 0, 1, 0)
+
+
+def test_canaries_and_second_looks_come_back_from_a_backup_and_still_are_no_work(
+    bench: Bench, store: EvidenceStore, open_ledger: Callable[..., Database], tmp_path: Path
+) -> None:
+    bench.workflow = make_workflow(review=Review(audit_sample=0, second_review=1))
+    passed(bench, 1, 2)
+    doubted(bench, 3, 4)
+    [canary] = planted(bench, 11)
+    for item, second in ((3, "reject"), (4, None)):
+        say(bench, item, "accept")
+        if second:
+            say(bench, item, second, "bo")
+    backup(bench.database, tmp_path / "b.zip", store=store)
+    other = Bench(open_ledger(bench.clock, "other"), bench.clock)
+    restore(other.database, tmp_path / "b.zip", "ana", store=store)
+    for table in (t.canaries, t.second_reviews, t.reviews):
+        assert other.rows(table) == bench.rows(table) != []
+    assert review_queue(other.database, viewer="cy") == review_queue(bench.database, viewer="cy")
+    reopen(other.database, canary, "ana", "again")
+    assert other.nothing_to_claim()
+    assert check(other.database, store).wrong == []
+
+
+def test_a_payload_that_may_go_takes_its_copies_along(bench: Bench, store: EvidenceStore) -> None:
+    bench.workflow = replace(make_workflow(), evidence=Evidence(keep=timedelta(days=1), keep_payload=timedelta(days=9)))
+    passed(bench, 1)
+    bench.later(days=8)
+    [canary] = planted(bench, 11)
+    bench.later(days=2)
+    retention.prune(bench.database, store, lambda _: bench.workflow)
+    row = bench.one(t.items, t.items.c.id == canary)
+    assert (row.payload, row.state, row.pruned_at) == ({}, "cancelled", bench.clock.now())
+    assert check(bench.database, store).wrong == []

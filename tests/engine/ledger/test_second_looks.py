@@ -191,6 +191,15 @@ def test_a_correction_that_was_not_needed_is_undone_by_people(bench: Bench) -> N
     assert say(bench, item, "correct", "di", changes={"total": Decimal("1235.50")}).state == "correcting"
 
 
+def test_the_correction_that_the_first_ordered_is_hidden_too(bench: Bench) -> None:
+    item = doubted(bench)
+    done = say(bench, item, "correct", "ana")
+    assert [row.id for row in reads.items(bench.database, viewer="bo")] == [item]
+    assert [row.id for row in reads.items(bench.database, viewer="ana")] == [done.correction_item_id, item]
+    with pytest.raises(UserError, match="cannot be tried again now"):
+        reopen(bench.database, item, "bo", "again")
+
+
 def test_two_who_correct_differently_disagree(bench: Bench) -> None:
     item = doubted(bench)
     say(bench, item, "correct", "ana")
