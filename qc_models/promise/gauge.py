@@ -94,7 +94,7 @@ def gauge(database: Database, workflow: Workflow) -> Gauge:
         budget=budget(left, promise.alpha),
         figures=_figures(records, window, promise, eyes.sensitivity),
         until=until,
-        sensitivity=eyes.said,
+        sensitivity="not measured: no canary was reviewed yet" if eyes.assumed else eyes.said,
         plan=plan,
         there=mine.there,
         missing=0 if stands.proven else missing_of(promise, mine),
