@@ -74,7 +74,6 @@ def main() -> None:
     options = parser.parse_args()
     seeds, history, pool, stream = (1, 600, 200, 300) if options.quick else (options.seeds, 2500, 400, 600)
     reviewers = ["perfect"] if options.quick else options.reviewers.split(",")
-    figures: dict[str, Any] = {}
     outcomes: dict[tuple[str, int], list[Outcome]] = {}
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         for key, found in world(seed, history, pool, stream, reviewers).items():
@@ -83,6 +82,7 @@ def main() -> None:
             print(
                 f"world {seed}, {key[0]} reviewer, {key[1]} reviews: {wrong} of {len(found)} verdicts wrong", flush=True
             )
+    figures = {}
     for (reviewer, reviews), found in outcomes.items():
         figures[f"{reviewer}_{reviews}"] = _report(f"{reviewer} reviewer, {reviews} reviews", found)
     if options.json:
@@ -139,7 +139,10 @@ def _stages(
     found: dict[tuple[str, int], list[Outcome]] = {}
     version = ""
     for reviews in STAGES:
-        if version:
+        if reviews == 0 and reviewer != next(iter(MISSED)):
+            continue  # without reviews there is no reviewer to tell apart
+        if reviews:
+            version = version or f"entry-quality/{training.finish(prior, models_dir=folder).version}"
             opinions = Served(load(folder / version)).opinions([item.case for item in items[:pool]], remember=True)
             for place in _choose(opinions, list(reviewed), reviews - len(reviewed)):
                 reviewed[place] = _judged(items[place], missed, rng)

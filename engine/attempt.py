@@ -163,11 +163,12 @@ class Attempt:
         """Return what is known of how this attempt went: only what was counted or measured."""
         executor = self._executor
         seconds = sum(float(timing["seconds"]) for timing in executor.timings) if executor else 0.0
+        standard = self.workflow.time.standard.total_seconds()
         return {
             "attempts": float(self.claimed.fence),
             "failures": float(self.claimed.failures),
             "seconds": seconds,
-            "pace": seconds / self.workflow.time.standard.total_seconds(),
+            **({"pace": seconds / standard} if standard else {}),
             "logins": float(executor.logins) if executor else 0.0,
         }
 

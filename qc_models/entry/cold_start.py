@@ -1,8 +1,7 @@
 """Before there is a model: what makes a record odd among the few that came before it, ranked, without any training.
 
-The evidence is the features' own, weighed by hand and joined as independent hints (a noisy or). It ranks and explains;
-it is no probability and lets nothing pass. Measured beside other zero-label methods such a rule composite finds more
-than a detector taken over from other data or trained on planted mistakes alone (docs/decisions/0007).
+The evidence is the features' own, weighed by hand and joined as independent hints (a noisy or; Pearl, "Probabilistic
+reasoning in intelligent systems", 1988). It ranks and explains; it is no probability and lets nothing pass.
 """
 
 from __future__ import annotations

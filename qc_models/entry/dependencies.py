@@ -54,9 +54,9 @@ def entity(names: Sequence[str], dependencies: Sequence[Dependency]) -> str | No
     power: defaultdict[str, float] = defaultdict(float)
     for dependency in dependencies:
         power[dependency.source] += dependency.lift
-    if not power:
+    best = max((power[name] for name in names if name in power), default=0.0)
+    if not best:
         return None
-    best = max(power.values())
     return next((name for name in names if power.get(name, 0) >= best * (1 - _TIE)), None)
 
 

@@ -131,7 +131,7 @@ class Profile:
         texts = {
             column.name: [text_of(values(record, column)[0]) for record in self.records]
             for column in self.header
-            if column.kind == "text"
+            if column.kind != "date"  # a day comes back by chance; numbers that do (terms, rates, sizes) mean something
         }
         found = dependencies.discover(texts)
         self.into: dict[str, list[dependencies.Dependency]] = defaultdict(list)
@@ -139,7 +139,7 @@ class Profile:
         for dependency in found:
             self.into[dependency.target].append(dependency)
             self.out_of[dependency.source].append(dependency)
-        name = dependencies.entity(list(texts), found)
+        name = dependencies.entity([column.name for column in self.header if column.kind == "text"], found)
         self._party = next((column for column in self.header if column.name == name), None)
 
     def _count(self) -> None:
