@@ -118,7 +118,7 @@ def compare(traffic: Traffic, delta: float = DELTA) -> Comparison:
     weight = np.where(known.labelled, 1 / known.probability, 0.0) * wrong
     most = 1 / traffic.least
     share = ratio_interval(weight * (~old & new), weight * ~old, lambda r: (-r * most, (1 - r) * most), 1.0, delta)
-    change, ratio = queue_change(old, new, delta)
+    change, ratio = queue_change(traffic.champion, traffic.challenger, delta)  # known of what waits, too
     return Comparison(
         records=len(traffic),
         waiting=int(traffic.waiting.sum()),
