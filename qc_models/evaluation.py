@@ -28,7 +28,7 @@ def evaluate(
     """Score records by reference, oldest first, and compare with the truth; a record without an entry is right.
 
     Raises:
-        UserError: the model was trained on other fields than `fields` (if given), or the truth knows none of the records.
+        UserError: the model was trained on other fields than `fields` (if given), or the truth names no record.
     """
     served = Served(artifact)
     if fields is not None and not served.expects(fields):

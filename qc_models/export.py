@@ -28,7 +28,7 @@ OPSET = {"": 21, "ai.onnx.ml": 3}
 LEAST_ROWS = 2_000
 TOLERANCE = 1e-5
 MOVED = 1e-4
-"""Largest difference of a final probability: a steep calibration magnifies what float32 loses, and no more than that."""
+"""Largest difference of a final probability: a steep calibration magnifies what float32 loses."""
 LARGEST = 3.4e38
 _LIBRARIES = ("scikit-learn", "skl2onnx", "onnx", "onnxruntime", "numpy")
 
@@ -156,8 +156,8 @@ def parity(
     """Compare the graph with scikit-learn and return the largest difference of a probability.
 
     Raises:
-        ParityError: a probability differs by more than 1e-5, a final one by more than 1e-4, a decision flips at a limit, or
-            there are too few rows.
+        ParityError: a probability differs by more than 1e-5, a final one by more than 1e-4, a decision flips at a
+            limit, or there are too few rows.
     """
     if len(rows) < LEAST_ROWS:
         raise ParityError(f"the parity gate needs {LEAST_ROWS} rows, it was given {len(rows)}")

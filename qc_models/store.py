@@ -22,7 +22,6 @@ from qc_models.entry.columns import Column, columns
 from qc_models.entry.family import entry_parts
 from qc_models.entry.reasons import Reasons
 
-
 _SEEN = 20_000
 """References of a model that are remembered: a worker that runs for weeks must not grow."""
 

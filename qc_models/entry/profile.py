@@ -60,11 +60,12 @@ class Profile:
         reliability: Reliability | None = None,
         references: Sequence[str] = (),
     ) -> None:
-        """Count; `references` are those of the records, if known: a record of one of them is then never its own twin."""
+        """Count; `references` are those of the records, if known: none of them is then its own twin."""
         self.fields = dict(fields)
         self.reliability = reliability or Reliability()
         self.records = list(records)[-MOST_RECORDS:]
-        self._references = list(references)[-MOST_RECORDS:] or [None] * len(self.records)
+        known: Sequence[str | None] = references[-MOST_RECORDS:]
+        self._references = known or [None] * len(self.records)
         self.columns = columns(fields)
         self.header = tuple(column for column in self.columns if column.table is None)
         self._tell_dependencies()
