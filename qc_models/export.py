@@ -113,6 +113,7 @@ def to_graph(model: Any) -> bytes:
     Only the parity gate says whether the conversion is right: several converters are silently wrong (calibration around
     a pipeline, isotonic calibration, categorical features of a gradient boosting).
     """
+    _single(model)
     width = int(model.n_features_in_)
     graph = to_onnx(
         model,
@@ -121,6 +122,21 @@ def to_graph(model: Any) -> bytes:
         target_opset=OPSET,
     )
     return bytes(graph.SerializeToString())
+
+
+def _single(model: Any) -> None:
+    """Round the splits of gradient-boosted trees down to float32, in place; no decision on float32 rows changes by it.
+
+    A split is learned halfway between two values, in float64. The converter rounds it to the nearest float32, which may
+    be the upper value, and then sends that one to the other side.
+    """
+    for part in getattr(model, "estimators_", ()):
+        _single(part)
+    for (tree,) in getattr(model, "_predictors", ()):
+        exact = tree.nodes["num_threshold"]
+        with np.errstate(over="ignore"):
+            near = exact.astype(np.float32)
+        tree.nodes["num_threshold"] = np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near)
 
 
 def stamped(graph: bytes, metadata: Mapping[str, str]) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from engine.errors import UserError
 from engine.values import Record
@@ -141,3 +142,15 @@ def test_a_file_of_a_model_that_cannot_be_read_is_a_user_s_mistake(world: World,
     (folder / "model.onnx").mkdir()
     with pytest.raises(UserError, match="cannot be read"):
         load(folder)
+
+
+def test_a_split_between_two_neighbouring_numbers_is_served_as_it_was_learned() -> None:
+    rng = np.random.default_rng(1)
+    low = rng.uniform(1, 9, 40).astype(np.float32)
+    sides = rng.integers(0, 2, (4_000, 40)).astype(bool)
+    rows = np.where(sides, np.nextafter(low, np.float32(99)), low).astype(np.float32)
+    wrong = sides[:, :20].sum(axis=1) + rng.normal(size=4_000) > 10
+    model = HistGradientBoostingClassifier(max_iter=60, random_state=1).fit(rows, wrong)
+    before = model.predict_proba(rows)
+    assert export.parity(model, export.to_graph(model), rows, (0.5,)) <= export.TOLERANCE
+    np.testing.assert_array_equal(model.predict_proba(rows), before)
