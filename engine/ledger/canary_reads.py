@@ -61,7 +61,8 @@ def originals(database: Database, workflow: str, limit: int = 1000) -> list[Orig
     """Return records of a workflow that may be copied, newest first: let through, doubted by nobody, kept whole."""
     newest = sa.select(sa.func.max(t.attempts.c.id)).group_by(t.attempts.c.item_id)
     good = sa.or_(sa.and_(t.items.c.state == "passed", ~t.items.c.audited), t.items.c.state == "accepted")
-    looked_at = sa.exists().where(t.second_reviews.c.item_id == t.items.c.id, t.second_reviews.c.decision != "accept")
+    said = sa.func.coalesce(t.second_reviews.c.decision, "waits")  # what may still be found wrong is no good original
+    looked_at = sa.exists().where(t.second_reviews.c.item_id == t.items.c.id, said != "accept")
     copied = sa.exists().where(t.canaries.c.copied_from == t.items.c.id)
     query = (
         sa.select(
