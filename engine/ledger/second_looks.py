@@ -20,7 +20,6 @@ from sqlalchemy.engine import Connection
 from engine.errors import UserError
 from engine.ledger import tables as t
 from engine.ledger.database import Database, insert_new, record_event
-from engine.quality import DECIDED
 
 Kind = Literal["blind", "adjudication"]
 Decision = Literal["accept", "correct", "reject"]
@@ -108,7 +107,7 @@ def looks(connection: Connection, viewer: str | None, item_ids: Collection[int] 
         sa.select(second, t.reviews.c.attempt_id)
         .join(t.reviews, t.reviews.c.id == second.c.review_id)
         .join(t.items, t.items.c.id == second.c.item_id)
-        .where(WAITS, t.items.c.state.in_(DECIDED), t.reviews.c.attempt_id == newest)
+        .where(WAITS, t.items.c.state.in_(t.DECIDED), t.reviews.c.attempt_id == newest)
         .order_by(second.c.id)
     )
     if item_ids is not None:
@@ -140,18 +139,19 @@ def _said(
         return said, people
     first = sa.select(t.reviews).where(t.reviews.c.item_id.in_(item_ids)).order_by(t.reviews.c.id)
     for row in connection.execute(first):
-        said[row.id].append(_opinion(row))
+        said[row.id].append(opinion(row))
         people[row.item_id].add(row.reviewer)
     again = sa.select(t.second_reviews).where(
         t.second_reviews.c.item_id.in_(item_ids), t.second_reviews.c.decision.is_not(None)
     )
     for row in connection.execute(again.order_by(t.second_reviews.c.id)):
-        said[row.review_id].append(_opinion(row))
+        said[row.review_id].append(opinion(row))
         people[row.item_id].add(row.reviewer)
     return said, people
 
 
-def _opinion(row: Any) -> Opinion:
+def opinion(row: Any) -> Opinion:
+    """Return what a row of reviews or of second reviews says."""
     return Opinion(row.decision, row.reviewer, row.reason, row.changes)
 
 
