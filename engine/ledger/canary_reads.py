@@ -136,12 +136,8 @@ def balance_within(connection: Connection, workflow: str, since: datetime) -> Ba
         .join(t.items, t.items.c.id == reviewed.c.item_id)
         .where(mine, ~sa.exists().where(t.items.c.id == _IDS))
     )
-    planted = (
-        sa.select(sa.func.count())
-        .select_from(t.canaries)
-        .join(t.items, t.items.c.id == _IDS)
-        .where(mine, t.canaries.c.planted_at >= since, t.items.c.state != "cancelled")
-    )
+    new = sa.select(_IDS).where(t.canaries.c.planted_at >= since)
+    planted = sa.select(sa.func.count()).where(mine, t.items.c.id.in_(new), t.items.c.state != "cancelled")
     waiting = _waiting(connection)
     return Balance(
         waiting=waiting[workflow, False],
