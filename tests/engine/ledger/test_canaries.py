@@ -260,6 +260,19 @@ def test_what_may_be_copied_is_real_whole_undoubted_and_not_copied_yet(bench: Be
     assert taken(bench.database, "invoice-entry", ["东方/INV-13", "东方/INV-99"]) == {"东方/INV-13"}
 
 
+def test_what_was_copied_or_doubted_since_it_was_chosen_is_not_planted(bench: Bench) -> None:
+    passed(bench, 1, 2)
+    doubted(bench, *range(3, 15))
+    made = [copy(one, number) for one, number in zip(originals(bench.database, "invoice-entry"), (21, 22), strict=True)]
+    how: Any = {"seed": 5, "who": "lead"}
+    first = plant(bench.database, "invoice-entry", bench.workflow.hash, made[:1], **how)
+    with bench.database.write() as connection:  # as a run audit does that misses the record
+        connection.execute(sa.update(t.items).where(t.items.c.id == made[1].original).values(state="review"))
+    again = [replace(canary, reference=f"{canary.reference}9") for canary in made]
+    assert plant(bench.database, "invoice-entry", bench.workflow.hash, again, **how) == []
+    assert [row.item_id for row in bench.rows(t.canaries)] == first
+
+
 def test_the_share_of_canaries_is_kept_over_time_and_bounded_at_any_time(bench: Bench) -> None:
     assert Balance(waiting=0, decided=500, canaries_waiting=0, canaries=0).owed(0.1) == 0
     assert Balance(waiting=9, decided=0, canaries_waiting=0, canaries=0).owed(0.1) == 1
