@@ -33,11 +33,10 @@ class Broken:
 
 @dataclass(frozen=True)
 class Mend:
-    """What a cell should be: `mended` of the `broken` laws of its row would then hold; `text` is written as others."""
+    """What a cell should be, written as its column is, for `laws` more laws to hold; `law` is the one that says it."""
 
     text: str
-    mended: int
-    broken: int
+    laws: int
     law: Law
 
 
@@ -92,6 +91,10 @@ class Arithmetic:
         total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
         return np.asarray(0.9 * mended * np.where(only > 0, weight / total, 0.0), dtype=np.float32)
 
+    def write(self, column: int, value: float) -> str:
+        """Return a number as a column writes it."""
+        return self._amounts[column].write(value)
+
     def broken(self, row: int, column: int) -> list[Broken]:
         """Return the laws of a cell that its row breaks, those with the fewest columns first."""
         found = []
@@ -104,37 +107,24 @@ class Arithmetic:
         return found
 
     def mend(self, row: int, column: int) -> Mend | None:
-        """Return the value that would mend most of a row's broken laws and break none; None if there is no such.
+        """Return the value that would mend all broken laws of a row and break none; None if there is no such.
 
         A cell without a number counts as breaking each of its laws whose other numbers are there.
         """
         if column not in self._numbers:
             return None
         gain, value, law = self._best(np.array([row]), column)
-        broken = {one.law for other in self._numbers for one in self.broken(row, other)}
-        silent = not np.isfinite(self._numbers[column][row])
-        if gain[0] <= 0 or (silent and any(one for one in broken)):
+        broken = len({one.law for other in self._numbers for one in self.broken(row, other)})
+        if gain[0] <= 0 or gain[0] < broken:
             return None
-        return Mend(self.write(column, float(value[0])), int(gain[0]), len(broken) or int(gain[0]), self.laws[law[0]])
-
-    def write(self, column: int, value: float) -> str:
-        """Write a number as its column does, for one that writes plain numbers or percentages."""
-        sample = next(
-            (text for text, number in zip(self._columns[column].distinct, self._amounts[column].values, strict=True)
-             if np.isfinite(number)),
-            "",
-        )  # fmt: skip
-        places = self._amounts[column].places
-        if sample.rstrip().endswith("%"):
-            return f"{value * 100:.{max(places - 2, 0)}f}{' %' if ' ' in sample.strip() else '%'}"
-        return f"{value:.{places}f}"
+        return Mend(self._amounts[column].write(float(value[0])), int(gain[0]), self.laws[law[0]])
 
     def _best(self, rows: NDArray[np.intp], column: int) -> tuple[Floats, Floats, NDArray[np.int64]]:
         """Return by row the most laws that a change of the cell would mend on balance, the value, and whose it is."""
         gain = np.full(len(rows), -np.inf)
         value, whose = np.full(len(rows), np.nan), np.zeros(len(rows), dtype=np.int64)
         unit = 10.0 ** self._amounts[column].places
-        own = [law for law in self._laws(column)]
+        own = self._laws(column)
         before = self._held(own, rows, column, self._numbers[column][rows])
         for law in own:
             tried = law.solve([one[rows] for one in self._of(law)], law.columns.index(column))
@@ -162,7 +152,9 @@ class Arithmetic:
     def _alike(self, row: int, column: int, value: float) -> float:
         """Return how alike a cell is to what it should be: 1 less the share of its signs that are changed."""
         one = self._columns[column]
-        return float(OSA.normalized_similarity(one.distinct[one.codes[row]].strip(), self.write(column, value)))
+        return float(
+            OSA.normalized_similarity(one.distinct[one.codes[row]].strip(), self._amounts[column].write(value))
+        )
 
     def _laws(self, column: int) -> list[Law]:
         return [law for law in self.laws if column in law.columns]

@@ -17,9 +17,18 @@ from numpy.typing import NDArray
 
 from qc_models.tables.columns import Column, Floats, Ints
 from qc_models.tables.dependencies import Dependency, discover_for, groups
-from qc_models.tables.quantities import days_of
+from qc_models.tables.quantities import date_form, days_of
+from qc_models.tables.timeline import around, lonely, out_of_line
 
-NAMES = ("dates_disordered", "dates_in_order", "gap_odd", "gap_told", "gap_mended_near", "day_lonely", "day_out_of_line")
+NAMES = (
+    "dates_disordered",
+    "dates_in_order",
+    "gap_odd",
+    "gap_told",
+    "gap_mended_near",
+    "day_lonely",
+    "day_out_of_line",
+)
 _ROWS = 4_000
 _LEAST = 20
 _ORDERED = 0.95
@@ -29,8 +38,6 @@ _TELLING = 0.3
 _STRONG = 0.3
 _MOST_COLUMNS = 12
 _ODD = 0.02
-_LONELY = 0.1
-_IN_TIME = 0.05
 
 
 @dataclass(frozen=True)
@@ -69,12 +76,13 @@ class Pair:
 
 
 class Dates:
-    """The pairs of dates of a table; `features` are rows x columns x `NAMES`, all 0 without a pair that says something."""
+    """The pairs of dates of a table that say something; `features` are rows x columns x `NAMES`."""
 
     def __init__(self, columns: Sequence[Column], seed: int = 0) -> None:
         self._columns = columns
         found = [(at, days) for at, one in enumerate(columns) if (days := days_of(one)) is not None][:_MOST_COLUMNS]
         self._days = {at: days[columns[at].codes] for at, days in found}
+        self._forms: dict[int, str] = {}
         made = (self._pair(one, two, seed) for one, two in combinations(self._days, 2))
         self.pairs = tuple(pair for pair in made if pair is not None)
 
@@ -88,7 +96,7 @@ class Dates:
         size = self._columns[0].size if self._columns else 0
         result = np.zeros((size, len(self._columns), len(NAMES)), dtype=np.float32)
         for column, days in self._days.items():
-            result[:, column, 5], result[:, column, 6] = _lonely(days), out_of_line(days)
+            result[:, column, 5], result[:, column, 6] = lonely(days), out_of_line(days)
         for pair in self.pairs:
             orderly = (pair.gap >= 0) & (pair.ordered >= _ORDERED)
             suspect = np.flatnonzero(pair.disordered | (pair.odd > 0) | (pair.told > 0))
@@ -117,12 +125,28 @@ class Dates:
         return [found[at] for at in order if strength[at] > _STRONG]
 
     def mend(self, row: int, column: int) -> tuple[str, float, Pair] | None:
-        """Return the date that restores a usual gap by the smallest change of the text, how alike it is, and the pair."""
+        """Return the date that restores a usual gap by the smallest change, how alike it is, and the pair."""
         for pair in self.against(row, column):
             text, alike = self._nearest(pair, row, column)
             if text:
-                return text, alike, pair
+                return self.write(column, date.fromisoformat(text).toordinal()), alike, pair
         return None
+
+    def write(self, column: int, day: float) -> str:
+        """Return a day as a column writes it."""
+        one = self._columns[column]
+        if column not in self._forms:
+            first = np.unique(one.codes, return_index=True)[1]
+            self._forms[column] = date_form(one, self._days[column][first])
+        return date.fromordinal(int(day)).strftime(self._forms[column])
+
+    def line(self, row: int, column: int) -> str | None:
+        """Return the day that the rows around a row have, if the table is in order of time and the row is far off."""
+        days = self._days.get(column)
+        if days is None or not np.isfinite(days[row]) or out_of_line(days)[row] < _STRONG:
+            return None
+        known = np.flatnonzero(np.isfinite(days))
+        return self.write(column, around(days[known])[np.searchsorted(known, row)])
 
     def _nearest(self, pair: Pair, row: int, column: int) -> tuple[str, float]:
         """Return the date with a usual gap that is written most alike to a cell's, and how alike: 0 to 1."""
@@ -154,7 +178,9 @@ class Dates:
         if ordered < _ORDERED and not usual:
             return None
         nothing = np.zeros(len(gap))
-        pair = Pair(one, two, ordered, gap, usual, share, nothing, nothing + np.nan, -1, *(nothing.astype(np.int64),) * 2)
+        pair = Pair(
+            one, two, ordered, gap, usual, share, nothing, nothing + np.nan, -1, *(nothing.astype(np.int64),) * 2
+        )
         return self._with_terms(pair, seed) if usual else pair
 
     def _usual(
@@ -191,38 +217,6 @@ class Dates:
         due = np.where(against > 0, due, np.nan)
         parts = pair.earlier, pair.later, pair.ordered, pair.gap, pair.usual, pair.share
         return Pair(*parts, against, due, told.source, group.top, group.size)
-
-
-def _lonely(days: Floats) -> Floats:
-    """Return by row how few other days stand within a fiftieth of the column's reach: 0 (no fewer than usual) to 1."""
-    result, known = np.zeros(len(days)), np.isfinite(days)
-    if known.sum() < _LEAST:
-        return result
-    values = np.sort(days[known])
-    low, high = np.quantile(values, (0.05, 0.95))
-    reach = max((high - low) / 50, 1.0)
-    near = np.searchsorted(values, days[known] + reach, "right") - np.searchsorted(values, days[known] - reach) - 1
-    result[known] = 1.0 - np.minimum(near / max(_LONELY * float(np.median(near)), 1.0), 1.0)
-    return result
-
-
-def out_of_line(days: Floats) -> Floats:
-    """Return by row how far its day is from those of the rows around it, 0 to 1; 0 where rows are in no order of time."""
-    known = np.flatnonzero(np.isfinite(days))
-    result = np.zeros(len(days))
-    if len(known) < _LEAST:
-        return result
-    away = np.abs(days[known] - around(days[known]))
-    low, high = np.quantile(days[known], (0.25, 0.75))
-    if high > low and np.median(away) <= _IN_TIME * (high - low):
-        result[known] = np.clip((away / (high - low) - 3 * _IN_TIME) / (5 * _IN_TIME), 0.0, 1.0)
-    return result
-
-
-def around(days: Floats) -> Floats:
-    """Return by row the median day of the two rows before and the two after; at the ends of those there are."""
-    padded = np.concatenate([[np.nan] * 2, days, [np.nan] * 2])
-    return np.asarray(np.nanmedian([padded[at : at + len(days)] for at in (0, 1, 3, 4)], axis=0))
 
 
 def _iso(day: float) -> str:

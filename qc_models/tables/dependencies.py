@@ -77,9 +77,7 @@ def discover(columns: Sequence[Column], seed: int = 0) -> list[Dependency]:
     return sorted(found, key=lambda one: (-one.strength, one.source, one.target))
 
 
-def discover_for(
-    right: Column, sources: Sequence[tuple[int, Column]], seed: int = 0
-) -> list[Dependency]:
+def discover_for(right: Column, sources: Sequence[tuple[int, Column]], seed: int = 0) -> list[Dependency]:
     """Return which columns (given with their places) tell a column that is none of the table's, strongest first."""
     found = []
     for source, left in sources:

@@ -52,7 +52,8 @@ class Law:
         """Return how far the right side is from the left, given the numbers of `columns` in their order."""
         if self.form == "sum":
             return np.asarray(sum(sign * one for sign, one in zip(self.signs, numbers, strict=True)))
-        return np.asarray(numbers[0] * self._factor(numbers[1]) - numbers[2])
+        with np.errstate(invalid="ignore", over="ignore"):  # what a law is solved for may be infinite
+            return np.asarray(numbers[0] * self._factor(numbers[1]) - numbers[2])
 
     def holds(self, numbers: Sequence[Floats]) -> NDArray[np.bool_]:
         """Say where the law is kept, within what rounding does; False where a number is missing."""

@@ -1,8 +1,9 @@
-"""The amounts and the days that the texts of a column stand for; the column's own clear values say how it writes them."""
+"""The amounts and the days that the texts of a column stand for, read as the column's own clear values say."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,15 +21,27 @@ _UNIT = r"[A-Z]{3}|[€$£¥%]"
 _AMOUNT = re.compile(rf"(?:{_UNIT})? ?([+-]?[\d., ']*\d) ?({_UNIT})?")
 _DECIMALS = re.compile(r"[\d. ']*\d(,)(?!\d{3}$)\d+|[\d, ']*\d(\.)(?!\d{3}$)\d+")
 _YEAR_LAST = re.compile(r"(\d{1,2})[-/](\d{1,2})[-/]\d{4}")
+_DATE_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y")
 _MONTHS = 12
 
 
 @dataclass(frozen=True)
 class Amounts:
-    """A column's distinct values as numbers (NaN: none; 19 % is 0.19) and how many decimal places it writes."""
+    """A column's distinct values as numbers (NaN: none; 19 % is 0.19) and how it writes them.
+
+    `places`: decimal places of the number (4 for 19.25 %); `form`: what stands around the digits, e.g. `{} %`.
+    """
 
     values: Floats
     places: int
+    decimal_comma: bool
+    form: str
+
+    def write(self, value: float) -> str:
+        """Write a number as the column does, without separators of thousands."""
+        percent = "%" in self.form
+        text = f"{value * 100 if percent else value:.{self.places - 2 * percent}f}"
+        return self.form.replace("{}", text.replace(".", ",") if self.decimal_comma else text)
 
 
 def amounts_of(column: Column) -> Amounts | None:
@@ -46,7 +59,8 @@ def amounts_of(column: Column) -> Amounts | None:
     order = np.argsort(places[known], kind="stable")
     reached = np.cumsum(column.counts[known][order])
     usual = places[known][order][np.searchsorted(reached, _USUAL_PLACES * reached[-1])]
-    return Amounts(values, int(usual))
+    forms = Counter(_form(value) for value in seen if _AMOUNT.fullmatch(value.strip()))
+    return Amounts(values, int(usual), comma, forms.most_common(1)[0][0])
 
 
 def days_of(column: Column) -> Floats | None:
@@ -62,6 +76,17 @@ def days_of(column: Column) -> Floats | None:
     if not seen or sum(map(np.isfinite, found)) < _MOSTLY * len(seen):
         return None
     return np.array([_day(value, convention) for value in column.distinct])
+
+
+def date_form(column: Column, days: Floats) -> str:
+    """Return how a column writes its days, as a format of `strftime`: the one that fits most of its values."""
+    known = np.flatnonzero(np.isfinite(days))
+    some = known[:: max(len(known) // _LOOKED_AT, 1)]
+    fits = [
+        sum(date.fromordinal(int(days[at])).strftime(form) == column.distinct[at].strip() for at in some)
+        for form in _DATE_FORMS
+    ]
+    return _DATE_FORMS[int(np.argmax(fits))]
 
 
 def _seen(column: Column) -> Sequence[str]:
@@ -85,6 +110,12 @@ def _amount(text: str, *, decimal_comma: bool) -> tuple[float, int] | None:
     sign = max(digits.rfind("."), digits.rfind(",") if digits.count(",") == 1 and "." not in digits else -1)
     places = len(digits) - sign - 1 if sign >= 0 else 0
     return (number / 100, places + 2) if unit == "%" or text.strip().startswith("%") else (number, places)
+
+
+def _form(text: str) -> str:
+    text = text.strip()
+    found = _AMOUNT.fullmatch(text)
+    return text[: found.start(1)] + "{}" + text[found.end(1) :] if found else "{}"
 
 
 def _day(text: str, convention: Convention) -> float:
