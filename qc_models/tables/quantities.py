@@ -47,8 +47,8 @@ class Amounts:
 def amounts_of(column: Column) -> Amounts | None:
     """Return a column's amounts, None if most of its cells are none; a leading zero makes a code, which is none."""
     seen = _seen(column)
-    clear = [found for value in seen if (found := _DECIMALS.search(value))]
-    comma = 2 * sum(found[1] is not None for found in clear) > len(clear)
+    clear = [match for value in seen if (match := _DECIMALS.fullmatch(value.strip()))]
+    comma = 2 * sum(match[1] is not None for match in clear) > len(clear)
     found = [_amount(value, decimal_comma=comma) for value in seen]
     if not seen or sum(one is not None for one in found) < _MOSTLY * len(seen):
         return None

@@ -41,7 +41,7 @@ def said_of(rows: list[list[str]], row: int, column: int) -> tuple[list[str], st
     """Return the reasons against a cell and its correction, with every other cell trusted."""
     statistics = statistics_of(table_of(rows))
     found = Corrector(statistics, np.zeros((len(rows), len(HEADER)))).suggest(row, column)
-    return [one.text for one in Reasons(statistics).of(row, column, most=9)], found and found.value
+    return [one.text for one in Reasons(statistics).of(row, column, most=9)], found.value if found else None
 
 
 def test_a_sum_that_does_not_come_out_blames_the_one_cell_that_mends_all_laws() -> None:
