@@ -129,7 +129,7 @@ class SessionPool:
 
     async def _read_version(self, bot: Bot) -> str | None:
         """Return the version as the page shows it; None, with a warning, where it does not."""
-        from bots.steps.read import read_text  # noqa: PLC0415 - as in `_walk`
+        from bots.reading import read_text  # noqa: PLC0415 - as in `_walk`
 
         locator = bot.extras.version
         if locator is None:

@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.intervals import Proportion, proportion, share
-from engine.ledger.rows import ItemFacts, ReviewRow, VerdictRow
+from engine.ledger.labels import NOT_INSPECTION, Label, label_of
+from engine.ledger.rows import ItemFacts, VerdictRow
 
 Truth = Mapping[str, Sequence[str]]
 """Reference to the fields that are wrong in it; a reference that is not in it is right."""
 Judge = Literal["truth", "review"]
 
-NOT_INSPECTION = frozenset({"process", "run_audit"})
-"""Checks whose findings are about the bot's work; they say nothing about whether inspection judged a record well."""
 KEPT = frozenset({"passed", "accepted"})
 """States of an item whose record stands in the application as the bots left it, with nobody in doubt."""
-DECIDED = frozenset({"accepted", "rejected", "correcting", "corrected"})
 
 
 @dataclass(frozen=True)
@@ -51,13 +49,6 @@ def verdict_of(facts: ItemFacts) -> VerdictRow | None:
     return before[-1] if before else None
 
 
-def decision_of(facts: ItemFacts) -> ReviewRow | None:
-    """Return the decision that stands; None while nobody decided, or the second pair of eyes is missing."""
-    if not facts.reviews or facts.item.state not in DECIDED:
-        return None
-    return facts.reviews[-1]
-
-
 def by_truth(items: Sequence[ItemFacts], truth: Truth) -> Quality:
     """Judge the inspected items by what is known to be wrong in them."""
     inspected = [(facts, verdict) for facts in items if (verdict := verdict_of(facts)) is not None]
@@ -77,17 +68,14 @@ def by_truth(items: Sequence[ItemFacts], truth: Truth) -> Quality:
 
 
 def by_review(items: Sequence[ItemFacts]) -> Quality:
-    """Judge the inspected items by what people decided about them."""
+    """Judge the inspected items by what people found in them: by the adjudicated label where others looked again."""
     inspected = [(facts, verdict) for facts in items if (verdict := verdict_of(facts)) is not None]
-    reviewed = [(facts, v, decided) for facts, v in inspected if (decided := decision_of(facts)) is not None]
-    flagged = [(facts, v, decided) for facts, v, decided in reviewed if v.decision == "review"]
-    caught = [(facts, v, decided) for facts, v, decided in flagged if decided.decision != "accept"]
-    sample = [
-        decided.decision == "accept" for facts, v, decided in reviewed if v.decision == "pass" and facts.item.audited
-    ]
-    wrong = sum(decided.decision != "accept" for _, _, decided in reviewed)
+    reviewed = [(facts, v, label) for facts, v in inspected if (label := _label(facts, v)) is not None]
+    flagged = [(v, label) for _, v, label in reviewed if v.decision == "review"]
+    caught = [(v, label) for v, label in flagged if label.wrong]
+    sample = [not label.wrong for facts, v, label in reviewed if v.decision == "pass" and facts.item.audited]
+    wrong = sum(label.wrong for _, _, label in reviewed)
     everything = len(reviewed) == len(inspected)
-    corrected = [(v, decided.changes or {}) for _, v, decided in caught if decided.decision == "correct"]
     return Quality(
         judge="review",
         error_rate=proportion(wrong, len(reviewed)),
@@ -95,8 +83,12 @@ def by_review(items: Sequence[ItemFacts]) -> Quality:
         accuracy=share(sample),
         precision=proportion(len(caught), len(flagged)),
         recall=proportion(len(caught), wrong) if everything else proportion(0, 0),
-        right_field=share([_names_any(verdict, changed) for verdict, changed in corrected]),
+        right_field=share([_names_any(v, label.fields) for v, label in caught if label.fields is not None]),
     )
+
+
+def _label(facts: ItemFacts, verdict: VerdictRow) -> Label | None:
+    return label_of(facts.reviews, facts.second_reviews, verdict.attempt_id, facts.item.state)
 
 
 def _inspected(verdict: VerdictRow) -> bool:

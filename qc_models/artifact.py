@@ -133,6 +133,8 @@ def _read(folder: Path) -> tuple[bytes, dict[str, Any]]:
         metrics = json.loads(text)
     except FileNotFoundError as error:
         raise UserError(f"{folder} is not a complete model: model.onnx is missing") from error
+    except OSError as error:
+        raise UserError(f"{folder}: model.onnx cannot be read ({error})") from error
     except json.JSONDecodeError as error:
         raise UserError(f"{folder}: a file of the model is damaged ({error}); train it again") from error
     if not isinstance(metrics, dict) or metrics.get("model_sha256") != sealed(model):
@@ -145,5 +147,7 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise UserError(f"{path.parent} is not a complete model: {path.name} is missing") from error
+    except OSError as error:
+        raise UserError(f"{path.parent}: {path.name} cannot be read ({error})") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path.parent}: a file of the model is damaged ({error}); train it again") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 
 from engine.definition import Workflow
@@ -17,7 +18,7 @@ from engine.sources import read_source
 from engine.values import Record, decode
 from qc_models.artifact import Artifact
 from qc_models.entry.reviewed import Reviewed, read_reviewed
-from qc_models.evaluation import evaluate
+from qc_models.evaluation import Truth, evaluate
 from qc_models.fairness.verbs import add_transparency
 from qc_models.loop.verbs import add_loop
 from qc_models.match.cli import MatchDesk, add_match_verbs
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from qc_models.export import Trained
 
 NAME = "entry-quality"
+_TRUTH = TypeAdapter(dict[str, list[dict[str, Any]]])
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Name = Annotated[str, typer.Option(help="Which model.")]
 Version = Annotated[str | None, typer.Option(help="Which version; default: the champion.")]
@@ -51,7 +53,7 @@ def read_history(path: Path, workflow: Workflow) -> list[Record]:
         UserError: the file is missing, or a line is no record of the contract.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from error
     records = []
@@ -125,7 +127,7 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
         desk = open_desk()
         definition = desk.load(workflow)
         records = {item.reference: item.payload for item in read_source(definition, source).items}
-        figures = evaluate(desk.models.get(name, version), records, _read_truth(truth))
+        figures = evaluate(desk.models.get(name, version), records, _read_truth(truth), fields=definition.fields)
         _print(desk, figures.as_dict(), as_json=as_json)
 
     add_transparency(app, open_desk, default=NAME)
@@ -160,11 +162,18 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
     return app
 
 
-def _read_truth(path: Path) -> dict[str, list[dict[str, Any]]]:
+def _read_truth(path: Path) -> Truth:
     try:
-        truth: dict[str, list[dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as JSON ({error})") from error
+        truth = _TRUTH.validate_json(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ": ".join((str(path), *(str(part) for part in first["loc"])))
+        raise UserError(f"{place}: {first['msg']}; wanted: reference to a list of wrong fields") from error
+    for reference, parts in truth.items():
+        if any(not {"field", "kind"} <= set(part) for part in parts):
+            raise UserError(f"{path}: {reference}: each wrong field needs field and kind")
     return truth
 
 

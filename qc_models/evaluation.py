@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from engine.errors import UserError
 from engine.ports import Case
-from engine.values import Record
+from engine.values import FieldSpec, Record
 from qc_models.artifact import Artifact
 from qc_models.metrics import Metrics, measure
 from qc_models.store import Served
@@ -17,13 +18,26 @@ Truth = Mapping[str, Sequence[Mapping[str, str]]]
 
 
 def evaluate(
-    artifact: Artifact, records: Mapping[str, Record], truth: Truth, *, threshold: float | None = None
+    artifact: Artifact,
+    records: Mapping[str, Record],
+    truth: Truth,
+    *,
+    threshold: float | None = None,
+    fields: Mapping[str, FieldSpec] | None = None,
 ) -> Metrics:
-    """Score records by reference, oldest first, and compare with the truth; a record without an entry is right."""
+    """Score records by reference, oldest first, and compare with the truth; a record without an entry is right.
+
+    Raises:
+        UserError: the model was trained on other fields than `fields` (if given), or the truth names no record.
+    """
     served = Served(artifact)
+    if fields is not None and not served.expects(fields):
+        raise UserError(f"model {artifact.name} {artifact.version} was trained on other fields; train it again")
+    if truth and not set(truth) & set(records):
+        raise UserError(f"the truth names none of these records, e.g. {next(iter(truth))!r}; is it of another source?")
     limit = artifact.threshold if threshold is None else threshold
-    fields = served.extractor.profile.fields
-    cases = [Case("", reference, record, {}, fields) for reference, record in records.items()]
+    contract = served.extractor.profile.fields
+    cases = [Case("", reference, record, {}, contract) for reference, record in records.items()]
     flagged, hits = [], []
     for case, opinion in zip(cases, served.opinions(cases, remember=True), strict=True):
         flagged.append(opinion.probability >= limit)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.inspection import permutation_importance
 
-_MOST_ROWS = 2_000
-_REPEATS = 3
+_MOST_ROWS = 1_500
+_REPEATS = 2
 
 
 def importance(
@@ -24,7 +24,7 @@ def importance(
 
     Args:
         model: a scikit-learn classifier.
-        rows: (n, features), not seen in training; at most 2,000 are used, wrong ones first.
+        rows: (n, features), not seen in training; at most 1,500 are used, wrong ones first.
         wrong: (n,), the truth.
         names: the features.
         seed: decides which rows, and the shuffling.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from qc_models.entry.cold_start import ColdStart
 from qc_models.entry.columns import Column, columns
 from qc_models.entry.family import entry_parts
 from qc_models.entry.reasons import Reasons
+
+_SEEN = 20_000
+"""References of a model that are remembered: a worker that runs for weeks must not grow."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class ModelStore:
         self._registered = registered
         self._loaded: dict[tuple[str, str], Artifact] = {}
         self._served: dict[tuple[str, str], Served] = {}
-        self._seen: dict[tuple[str, str], set[str]] = {}
+        self._seen: dict[tuple[str, str], OrderedDict[str, None]] = {}
         self._cold: dict[tuple[str, tuple[Column, ...]], ColdStart] = {}
 
     def afresh(self) -> ModelStore:
@@ -203,7 +207,9 @@ class ModelStore:
 
     def _observe(self, served: Served, case: Case) -> None:
         key = (served.artifact.name, served.artifact.version)
-        seen = self._seen.setdefault(key, set())
+        seen = self._seen.setdefault(key, OrderedDict())
         if case.reference not in seen:  # a second attempt is the same record
-            seen.add(case.reference)
+            seen[case.reference] = None
+            if len(seen) > _SEEN:
+                seen.popitem(last=False)
             served.observe(case)

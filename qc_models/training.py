@@ -112,6 +112,7 @@ def finish(
             "threshold": threshold,
             "expected_share": EXPECTED_SHARE,
             "validation": _validation(prior, threshold),
+            "importance": list(prior.importance),
         },
         files={PROFILE: profile_text},
         own={"record_score": score_text(learned.score)},

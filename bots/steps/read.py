@@ -46,19 +46,6 @@ async def read(bot: Bot, params: Read) -> None:
         await _read_frame(bot, frame, entries)
 
 
-async def read_text(bot: Bot, locator: Locator) -> str:
-    """Return the text of one element, outside any record.
-
-    Raises:
-        SystemException: it is not there, or there is more than one.
-    """
-    place = await frame_of(bot.page, locator.frame)
-    [result] = await bot.call("readAll", [{"want": locator.descriptor()}], bot.left_ms, place=place)
-    if result["status"] != "read":
-        raise unmet(result, str(locator), await bot.where())
-    return str(result["value"])
-
-
 async def _read_frame(bot: Bot, frame: str | None, entries: dict[str, ReadField | ReadTable]) -> None:
     wants = [_entry(spec) for spec in entries.values()]
     while True:

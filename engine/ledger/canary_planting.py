@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.ledger import tables as t
-from engine.ledger.canary_reads import WINDOW, balance_within
+from engine.ledger.canary_reads import WINDOW, balance_within, may_be_copied
 from engine.ledger.database import Database, insert_new, one_at_a_time, record_event
 from engine.ledger.enqueue import payload_hash
 from engine.ledger.labels import CANARY
@@ -64,9 +64,7 @@ def plant(
         balance = balance_within(connection, workflow, now - WINDOW)
         room = balance.room if share is None else balance.owed(share)
         copied = {canary.original for canary in canaries}
-        whole = sa.select(t.items).where(
-            t.items.c.id.in_(copied), t.items.c.erased_at.is_(None), t.items.c.pruned_at.is_(None)
-        )
+        whole = sa.select(t.items).where(t.items.c.id.in_(copied), may_be_copied())
         # one that somebody decides about just now is left alone: waiting for it could be waiting for each other
         locked = whole.with_for_update(skip_locked=True, key_share=True)
         rows = {row.id: row for row in connection.execute(locked)}

@@ -57,12 +57,18 @@ class Balance:
         return max(min(missing, self.room), 0) if self.waiting else 0
 
 
+def may_be_copied() -> sa.ColumnElement[bool]:
+    """Return the condition that an item was let through, is doubted by nobody, kept whole and not copied yet."""
+    good = sa.or_(sa.and_(t.items.c.state == "passed", ~t.items.c.audited), t.items.c.state == "accepted")
+    said = sa.func.coalesce(t.second_reviews.c.decision, "waits")  # what may still be found wrong is no good original
+    looked_at = sa.exists().where(t.second_reviews.c.item_id == t.items.c.id, said != "accept")
+    copied = sa.exists().where(t.canaries.c.copied_from == t.items.c.id)
+    return sa.and_(good, ~looked_at, ~copied, t.items.c.erased_at.is_(None), t.items.c.pruned_at.is_(None))
+
+
 def originals(database: Database, workflow: str, limit: int = 1000) -> list[Original]:
     """Return records of a workflow that may be copied, newest first: let through, doubted by nobody, kept whole."""
     newest = sa.select(sa.func.max(t.attempts.c.id)).group_by(t.attempts.c.item_id)
-    good = sa.or_(sa.and_(t.items.c.state == "passed", ~t.items.c.audited), t.items.c.state == "accepted")
-    looked_at = sa.exists().where(t.second_reviews.c.item_id == t.items.c.id, t.second_reviews.c.decision != "accept")
-    copied = sa.exists().where(t.canaries.c.copied_from == t.items.c.id)
     query = (
         sa.select(
             *(t.items.c[name] for name in ("id", "reference", "payload", "record_url", "app_id")),
@@ -73,7 +79,7 @@ def originals(database: Database, workflow: str, limit: int = 1000) -> list[Orig
         .join(t.attempts, t.attempts.c.item_id == t.items.c.id)
         .join(t.verdicts, t.verdicts.c.attempt_id == t.attempts.c.id)
         .where(t.items.c.workflow == workflow, t.runs.c.kind == "entry", t.items.c.corrects_item_id.is_(None))
-        .where(good, ~looked_at, ~copied, t.items.c.erased_at.is_(None), t.items.c.pruned_at.is_(None))
+        .where(may_be_copied())
         .where(t.attempts.c.id.in_(newest.where(t.attempts.c.item_id == t.items.c.id).correlate(t.items)))
         .order_by(t.items.c.id.desc())
         .limit(limit)
@@ -135,12 +141,8 @@ def balance_within(connection: Connection, workflow: str, since: datetime) -> Ba
         .join(t.items, t.items.c.id == reviewed.c.item_id)
         .where(mine, ~sa.exists().where(t.items.c.id == _IDS))
     )
-    planted = (
-        sa.select(sa.func.count())
-        .select_from(t.canaries)
-        .join(t.items, t.items.c.id == _IDS)
-        .where(mine, t.canaries.c.planted_at >= since, t.items.c.state != "cancelled")
-    )
+    new = sa.select(_IDS).where(t.canaries.c.planted_at >= since)
+    planted = sa.select(sa.func.count()).where(mine, t.items.c.id.in_(new), t.items.c.state != "cancelled")
     waiting = _waiting(connection)
     return Balance(
         waiting=waiting[workflow, False],

@@ -15,7 +15,17 @@ from engine.ledger.database import Database
 from engine.ledger.labels import CANARY
 from engine.ledger.queue import Intent
 from engine.ledger.reads import intents_of, of_items, runs_with_states, typed, verdicts_of
-from engine.ledger.rows import AttemptRow, EventRow, Facts, ItemFacts, ItemRow, ReviewRow, RunRow, VerdictRow
+from engine.ledger.rows import (
+    AttemptRow,
+    EventRow,
+    Facts,
+    ItemFacts,
+    ItemRow,
+    ReviewRow,
+    RunRow,
+    SecondReviewRow,
+    VerdictRow,
+)
 
 V = TypeVar("V")
 
@@ -73,6 +83,7 @@ def _item_facts(connection: Connection, of_runs: Any, hashes: dict[int, str]) ->
     intents: dict[int, tuple[Intent, ...]] = _grouped(intents_of(connection, ids))
     verdicts: dict[int, tuple[VerdictRow, ...]] = _grouped((row.item_id, row) for row in verdicts_of(connection, ids))
     reviews = _grouped((row.item_id, row) for row in of_items(connection, t.reviews, ReviewRow, ids))
+    looks = _grouped((row.item_id, row) for row in of_items(connection, t.second_reviews, SecondReviewRow, ids))
     again = sa.select(t.events.c.item_id).where(t.events.c.kind == "item.reopened", t.events.c.item_id.in_(ids))
     reopened = set(connection.execute(again).scalars())
     return [
@@ -84,6 +95,7 @@ def _item_facts(connection: Connection, of_runs: Any, hashes: dict[int, str]) ->
             intents=intents.get(item.id, ()),
             verdicts=verdicts.get(item.id, ()),
             reviews=reviews.get(item.id, ()),
+            second_reviews=looks.get(item.id, ()),
         )
         for item in typed(connection, query, ItemRow)
     ]

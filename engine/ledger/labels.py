@@ -20,10 +20,12 @@ from sqlalchemy.engine import Connection
 
 from engine.ledger import tables as t
 from engine.ledger.database import Database
-from engine.quality import DECIDED, NOT_INSPECTION
+from engine.ledger.second_looks import agree, opinion
 
 CANARY = "canary"
 """Kind of the runs whose items are planted to measure the reviewers; they are in no rate and no label."""
+NOT_INSPECTION = frozenset({"process", "run_audit"})
+"""Checks whose findings are about the bot's work; they say nothing about whether inspection judged a record well."""
 _PAGE = 2_000
 
 
@@ -160,33 +162,45 @@ def _inspected(row: Mapping[str, Any], checks: tuple[str, ...], label: Label | N
 
 
 def _labels(connection: Connection, verdicts: Mapping[int, Mapping[str, Any]]) -> dict[int, Label]:
-    ids = list(verdicts)
-    made = sa.select(t.second_reviews).where(t.second_reviews.c.decision.is_not(None)).order_by(t.second_reviews.c.id)
-    seconds = defaultdict(list)
-    for second in connection.execute(made.where(t.second_reviews.c.item_id.in_(ids))):
-        seconds[second.review_id].append(second)
-    settled = {one.item_id: one.review_id for rows in seconds.values() for one in rows if one.kind == "adjudication"}
-    reviews = sa.select(t.reviews).where(t.reviews.c.item_id.in_(ids)).order_by(t.reviews.c.id)
-    stands: dict[int, Any] = {}
-    for review in connection.execute(reviews):
-        row = verdicts[review.item_id]
-        if review.attempt_id != row["attempt_id"]:
-            continue
-        known = stands.get(review.item_id)
-        if known is not None and known.id == settled.get(review.item_id):
-            continue
-        if row["state"] in DECIDED or review.id == settled.get(review.item_id):
-            stands[review.item_id] = review
-    return {item_id: adjudicate(review, seconds[review.id]) for item_id, review in stands.items()}
+    rows: list[dict[int, list[Any]]] = []
+    for table in (t.reviews, t.second_reviews):
+        made: dict[int, list[Any]] = defaultdict(list)
+        query = sa.select(table).where(table.c.item_id.in_(list(verdicts)), table.c.decision.is_not(None))
+        for row in connection.execute(query.order_by(table.c.id)):
+            made[row.item_id].append(row)
+        rows.append(made)
+    reviews, seconds = rows
+    found = {
+        item_id: label_of(of_item, seconds[item_id], verdicts[item_id]["attempt_id"], verdicts[item_id]["state"])
+        for item_id, of_item in reviews.items()
+    }
+    return {item_id: label for item_id, label in found.items() if label is not None}
+
+
+def label_of(reviews: Sequence[Any], seconds: Sequence[Any], attempt_id: int | None, state: str) -> Label | None:
+    """Return what people found in the output of one attempt; None while that is not decided.
+
+    Args:
+        reviews: the decisions about an item, oldest first.
+        seconds: the looks at them, oldest first; those that were not made say nothing.
+        attempt_id: the attempt.
+        state: of the item.
+    """
+    made = [one for one in seconds if one.decision is not None]
+    here = [review for review in reviews if review.attempt_id == attempt_id]
+    third = {one.review_id for one in made if one.kind == "adjudication"}
+    standing = [review for review in here if review.id in third] or (here[-1:] if state in t.DECIDED else [])
+    if not standing:
+        return None
+    return adjudicate(standing[0], [one for one in made if one.review_id == standing[0].id])
 
 
 def adjudicate(review: Any, seconds: Sequence[Any]) -> Label:
     """Return the label that a decision and the looks that followed it make together, oldest first."""
     opinions = [review, *seconds]
     third = next((one for one in seconds if one.kind == "adjudication"), None)
-    verdicts = {one.decision != "accept" for one in opinions if one is not third}
     standing = third or next((one for one in opinions if one.decision == "correct"), opinions[0])
-    disputed = third is None and len(verdicts) > 1
+    disputed = third is None and not all(agree(opinion(review), opinion(one)) for one in seconds)
     wrong = disputed or (standing.decision != "accept")
     return Label(
         wrong=wrong,

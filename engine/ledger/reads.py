@@ -63,8 +63,6 @@ def items(
         limit: how many at most.
     """
     query = sa.select(*columns_of(t.items, ItemRow)).order_by(t.items.c.id.desc()).limit(limit)
-    if states:
-        query = query.where(t.items.c.state.in_(states))
     for column, wanted in ((t.items.c.run_id, run_id), (t.items.c.workflow, workflow), (t.items.c.reason, reason)):
         if wanted is not None:
             query = query.where(column == wanted)
@@ -73,10 +71,14 @@ def items(
     if reference:
         query = query.where(t.items.c.reference.icontains(reference, autoescape=True))
     with database.read() as connection:
-        found = _as_shown(connection, typed(connection, query, ItemRow), viewer)
-        told = {row.corrects_item_id for row in found if row.corrects_item_id is not None}
-        hidden = second_looks.veils(connection, viewer, told)
-    return [row for row in found if row.corrects_item_id not in hidden and (not states or row.state in states)]
+        if hidden := second_looks.hidden(connection, viewer):
+            query = query.where(t.items.c.id.not_in(hidden))
+        if states:
+            veils = second_looks.veils(connection, viewer)
+            seen = [item_id for item_id, veil in veils.items() if veil.state in states]
+            stands = sa.and_(t.items.c.state.in_(states), t.items.c.id.not_in(veils))
+            query = query.where(sa.or_(stands, t.items.c.id.in_(seen)) if veils else t.items.c.state.in_(states))
+        return _as_shown(connection, typed(connection, query, ItemRow), viewer)
 
 
 def item(database: Database, item_id: int, viewer: str | None = None) -> ItemDetail:
@@ -89,7 +91,7 @@ def item(database: Database, item_id: int, viewer: str | None = None) -> ItemDet
         extra = (t.items.c.payload, t.items.c.origin, t.runs.c.definition_hash, t.runs.c.kind)
         query = sa.select(*columns_of(t.items, ItemRow), *extra).join(t.runs, t.runs.c.id == t.items.c.run_id)
         row = connection.execute(query.where(t.items.c.id == item_id)).mappings().first()
-        if row is None:
+        if row is None or (row["corrects_item_id"] and item_id in second_looks.hidden(connection, viewer)):
             raise UserError(f"there is no item {item_id}; `runner.py items list` shows what there is")
         ids = [item_id]
         stored = ItemRow(**{name: row[name] for name in ItemRow.__dataclass_fields__})
@@ -107,7 +109,10 @@ def item(database: Database, item_id: int, viewer: str | None = None) -> ItemDet
             evidence=tuple(of_items(connection, t.evidence, EvidenceRow, ids)),
             reviews=tuple(of_items(connection, t.reviews, ReviewRow, ids)),
             second_reviews=tuple(of_items(connection, t.second_reviews, SecondReviewRow, ids)),
-            events=tuple(of_items(connection, t.events, EventRow, ids)),
+            events=tuple(
+                replace(event, run_id=shown.run_id if event.run_id == stored.run_id else event.run_id)
+                for event in of_items(connection, t.events, EventRow, ids)
+            ),
         )
         veiled = second_looks.veils(connection, viewer, ids)
     if not veiled:

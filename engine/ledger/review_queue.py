@@ -100,6 +100,8 @@ def _known(
         pinned = pinned.where(t.items.c.workflow == workflow)
     if item_ids is not None:
         pinned = pinned.where(t.items.c.id.in_(item_ids))
+    if hidden := second_looks.hidden(connection, viewer):
+        pinned = pinned.where(t.items.c.id.not_in(hidden))
     first = pinned.where(t.WAITS_FOR_PERSON).order_by(t.items.c.closed_at, t.items.c.id).limit(limit)
     items = [*connection.execute(first), *connection.execute(pinned.where(t.items.c.id.in_(list(looks))))]
     ids = [item.id for item in items]

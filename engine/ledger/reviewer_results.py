@@ -57,22 +57,16 @@ class SecondResult:
     first: Opinion
     second: Opinion
     third: Opinion | None
-    """None where they agree, and while a dispute waits."""
+    """None where they agree, while a dispute waits, and where it was taken back."""
+    agreed: bool
+    """Whether the second said what the first did; as it was found then, also where values were erased since."""
+    disputed: bool
+    """Whether it still waits for a third person."""
     draw: float
     probability: float
     """How likely a decision was to be looked at again."""
     decided_at: datetime
     """When the second person decided."""
-
-    @property
-    def agreed(self) -> bool:
-        """Say whether the second said what the first did."""
-        return agree(self.first, self.second)
-
-    @property
-    def disputed(self) -> bool:
-        """Say whether it still waits for a third person."""
-        return not self.agreed and self.third is None
 
     @property
     def overruled(self) -> bool:
@@ -140,18 +134,13 @@ def second_results(database: Database, workflow: str | None = None) -> list[Seco
             second.c.probability,
             second.c.decided_at,
             t.items.c.workflow,
+            third.c.id.label("dispute"),
+            third.c.decided_at.label("ended"),
             *(table.c[name].label(f"{table.name}_{name}") for table in (first, second, third) for name in parts),
         )
         .join(first, first.c.id == second.c.review_id)
         .join(t.items, t.items.c.id == second.c.item_id)
-        .outerjoin(
-            third,
-            sa.and_(
-                third.c.review_id == second.c.review_id,
-                third.c.kind == "adjudication",
-                third.c.decision.is_not(None),
-            ),
-        )
+        .outerjoin(third, sa.and_(third.c.review_id == second.c.review_id, third.c.kind == "adjudication"))
         .where(second.c.kind == "blind", second.c.decision.is_not(None))
         .order_by(second.c.id)
     )
@@ -166,6 +155,8 @@ def second_results(database: Database, workflow: str | None = None) -> list[Seco
             first=_opinion(row, "reviews"),
             second=_opinion(row, "second"),
             third=_opinion(row, "third") if row["third_decision"] else None,
+            agreed=row["dispute"] is None,
+            disputed=row["dispute"] is not None and row["ended"] is None,
             draw=row["draw"],
             probability=row["probability"],
             decided_at=row["decided_at"],

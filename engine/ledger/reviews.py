@@ -70,6 +70,8 @@ def decide(
         raise UserError('a rejection needs a reason: add --reason "…"')
     with database.write() as connection:
         item, look = _reviewable(connection, item_id, reviewer, seen_attempt)
+        if look is None and (why := obstacle(connection, item, None)):
+            raise UserError(why)
         said = Opinion(decision, reviewer, reason)
         two = decision == "accept" and _over_limit(item.payload, workflow)
         if look is not None:
@@ -78,7 +80,7 @@ def decide(
         if canaries.is_canary(connection, item_id):
             _move(connection, database, item_id, _DONE[decision])
             return Reviewed(item_id, item.state if two else _DONE[decision], needs_second=two)
-        first = _earlier_accept(connection, item_id, review_id)
+        first = _earlier_accept(connection, item, review_id)
         if two and first is None:
             return Reviewed(item_id, item.state, needs_second=True)
         if decision == "accept" and first == reviewer:
@@ -280,11 +282,11 @@ def _record(
     return int(connection.execute(row.returning(t.reviews.c.id)).scalar_one())
 
 
-def _earlier_accept(connection: Connection, item_id: int, review_id: int) -> str | None:
-    """Return who accepted the item before this review, on the same attempt and since it was last overruled."""
+def _earlier_accept(connection: Connection, item: Any, review_id: int) -> str | None:
+    """Return who accepted this attempt before this review, since the item came to wait or was overruled."""
     this, earlier = t.reviews.alias("this"), t.reviews
     overruled = sa.select(sa.func.coalesce(sa.func.max(t.second_reviews.c.review_id), 0)).where(
-        t.second_reviews.c.item_id == item_id,
+        t.second_reviews.c.item_id == item.id,
         t.second_reviews.c.kind == "adjudication",
         t.second_reviews.c.decision.is_not(None),
     )
@@ -292,8 +294,9 @@ def _earlier_accept(connection: Connection, item_id: int, review_id: int) -> str
         sa.select(earlier.c.reviewer)
         .join(this, sa.and_(this.c.item_id == earlier.c.item_id, this.c.id == review_id))
         .where(
-            earlier.c.item_id == item_id,
+            earlier.c.item_id == item.id,
             earlier.c.id < review_id,
+            earlier.c.created_at >= (item.closed_at or item.created_at),
             earlier.c.id > overruled.scalar_subquery(),
             earlier.c.decision == "accept",
             earlier.c.attempt_id.is_not_distinct_from(this.c.attempt_id),

@@ -232,6 +232,7 @@ class ItemFacts:
     intents: tuple[Intent, ...] = ()
     verdicts: tuple[VerdictRow, ...] = ()
     reviews: tuple[ReviewRow, ...] = ()
+    second_reviews: tuple[SecondReviewRow, ...] = ()
 
 
 @dataclass(frozen=True)

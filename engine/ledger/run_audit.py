@@ -181,5 +181,5 @@ def _flag(
     connection.execute(
         sa.update(t.items)
         .where(t.items.c.id == item.item_id, t.items.c.state.in_(("passed", "accepted")))
-        .values(state="review", reason=code)
+        .values(state="review", reason=code, closed_at=database.clock.now())
     )

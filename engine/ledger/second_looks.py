@@ -20,7 +20,6 @@ from sqlalchemy.engine import Connection
 from engine.errors import UserError
 from engine.ledger import tables as t
 from engine.ledger.database import Database, insert_new, record_event
-from engine.quality import DECIDED
 
 Kind = Literal["blind", "adjudication"]
 Decision = Literal["accept", "correct", "reject"]
@@ -81,10 +80,12 @@ def draw(connection: Connection, database: Database, item: Any, review_id: int, 
 
 
 def _looked_at(connection: Connection, review: Any) -> bool:
+    """Say whether somebody looked again at this output; a look that was taken back is none."""
     made = (
         sa.select(t.second_reviews.c.id)
         .join(t.reviews, t.reviews.c.id == t.second_reviews.c.review_id)
         .where(t.reviews.c.item_id == review.item_id, t.reviews.c.attempt_id == review.attempt_id)
+        .where(t.second_reviews.c.decision.is_not(None))
     )
     return connection.execute(made.limit(1)).first() is not None
 
@@ -106,7 +107,7 @@ def looks(connection: Connection, viewer: str | None, item_ids: Collection[int] 
         sa.select(second, t.reviews.c.attempt_id)
         .join(t.reviews, t.reviews.c.id == second.c.review_id)
         .join(t.items, t.items.c.id == second.c.item_id)
-        .where(WAITS, t.items.c.state.in_(DECIDED), t.reviews.c.attempt_id == newest)
+        .where(WAITS, t.items.c.state.in_(t.DECIDED), t.reviews.c.attempt_id == newest)
         .order_by(second.c.id)
     )
     if item_ids is not None:
@@ -138,18 +139,19 @@ def _said(
         return said, people
     first = sa.select(t.reviews).where(t.reviews.c.item_id.in_(item_ids)).order_by(t.reviews.c.id)
     for row in connection.execute(first):
-        said[row.id].append(_opinion(row))
+        said[row.id].append(opinion(row))
         people[row.item_id].add(row.reviewer)
     again = sa.select(t.second_reviews).where(
         t.second_reviews.c.item_id.in_(item_ids), t.second_reviews.c.decision.is_not(None)
     )
     for row in connection.execute(again.order_by(t.second_reviews.c.id)):
-        said[row.review_id].append(_opinion(row))
+        said[row.review_id].append(opinion(row))
         people[row.item_id].add(row.reviewer)
     return said, people
 
 
-def _opinion(row: Any) -> Opinion:
+def opinion(row: Any) -> Opinion:
+    """Return what a row of reviews or of second reviews says."""
     return Opinion(row.decision, row.reviewer, row.reason, row.changes)
 
 
@@ -226,7 +228,7 @@ class Veil:
     closed_at: datetime
 
 
-def veils(connection: Connection, viewer: str | None, item_ids: Collection[int]) -> dict[int, Veil]:
+def veils(connection: Connection, viewer: str | None, item_ids: Collection[int] | None = None) -> dict[int, Veil]:
     """Return, by item, how those look to a viewer that this person may be asked to decide without knowing."""
     if viewer is None:
         return {}
@@ -236,3 +238,17 @@ def veils(connection: Connection, viewer: str | None, item_ids: Collection[int])
     )
     rows = connection.execute(query.where(t.attempts.c.id.in_(blind)))
     return {row.id: Veil("review" if row.reason else "passed", row.ended_at) for row in rows}
+
+
+def hidden(connection: Connection, viewer: str | None) -> set[int]:
+    """Return the items that must not be shown to a viewer: what corrects, directly or not, what is veiled would tell.
+
+    They come to light when the look was made, or was taken back.
+    """
+    found: set[int] = set()
+    newest = set(veils(connection, viewer))
+    while newest:
+        query = sa.select(t.items.c.id).where(t.items.c.corrects_item_id.in_(newest))
+        newest = set(connection.execute(query).scalars())
+        found |= newest
+    return found

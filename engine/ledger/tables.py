@@ -35,6 +35,8 @@ UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 """The deadline of what has none; a real value, because databases disagree on where NULL sorts."""
 CLOSED = ("passed", "review", "accepted", "correcting", "corrected", "rejected", "cancelled")
+DECIDED = ("accepted", "correcting", "corrected", "rejected")
+"""States of an item that a person decided; with four eyes, the second pair too."""
 
 
 definitions = sa.Table(

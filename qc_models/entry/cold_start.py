@@ -50,8 +50,9 @@ class ColdStart:
         """Rank one case and say what is odd about it, then take note of it."""
         with self._lock:
             if len(self._records) >= max(self._described + 1, int(self._described * _GROWN)):
-                earlier = [record for reference, record in self._records.items() if reference != case.reference]
-                self._extractor = Extractor(Profile(self._fields, earlier))
+                earlier = {known: record for known, record in self._records.items() if known != case.reference}
+                profile = Profile(self._fields, list(earlier.values()), references=list(earlier))
+                self._extractor = Extractor(profile)
                 self._described = len(self._records)
             matrix = self._extractor.matrix(case)
             cells = suspicion(matrix, self._described)

@@ -18,6 +18,8 @@ from qc_models.entry.profile import Profile, date_in
 
 _LOOK_ALIKE = {"0": "O", "O": "0", "1": "I", "I": "1", "l": "1", "5": "S", "S": "5", "8": "B", "B": "8", "2": "Z"}
 _ROUNDED = Decimal("0.01")
+_ORDINARY = date(3, 1, 1), date(9996, 12, 31)
+"""Days outside stand for `always` or `never`, and cannot be moved by a year."""
 Spoilt = tuple[Record, tuple[str, ...]]
 
 
@@ -163,7 +165,7 @@ def shifted(record: Record, bench: Bench) -> Spoilt | None:
     """Move one date: a year, day for month, to a week-end, or by weeks."""
     column = bench.column("date")
     day = date_in(record, column) if column else None
-    if column is None or day is None:
+    if column is None or day is None or not _ORDINARY[0] <= day <= _ORDINARY[1]:
         return None
     return _changed(record, {column.name: _misdated(day, bench.rng)}, column.name)
 
@@ -174,7 +176,7 @@ def all_shifted(record: Record, bench: Bench) -> Spoilt | None:
     moved: dict[str, Value] = {
         column.name: day + timedelta(days=days)
         for column in bench.profile.dates
-        if (day := date_in(record, column)) is not None
+        if (day := date_in(record, column)) is not None and _ORDINARY[0] <= day <= _ORDINARY[1]
     }
     return _changed(record, moved, *moved)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +12,8 @@ from engine.values import Record
 from qc_models.entry.columns import Column, text_of, values
 
 _MOST = 40
+_REMEMBERED = 20_000
+"""Records that were seen pass through, newest first to stay: a worker that runs for weeks must not grow."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Memory:
         self._compared = [column for column in columns if column.kind in {"number", "date"} or column.table is not None]
         self._party = next((column for column in columns if column.name == party), None)
         self._index: defaultdict[tuple[str, str, str], list[_Seen]] = defaultdict(list)
+        self._order: deque[tuple[_Seen, list[tuple[str, str, str]]]] = deque()
 
     @property
     def key(self) -> str | None:
@@ -50,10 +53,14 @@ class Memory:
         if self._key is None:
             return
         seen = _Seen(reference, text_of(values(record, self._key)[0]), self._print(record))
-        for place in self._places(record):
+        places = self._places(record)
+        for place in places:
             kept = self._index[place]
             kept.append(seen)
             del kept[:-_MOST]
+        self._order.append((seen, places))
+        if len(self._order) > _REMEMBERED:
+            self._forget(*self._order.popleft())
 
     def twin(self, record: Record, reference: str | None = None) -> Twin | None:
         """Return the earlier record that comes nearest, other than the one of this reference."""
@@ -68,6 +75,14 @@ class Memory:
         key, mine = text_of(values(record, self._key)[0]), self._print(record)
         twins = [Twin(seen.key, _share(mine, seen.print), OSA.distance(key, seen.key)) for seen in found]
         return max(twins, key=lambda twin: (twin.equal, -twin.distance))
+
+    def _forget(self, oldest: _Seen, places: Sequence[tuple[str, str, str]]) -> None:
+        for place in places:
+            kept = self._index.get(place, [])
+            if kept and kept[0] is oldest:  # else a newer one pushed it out already
+                del kept[0]
+            if not kept:
+                self._index.pop(place, None)
 
     def _places(self, record: Record) -> list[tuple[str, str, str]]:
         party = text_of(values(record, self._party)[0]) if self._party else ""

@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,9 @@ from qc_models.entry.examples import Examples, make
 from qc_models.entry.process import Reliability
 from qc_models.entry.profile import Profile
 from qc_models.entry.reviewed import Reviewed
-from qc_models.entry.schema import AT, PROCESS
+from qc_models.entry.schema import AT, NAMES, PROCESS
 from qc_models.entry.scoring import RecordScore
+from qc_models.importance import importance
 
 EXPECTED_SHARE = 0.05
 """Share of wrong records expected in service: what the probability is calibrated to before anyone reviewed."""
@@ -48,6 +50,8 @@ class Prior:
     """P(wrong) of each cell, by the half of the examples that it is not part of."""
     crossed: tuple[HistGradientBoostingClassifier, ...]
     score: RecordScore
+    importance: Sequence[Mapping[str, Any]]
+    """What each feature is worth, on the half of the examples that its model had not seen (`qc_models.importance`)."""
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
@@ -85,6 +89,7 @@ def prepare(fields: Mapping[str, FieldSpec], history: Sequence[Record], *, seed:
         probabilities=found[kept],
         crossed=crossed,
         score=fitting.fit(found[kept], cells[kept], wrong[kept], EXPECTED_SHARE),
+        importance=importance(crossed[0], *first.flat, NAMES, seed),
     )
 
 

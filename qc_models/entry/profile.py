@@ -58,10 +58,14 @@ class Profile:
         fields: Mapping[str, FieldSpec],
         records: Sequence[Record],
         reliability: Reliability | None = None,
+        references: Sequence[str] = (),
     ) -> None:
+        """Count; `references` are those of the records, if known: none of them is then its own twin."""
         self.fields = dict(fields)
         self.reliability = reliability or Reliability()
         self.records = list(records)[-MOST_RECORDS:]
+        known: Sequence[str | None] = references[-MOST_RECORDS:]
+        self._references = known or [None] * len(self.records)
         self.columns = columns(fields)
         self.header = tuple(column for column in self.columns if column.table is None)
         self._tell_dependencies()
@@ -203,8 +207,8 @@ class Profile:
         party = self._party.name if self._party else None
         self.memory = Memory(self.columns, [column.name for column in self.keys], party)
         points: defaultdict[tuple[str, str], list[tuple[str, date | None]]] = defaultdict(list)
-        for record in self.records:
-            self.memory.observe(record)
+        for record, reference in zip(self.records, self._references, strict=True):
+            self.memory.observe(record, reference)
             day = self.day(record)
             for column in self.keys:
                 points[column.name, self.party(record)].append((text_of(values(record, column)[0]), day))

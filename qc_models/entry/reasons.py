@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from math import expm1
 
 from engine.ports import Case, Finding
 from engine.values import Scalar, display
@@ -16,6 +17,8 @@ from qc_models.entry.schema import AT
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MOST = 3
+_FAR = 30
+"""Days from recent records that are worth a word."""
 
 
 class Reasons:
@@ -88,7 +91,9 @@ class Reasons:
                 place = f" in row {outcome.row}" if outcome.row else ""
                 left = f"{relation.describe()} is {outcome.expected:,.2f}{place}"
                 message = f"{left}, but {relation.target} says {outcome.observed:,.2f}"
-                texts = f"{outcome.expected:.2f}", f"{outcome.observed:.2f}"
+                texts = (f"{outcome.expected:.2f}", f"{outcome.observed:.2f}")
+                if column.name != relation.target:  # what the law expects is the target's value, not this column's
+                    return Finding("model", "law_broken", message, column.field, None, self._shown(column))
                 return Finding("model", "law_broken", message, column.field, *texts)
         return None
 
@@ -106,11 +111,12 @@ class Reasons:
         return Finding("model", "near_duplicate", message, column.field, None, shown)
 
     def _missing(self, column: Column) -> Finding | None:
-        group = self._profile.groups.get((column.name, self._party))
-        if self._at(column, "missing") != 1 or not group:
+        if self._at(column, "missing") != 1:
             return None
-        given = group.count - group.missing
-        message = f"{column.name} is empty; {given} of {group.count} earlier records{self._of()} carry one"
+        group = self._profile.groups.get((column.name, self._party))
+        known, whose = (group, self._of()) if group else (self._profile.stats[column.name], "")
+        given = known.count - known.missing
+        message = f"{column.name} is empty; {given} of {known.count} earlier records{whose} carry one"
         return Finding("model", "missing", message, column.field)
 
     def _told(self, column: Column) -> Finding | None:
@@ -146,7 +152,11 @@ class Reasons:
                     f" earlier records{self._of()} have {usual}"
                 )
                 return Finding("model", "date_gap", message, column.field, None, str(day))
-        message = f"{column.name} {day} is far from the dates of recent records"
+        ahead = self._at(column, "days_ahead")
+        days = round(expm1(abs(ahead))) if ahead == ahead else 0  # noqa: PLR0124 - NaN
+        if days < _FAR:
+            return None
+        message = f"{column.name} {day} is {days} days {'after' if ahead > 0 else 'before'} those of recent records"
         return Finding("model", "date_far", message, column.field, None, str(day))
 
     def _number(self, column: Column) -> Finding | None:
@@ -156,7 +166,7 @@ class Reasons:
         ratio = fine if fine == fine else self._at(column, "size_ratio_group")  # noqa: PLR0124 - NaN
         if not abs(ratio) >= 0.3:  # noqa: PLR2004 - twice as much, or half
             return None
-        how = f"{10**ratio:,.0f} times" if ratio > 0 else f"{10**ratio:.2f} times"
+        how = f"{10**ratio:,.0f} times" if ratio > 0 else f"{10**ratio:.2g} times"
         shown = self._shown(column)
         message = f"{column.name} {shown} is about {how} what is usual{self._of()}"
         return Finding("model", "amount_size", message, column.field, None, shown)

@@ -22,6 +22,8 @@ _MEANT = 0.3
 _MOST = 12
 _CENTS = 0.05
 _MOST_ROWS = 4000
+_FLOAT = 1e-13
+"""What floating point may lose of a number: a cent still counts in ten thousand millions."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _check_rows(relation: Relation, record: Record) -> Broken | bool | None:
 
 def _close(expected: float, observed: float, kind: str) -> bool:
     slack = 0.0101 if kind == "product" else 0.0051
-    return abs(expected - observed) <= slack + 1e-9 * abs(observed)
+    return abs(expected - observed) <= slack + _FLOAT * abs(observed)
 
 
 def _value(record: Record, name: str) -> float | None:
@@ -174,6 +176,6 @@ def _holds(left: Floats, right: Floats, slack: float, *telling: Floats) -> bool:
     known = np.isfinite(left) & np.isfinite(right)
     if known.sum() < 20:  # noqa: PLR2004 - fewer records prove nothing
         return False
-    kept = np.abs(left - right)[known] <= slack + 1e-9 * np.abs(right[known])
+    kept = np.abs(left - right)[known] <= slack + _FLOAT * np.abs(right[known])
     says = [np.mean(np.abs(part[known]) > 1e-9) >= _MEANT for part in telling]  # noqa: PLR2004
     return bool(kept.mean() >= _KEPT and all(says))

@@ -46,7 +46,7 @@ def read_reviewed(path: Path, fields: Mapping[str, FieldSpec]) -> list[Reviewed]
         UserError: the file is missing, or a line is no reviewed record of the contract.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from error
     found = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from qc_models.family import schema_of
 
-VERSION = "2"
+VERSION = "3"
 HISTORY = (
     "is_text",
     "is_number",

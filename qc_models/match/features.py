@@ -18,7 +18,7 @@ from qc_models.match.context import Context
 from qc_models.match.pair import KINDS, Pair
 
 Matrix = NDArray[np.float32]
-VERSION = "1"
+VERSION = "2"
 _SHAPE = (
     "lines_bank",
     "lines_book",

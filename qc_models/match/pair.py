@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 
 from qc_models.match.texts import digit_runs, name_key, reference_key
 
+_NOT_PROVIDED = "NOTPROVIDED"
 KINDS = (
     "exact_reference",
     "reference_contained",
@@ -63,7 +64,18 @@ class Line:
     def keys(self) -> frozenset[str]:
         """Return its references folded: structured ones and the end-to-end one."""
         found = {reference_key(text) for text in (*self.structured, self.end_to_end)}
-        return frozenset(key for key in found if key and key != "NOTPROVIDED")
+        return frozenset(key for key in found if key and key != _NOT_PROVIDED)
+
+    @cached_property
+    def trace(self) -> str:
+        """Return the end-to-end reference folded; empty where the payer gave none (ISO 20022: NOTPROVIDED)."""
+        key = reference_key(self.end_to_end)
+        return "" if key == _NOT_PROVIDED else key
+
+    @cached_property
+    def account_key(self) -> str:
+        """Return the counterparty's account folded: with or without blanks it is one."""
+        return reference_key(self.account)
 
     @cached_property
     def runs(self) -> frozenset[str]:

@@ -51,7 +51,7 @@ def write_labelled(path: Path, judged: Iterable[Labelled]) -> None:
 
 def _read(path: Path, adapter: TypeAdapter[Kind]) -> list[Kind]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from error
     found = []

@@ -69,8 +69,8 @@ def _features(bank: Line, book: Line, context: Context) -> tuple[float, ...]:
         log1p(context.bank.key_copies(bank)),
         log1p(context.book.key_copies(book)),
         _check(theirs),
-        float(bank.account == book.account) if bank.account and book.account else _NAN,
-        float(bank.end_to_end == book.end_to_end) if bank.end_to_end and book.end_to_end else _NAN,
+        float(bank.account_key == book.account_key) if bank.account_key and book.account_key else _NAN,
+        float(bank.trace == book.trace) if bank.trace and book.trace else _NAN,
     )
 
 

@@ -9,6 +9,8 @@ from functools import lru_cache
 _CACHE = 200_000
 _DIGITS = re.compile(r"\d{3,}")
 _TOKEN = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"(?:[^\W_]|[\u0900-\u0dff\u0e00-\u0eff\u3099\u309a])+")
+"""Letters and digits; vowel signs of Indic scripts and of Thai are parts of a word, though no letters to `re`."""
 _SPLIT_DIGITS = re.compile(r"(?<=\d)[\s./-](?=\d)")
 _LEGAL = frozenset(
     (
@@ -88,10 +90,10 @@ def digit_runs(text: str) -> frozenset[str]:
 def name_key(text: str) -> str:
     """Return a party's name folded: no case, accents, punctuation or legal form. Names in other scripts stay whole."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    plain = unicodedata.normalize("NFC", "".join(sign for sign in plain if not unicodedata.combining(sign)))
+    plain = unicodedata.normalize("NFC", "".join(sign for sign in plain if not _accent(sign)))
     for form in _CHINESE_FORMS:
         plain = plain.replace(form, " ")
-    tokens = _TOKEN.findall(plain.replace(".", ""))
+    tokens = _WORD.findall(plain.replace(".", ""))
     kept = [token for token in tokens if token not in _LEGAL]
     return " ".join(kept or tokens)
 
@@ -126,3 +128,8 @@ def money(amount: int, currency: str) -> str:
 def _luhn(digits: str) -> bool:
     doubled = (int(sign) * (2 if place % 2 else 1) for place, sign in enumerate(reversed(digits)))
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0  # noqa: PLR2004 - of two digits
+
+
+def _accent(sign: str) -> bool:
+    """Say whether a mark may be left out: on Latin, Greek or Cyrillic letters; elsewhere it makes another letter."""
+    return "\u0300" <= sign <= "\u036f"

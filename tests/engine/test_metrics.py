@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.definition import Target
+from engine.definition import Review, Target
 from engine.durations import percentile
 from engine.errors import UserError
 from engine.intervals import proportion
@@ -108,6 +109,31 @@ def test_accuracy_comes_from_the_audit_sample_alone(tmp_path: Path) -> None:
     assert told.quality.precision == proportion(1, 1)
     assert told.quality.recall.value is None  # one item was never reviewed: nobody knows whether it is wrong
     assert told.straight_through == proportion(3, 5)  # being looked at is no touch, being rejected is
+
+
+def test_what_two_people_or_a_third_settled_stands_whatever_is_decided_afterwards(tmp_path: Path) -> None:
+    workflow = replace(make_workflow(audit_sample=1), review=Review(audit_sample=1, second_review=1))
+    story = Story(tmp_path, workflow)
+    story.open(2)
+    sampled, other = story.passes(), story.passes()
+
+    def say(item_id: int, decision: Any, who: str) -> None:
+        reviews.decide(story.database, item_id, decision, who, workflow=workflow, reason="because")
+
+    say(sampled, "accept", "ana")
+    assert figures(story).reviewed.accuracy == proportion(1, 1)
+    say(sampled, "reject", "bo")
+    assert figures(story).reviewed.residual_error_rate == proportion(1, 1), "a dispute counts as wrong"
+    say(sampled, "reject", "cy")
+    assert figures(story).reviewed.residual_error_rate == proportion(1, 1), "also while it waits to be mended"
+    say(sampled, "accept", "ana")  # mended by hand
+    assert figures(story).reviewed.error_rate == proportion(1, 1)
+    say(other, "reject", "ana")
+    say(other, "accept", "bo")
+    say(other, "accept", "cy")
+    say(other, "accept", "ana")
+    assert figures(story).reviewed.accuracy == proportion(1, 2)
+    story.database.close()
 
 
 def test_recall_by_review_needs_every_item_reviewed(tmp_path: Path) -> None:

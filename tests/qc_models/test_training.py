@@ -45,6 +45,7 @@ def test_the_same_history_and_seed_give_the_same_scores(past: list[Record], tmp_
 
 def test_the_card_says_what_it_was_made_of_and_what_it_cannot_do(world: World) -> None:
     text = card(load(world.trained.folder))
+    assert "## Key variables" in text
     assert text.startswith((world.trained.folder / "card.md").read_text(encoding="utf-8").rstrip())
     assert world.trained.version in text
     assert "700 verified records" in text

@@ -125,6 +125,8 @@ def test_a_canary_is_shown_as_any_item_of_its_originals_run(bench: Bench) -> Non
     assert len(bench.rows(t.intents)) == 3, "the ledger itself knows of no commit of a canary"
     assert {row.id: row.run_id for row in reads.items(bench.database)}[canary] == shown.item.run_id
     assert {name.name for name in fields(mine)} == {name.name for name in fields(theirs)}
+    say(bench, canary, "accept")
+    assert {event.run_id for event in reads.item(bench.database, canary).events} == {shown.item.run_id}
 
 
 def test_no_worker_can_take_a_canary_whatever_is_done_to_it(bench: Bench, store: EvidenceStore) -> None:
@@ -248,12 +250,27 @@ def test_what_may_be_copied_is_real_whole_undoubted_and_not_copied_yet(bench: Be
     say(bench, 4, "accept")
     say(bench, 4, "reject", "bo")
     say(bench, 5, "reject")
+    assert [one.item_id for one in originals(bench.database, "invoice-entry")] == [2, 1], "3 waits for a second look"
+    say(bench, 3, "accept", "bo")
     [copied] = planted(bench, 13)
     assert bench.one(t.canaries).copied_from == 3
     assert [one.item_id for one in originals(bench.database, "invoice-entry")] == [2, 1]
     say(bench, copied, "accept")
     assert [one.item_id for one in originals(bench.database, "invoice-entry")] == [2, 1]
     assert taken(bench.database, "invoice-entry", ["东方/INV-13", "东方/INV-99"]) == {"东方/INV-13"}
+
+
+def test_what_was_copied_or_doubted_since_it_was_chosen_is_not_planted(bench: Bench) -> None:
+    passed(bench, 1, 2)
+    doubted(bench, *range(3, 15))
+    made = [copy(one, number) for one, number in zip(originals(bench.database, "invoice-entry"), (21, 22), strict=True)]
+    how: Any = {"seed": 5, "who": "lead"}
+    first = plant(bench.database, "invoice-entry", bench.workflow.hash, made[:1], **how)
+    with bench.database.write() as connection:  # as a run audit does that misses the record
+        connection.execute(sa.update(t.items).where(t.items.c.id == made[1].original).values(state="review"))
+    again = [replace(canary, reference=f"{canary.reference}9") for canary in made]
+    assert plant(bench.database, "invoice-entry", bench.workflow.hash, again, **how) == []
+    assert [row.item_id for row in bench.rows(t.canaries)] == first
 
 
 def test_the_share_of_canaries_is_kept_over_time_and_bounded_at_any_time(bench: Bench) -> None:

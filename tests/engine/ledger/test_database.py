@@ -13,6 +13,8 @@ from engine.errors import UserError
 from engine.evidence import EvidenceStore
 from engine.ledger import queue, workers
 from engine.ledger import tables as t
+from engine.ledger.audit_reads import waiting_since
+from engine.ledger.canary_reads import balance, reviewed_workflows
 from engine.ledger.database import Database
 from engine.ledger.queue import claim
 from engine.ledger.retention import prune_some
@@ -86,6 +88,26 @@ def test_what_workers_ask_again_and_again_walks_through_nothing_that_is_done(ben
     small = ("apps", "workers", "CONSTANT ROW", "(subquery", "items USING INDEX ix_items_open")
     walks = [plan for plan in plans if plan[1].startswith("SCAN ") and not plan[1][5:].startswith(small)]
     assert walks == []
+
+
+@sqlite_only
+def test_what_the_watch_over_reviews_asks_does_not_walk_through_a_workflow(bench: Bench) -> None:
+    asked: list[tuple[str, Any]] = []
+    engine = bench.database.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+    balance(bench.database, "invoice-entry")
+    reviewed_workflows(bench.database)
+    waiting_since(bench.database, "invoice-entry")
+    raw = engine.raw_connection()
+    plans = [
+        row[3]
+        for statement, values in asked
+        if not statement.startswith("BEGIN")
+        for row in raw.cursor().execute(f"explain query plan {statement}", values)
+    ]
+    raw.close()
+    of_items = {plan.partition(" USING ")[2].partition(" (")[0] for plan in plans if plan.split()[1] == "items"}
+    assert of_items == {"INDEX ix_items_review", "INTEGER PRIMARY KEY"}
 
 
 def test_upgrading_twice_changes_nothing(bench: Bench) -> None:

@@ -76,7 +76,7 @@ def test_canaries_are_no_cases(bench: Bench) -> None:
 def opinion(decision: str, who: str, kind: str = "", **changes: str) -> Any:
     at = ManualClock().now()
     return SimpleNamespace(
-        decision=decision, reviewer=who, kind=kind, changes=changes or None, created_at=at, decided_at=at
+        decision=decision, reviewer=who, kind=kind, reason=None, changes=changes or None, created_at=at, decided_at=at
     )
 
 
@@ -87,6 +87,7 @@ def opinion(decision: str, who: str, kind: str = "", **changes: str) -> Any:
         ([("accept", "ana"), ("accept", "bo", "blind")], False, None, False, True),
         ([("accept", "ana"), ("correct", "bo", "blind", "total")], True, ("total",), True, False),
         ([("reject", "ana"), ("correct", "bo", "blind", "total")], True, ("total",), False, True),
+        ([("correct", "ana", "", "total"), ("correct", "bo", "blind", "date")], True, ("total",), True, False),
         ([("accept", "ana"), ("reject", "bo", "blind"), ("accept", "cy", "adjudication")], False, None, False, True),
         ([("accept", "ana"), ("accept", "bo", "blind"), ("reject", "cy", "adjudication")], True, None, False, True),
     ],

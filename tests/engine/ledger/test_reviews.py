@@ -110,6 +110,19 @@ def test_four_eyes_means_two_people(bench: Bench) -> None:
     assert [row.reviewer for row in bench.rows(t.reviews)] == ["ana", "bo"]
 
 
+def test_two_pairs_of_eyes_are_wanted_again_where_an_item_waits_anew(bench: Bench) -> None:
+    bench.workflow = FOUR_EYES
+    item_id = in_review(bench)
+    say(bench, item_id, who="ana")
+    done = correct(bench.database, item_id, {"total": Decimal(5000)}, "bo", workflow=FOUR_EYES)
+    assert done.correction_item_id is not None
+    bench.settle(bench.claim(), Settlement("review", reason="unusual"))
+    bench.later(minutes=1)
+    say(bench, done.correction_item_id, "reject", reason="worse")
+    assert say(bench, item_id, who="cy").needs_second, "what ana said was before bo found it wrong"
+    assert say(bench, item_id, who="di").state == "accepted"
+
+
 def test_one_person_may_decide_below_the_limit_and_may_always_reject(bench: Bench) -> None:
     bench.workflow = FOUR_EYES
     small = replace(invoice(1), payload={**invoice(1).payload, "total": Decimal("1000.00")})

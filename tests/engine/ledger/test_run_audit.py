@@ -67,6 +67,12 @@ def test_a_late_duplicate_and_a_missing_record_put_passed_items_in_review(bench:
     assert seen["unforeseen"] == ["东方/INV-1", "东方/INV-3"]
 
 
+def test_what_the_audit_gives_to_a_person_waits_since_then(bench: Bench) -> None:
+    enter(bench, 1)
+    close_audit(bench.database, "worker-1", take(bench), {})
+    assert bench.one(t.items).closed_at == bench.clock.now()
+
+
 def test_an_item_that_was_never_sent_is_not_looked_for(bench: Bench) -> None:
     bench.enqueue(1)
     bench.settle(bench.claim(), Settlement("review", error_kind="business", reason="unknown_choice"))

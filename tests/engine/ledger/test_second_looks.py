@@ -93,6 +93,8 @@ def test_a_second_person_sees_what_the_first_saw_and_the_first_sees_nothing(benc
     assert (review_queue(bench.database, viewer="bo"), waiting(bench.database, item, "bo")) == before
     assert (reads.item(bench.database, item, "bo"), reads.items(bench.database, viewer="bo")) == (seen, listed)
     assert reads.items(bench.database, states=["rejected"], viewer="bo") == []
+    assert reads.items(bench.database, states=["review"], viewer="bo") == listed, "as if nobody had decided"
+    assert reads.items(bench.database, states=["review"], viewer="ana") == []
     assert queue(bench, "ana") == []
     assert reads.item(bench.database, item, "ana").reviews[0].reason == "not ours"
     with pytest.raises(UserError, match="does not wait for ana"):
@@ -186,6 +188,8 @@ def test_a_correction_that_was_not_needed_is_undone_by_people(bench: Bench) -> N
         say(bench, item, "correct", "di")
     with pytest.raises(UserError, match="is still being worked on"):
         reopen(bench.database, item, "di", "again")
+    with pytest.raises(UserError, match="is still being worked on"):
+        say(bench, item, "accept", "di")  # the bot would change a record that somebody has just called right
     bench.settle(bench.claim(), Settlement("passed", verdict=Verdict("pass")))
     assert (state(bench, item), label(bench).wrong) == ("review", False)
     assert say(bench, item, "correct", "di", changes={"total": Decimal("1235.50")}).state == "correcting"
@@ -198,6 +202,43 @@ def test_the_correction_that_the_first_ordered_is_hidden_too(bench: Bench) -> No
     assert [row.id for row in reads.items(bench.database, viewer="ana")] == [done.correction_item_id, item]
     with pytest.raises(UserError, match="cannot be tried again now"):
         reopen(bench.database, item, "bo", "again")
+    again = done.correction_item_id
+    assert again is not None
+    bench.settle(bench.claim(), Settlement("review", reason="unusual", verdict=DOUBT))
+    assert (queue(bench, "bo"), queue(bench, "cy"), queue(bench, "ana")) == ([item], [item], [again])
+    assert (queue(bench, "bo"), len(review_queue(bench.database, viewer="bo", limit=1))) == ([item], 1)
+    with pytest.raises(UserError, match="does not wait for bo"):
+        waiting(bench.database, again, "bo")
+    with pytest.raises(UserError, match=f"there is no item {again}"):
+        reads.item(bench.database, again, "bo")
+    mended = say(bench, again, "correct", "ana").correction_item_id
+    assert mended is not None
+    assert [row.id for row in reads.items(bench.database, viewer="bo")] == [item], "nor what corrects the correction"
+    say(bench, item, "reject", "bo")
+    assert [row.id for row in reads.items(bench.database, viewer="bo")] == [mended, again, item]
+
+
+def test_what_is_decided_anew_is_drawn_anew_if_nobody_had_looked(bench: Bench) -> None:
+    item = doubted(bench)
+    say(bench, item, "correct", "ana")
+    bench.settle(bench.claim(), Settlement("review", reason="unusual", verdict=DOUBT))
+    say(bench, item + 1, "reject", "ana", reason="worse than before")
+    say(bench, item, "reject", "ana")
+    assert queue(bench, "bo") == [item]
+    say(bench, item, "reject", "bo")
+    assert (label(bench).adjudicated, label(bench).reviewers) == (True, ("ana", "bo"))
+
+
+def test_a_dispute_that_was_taken_back_waits_for_nobody(bench: Bench) -> None:
+    item = doubted(bench)
+    say(bench, item, "correct", "ana")
+    say(bench, item, "accept", "bo")
+    bench.settle(bench.claim(), Settlement("review", reason="unusual", verdict=DOUBT))
+    assert second_results(bench.database)[0].disputed
+    say(bench, item + 1, "reject", "cy", reason="worse than before")
+    say(bench, item, "reject", "cy")
+    [found] = second_results(bench.database)
+    assert (found.agreed, found.disputed, found.overruled) == (False, False, False)
 
 
 def test_two_who_correct_differently_disagree(bench: Bench) -> None:
@@ -267,6 +308,21 @@ def test_data_are_kept_while_a_look_waits_and_may_be_erased_after(bench: Bench, 
     assert [row.reason for row in bench.rows(t.second_reviews)] == [None, None]
     with pytest.raises(UserError, match=r"decided by ana at .*, erased at 2026-01-05"):
         say(bench, item, "accept", "di")
+
+
+def test_erasing_takes_values_and_not_that_two_disagreed_about_them(bench: Bench, store: EvidenceStore) -> None:
+    item = doubted(bench)
+    say(bench, item, "correct", "ana")
+    say(bench, item, "correct", "bo", changes={"total": Decimal("8.00")})
+    bench.settle(bench.claim(), Settlement("passed", verdict=Verdict("pass")))
+    say(bench, item, "correct", "cy")
+    with bench.database.write() as connection:
+        connection.execute(sa.update(t.runs).values(state="done"))
+    before = second_results(bench.database)[0]
+    erasure.erase(bench.database, store, erasure.look(bench.database, invoice(1).reference), "ana", "asked to")
+    after = second_results(bench.database)[0]
+    assert (after.agreed, after.disputed, after.overruled) == (False, False, False)
+    assert (before.agreed, before.disputed, before.overruled) == (False, False, False)
 
 
 def test_a_ledger_with_a_look_by_the_same_person_is_reported(bench: Bench, store: EvidenceStore) -> None:

@@ -87,6 +87,19 @@ def test_names_lose_legal_forms_and_accents_but_not_their_script() -> None:
     assert name_key("Co") == "co", "a name that is all legal form stays"
 
 
+def test_marks_that_make_another_letter_are_kept() -> None:
+    assert name_key("バス商会") != name_key("ハス商会")
+    assert name_key("हिन्दी") == "हिन्दी"
+    assert len(name_key("ไทยดี").split()) == 1
+
+
+def test_a_payer_who_gave_no_end_to_end_reference_gave_none_and_an_account_is_one_however_it_is_written() -> None:
+    bank = replace(BANK, end_to_end="NOTPROVIDED", account="DE11 0515 6128 0362 0211 36")
+    seen = row(one_to_one(bank, replace(BOOK, end_to_end="NOTPROVIDED", account="DE11051561280362021136")))
+    assert np.isnan(seen["end_to_end_equal"])
+    assert seen["account_equal"] == 1
+
+
 def test_references_are_folded_and_numbers_found() -> None:
     assert reference_key("inv-2026/017") == reference_key("INV 2026 017") == "INV2026017"
     assert "17" in digit_runs("RF 00017")

@@ -33,7 +33,7 @@ def test_a_trained_model_passes_nothing_before_its_certificate_and_keeps_the_pro
     bench.workflow = workflow = replace(definition(), fields=FIELDS, checks=checks)
     store = ModelStore(world.models)
     inspector = Countersigner(store, Promises(bench.database, store))
-    bench.enqueue(*[NewItem(ref, payload, origin="fresh") for ref, payload in list(world.fresh.items())[:150]])
+    bench.enqueue(*[NewItem(ref, payload, origin="fresh") for ref, payload in list(world.fresh.items())[:250]])
 
     def work() -> tuple[int, bool, Verdict]:
         claimed = bench.claim()
@@ -45,7 +45,7 @@ def test_a_trained_model_passes_nothing_before_its_certificate_and_keeps_the_pro
         bench.later(minutes=1)
         return claimed.item_id, claimed.reference in world.truth, verdict
 
-    for _ in range(100):
+    for _ in range(200):
         item, wrong, verdict = work()
         assert verdict.held
         decide(bench.database, item, "reject" if wrong else "accept", "ana", workflow=workflow, reason="seen")

@@ -1,0 +1,1 @@
+"""Reconciliation: two sides read without losing a line, matched, explained and proven."""

@@ -1,0 +1,1 @@
+"""Readers of bank and ledger files: one file a format, one registry."""

@@ -1,0 +1,89 @@
+"""The formats that can be read, and nothing else: a new one is one file and one line here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from bots.reconciliation.lines import Delivery, Found
+from bots.reconciliation.readers.bai2 import read_bai2
+from bots.reconciliation.readers.camt import read_camt
+from bots.reconciliation.readers.mt940 import read_mt940
+from bots.reconciliation.readers.ofx import read_ofx
+from bots.reconciliation.readers.tables import TableSpec, read_csv, read_workbook
+from bots.reconciliation.readers.text import Unreadable
+from bots.reconciliation.tie import tie_out
+from engine.errors import UserError
+
+Reader = Callable[[bytes, Found, TableSpec], None]
+MOST_BYTES = 1 << 30
+
+
+def _without_spec(read: Callable[[bytes, Found], None]) -> Reader:
+    return lambda data, found, _: read(data, found)
+
+
+READERS: dict[str, Reader] = {
+    "camt": _without_spec(read_camt),
+    "mt940": _without_spec(read_mt940),
+    "ofx": _without_spec(read_ofx),
+    "bai2": _without_spec(read_bai2),
+    "csv": read_csv,
+    "workbook": read_workbook,
+}
+
+
+def sniff(data: bytes) -> str:
+    """Tell the format from the first bytes; what is nothing else is taken for CSV."""
+    head = data[:4000]
+    text = head.decode("latin-1").lstrip("\ufeff\xef\xbb\xbf \r\n\t")
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return "workbook"
+    if "OFXHEADER" in text.upper() or "<OFX>" in text.upper():
+        return "ofx"
+    if text.startswith("<"):
+        return "camt"
+    if text.startswith("01,"):
+        return "bai2"
+    if text.startswith(("{1:", ":20:", ":25:", ":60F:")) or "\n:20:" in text or "\n:61:" in text:
+        return "mt940"
+    return "csv"
+
+
+def read(path: Path, *, format: str | None = None, spec: TableSpec | None = None) -> Delivery:  # noqa: A002 - the word
+    """Read one file whole.
+
+    Args:
+        path: the file.
+        format: a name of `READERS`; default: told from the file.
+        spec: how a table is to be read, where its headings do not tell.
+
+    Returns:
+        The statements that add up, and everything else, line by line, in the quarantine.
+
+    Raises:
+        UserError: the file cannot be read at all: it is missing, too large, of no format that is known.
+    """
+    if format is not None and format not in READERS:
+        raise UserError(f"{path}: format {format!r} is not known; known: {', '.join(READERS)}")
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise UserError(f"{path}: {size} bytes are more than the {MOST_BYTES} that are read at once; split it")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    if not data.strip():
+        raise UserError(f"{path}: the file is empty")
+    chosen = format or sniff(data)
+    found = Found()
+    try:
+        READERS[chosen](data, found, spec or TableSpec())
+    except Unreadable as error:
+        raise UserError(f"{path}: read as {chosen}: {error}") from error
+    if not found.statements and not found.quarantined:
+        raise UserError(f"{path}: read as {chosen}: it holds no statement")
+    statements, loose = tie_out(found)
+    digest = hashlib.sha256(data).hexdigest()
+    return Delivery(path, digest, chosen, tuple(statements), tuple(found.quarantined), tuple(loose))

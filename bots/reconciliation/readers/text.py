@@ -1,0 +1,67 @@
+"""Bytes of a bank's file as text, whatever it was written in; nothing that was not understood is replaced."""
+
+from __future__ import annotations
+
+_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+_NEARLY_ALL = 0.8
+
+
+class Unreadable(ValueError):
+    """Bytes that are no text."""
+
+
+def decoded(data: bytes, declared: str | None = None) -> str:
+    """Return the text of a file: as declared, by its byte-order mark, as UTF-8, as GB 18030, as Windows-1252.
+
+    Windows-1252 is what most older bank files are written in.
+
+    Raises:
+        Unreadable: it holds zero bytes, or is not written in what is declared.
+    """
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return _as(data, name)
+    if declared:
+        return _as(data, declared)
+    if b"\0" in data:
+        raise Unreadable("it holds zero bytes: it is no text file")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        chinese = _chinese(data)
+        if chinese is not None:
+            return chinese
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _as(data: bytes, name: str) -> str:
+    try:
+        return data.decode(name)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise Unreadable(f"it cannot be read as {name}: {error}") from error
+
+
+def _chinese(data: bytes) -> str | None:
+    """Return the text if nearly all beyond ASCII is everyday Chinese (GB 2312) under GB 18030.
+
+    Western text often decodes too (the two bytes of `Üb` are a rare character), but never to everyday ones.
+    """
+    try:
+        text = data.decode("gb18030")
+    except UnicodeDecodeError:
+        return None
+    beyond = [sign for sign in text if not sign.isascii()]
+    return text if beyond and sum(map(_everyday, beyond)) >= _NEARLY_ALL * len(beyond) else None
+
+
+def _everyday(sign: str) -> bool:
+    try:
+        sign.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
