@@ -18,6 +18,7 @@ import numpy as np
 from qc_models.tables.columns import Floats, Ints
 from qc_models.tables.features import Statistics
 from qc_models.tables.lessons import Lessons, lessons_of
+from qc_models.tables.relation_words import RelationWords
 from qc_models.tables.vocabulary import Vocabulary
 from qc_models.tables.words import edits, rows, short
 
@@ -61,6 +62,7 @@ class Corrector:
     ) -> None:
         self._statistics = statistics
         self._trust = 1.0 - wrong
+        self._relations = RelationWords(statistics.columns, statistics.relations)
         self._told = told or {}
         self._right = right or {}
         self._labelled = labelled or {}
@@ -77,7 +79,8 @@ class Corrector:
             return Correction(said, 1.0, "the source says so") if said.strip() else None
         doubt: dict[str, float] = {}
         witnesses: dict[str, _Witness] = {}
-        for kind in (self._peers(row, column), self._spelling(row, column), self._taught(row, column)):
+        related = (_Witness(*one) for one in self._relations.mends(row, column, self._trust))
+        for kind in (related, self._peers(row, column), self._spelling(row, column), self._taught(row, column)):
             best: dict[str, _Witness] = {}
             for one in kind:
                 if one.value not in best or best[one.value].confidence < one.confidence:

@@ -77,6 +77,18 @@ def discover(columns: Sequence[Column], seed: int = 0) -> list[Dependency]:
     return sorted(found, key=lambda one: (-one.strength, one.source, one.target))
 
 
+def discover_for(right: Column, sources: Sequence[tuple[int, Column]], seed: int = 0) -> list[Dependency]:
+    """Return which columns (given with their places) tell a column that is none of the table's, strongest first."""
+    found = []
+    for source, left in sources:
+        rows = _sample(left, seed)
+        if len(left.distinct) > 1 and len(right.distinct) > 1 and len(rows):
+            dependency = _measure(source, -1, left, right, rows)
+            if dependency.lift > _LEAST_LIFT and dependency.coverage > 0:
+                found.append(dependency)
+    return sorted(found, key=lambda one: (-one.strength, one.source))
+
+
 def groups(left: Column, right: Column) -> Groups:
     """Return what the groups of `left` say about the values of `right`, row by row."""
     wide = len(right.distinct) + 1

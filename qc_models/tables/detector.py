@@ -38,6 +38,9 @@ class Detector:
         self.suspicions = rules.suspicions(matrix)
         self._prior = rules.composite(self.suspicions)
         parts = [matrix, self.suspicions]
+        for related, suspicion in self.statistics.relations.opinions():
+            parts += [related, suspicion[:, :, None]]
+            self._prior = 1.0 - (1.0 - self._prior) * (1.0 - suspicion)
         if paired is not None:
             parts.append(_disagreement(table, paired))
             self._prior = np.maximum(self._prior, _PAIRED_PRIOR * (parts[-1][:, :, 0] > 0))

@@ -12,6 +12,7 @@ from qc_models.tables import neighbours as near
 from qc_models.tables import numbers, text
 from qc_models.tables.columns import Column, Floats, columns_of
 from qc_models.tables.dependencies import Dependency, Groups, discover, groups
+from qc_models.tables.relations import Relations, relations_of
 from qc_models.tables.table import Table
 from qc_models.tables.votes import Chamber, chamber_of
 
@@ -41,6 +42,7 @@ class Statistics:
     told: tuple[tuple[tuple[Dependency, Groups], ...], ...]
     near: tuple[near.Neighbours, ...]
     chamber: Chamber
+    relations: Relations
 
 
 def statistics_of(table: Table, seed: int = 0) -> Statistics:
@@ -55,7 +57,8 @@ def statistics_of(table: Table, seed: int = 0) -> Statistics:
         for target in range(len(columns))
     )
     found = tuple(near.neighbours(column) for column in columns)
-    return Statistics(table, columns, tuple(dependencies), told, found, chamber_of(columns, dependencies))
+    chamber, relations = chamber_of(columns, dependencies), relations_of(columns, seed)
+    return Statistics(table, columns, tuple(dependencies), told, found, chamber, relations)
 
 
 def matrix_of(statistics: Statistics) -> Matrix:

@@ -11,6 +11,7 @@ import numpy as np
 from qc_models.tables.evidence import Evidence, Usual
 from qc_models.tables.features import Statistics
 from qc_models.tables.numbers import weighted_quantile
+from qc_models.tables.relation_words import RelationWords
 from qc_models.tables.words import edits, rows, short
 
 _STRONG = 0.3
@@ -49,6 +50,7 @@ class Reasons:
     ) -> None:
         self._statistics = statistics
         self._evidence = Evidence(statistics)
+        self._relations = RelationWords(statistics.columns, statistics.relations)
         self._told = told or {}
         self._agreed = agreed
         self._labelled = labelled or {}
@@ -64,6 +66,7 @@ class Reasons:
             *self._number(row, column),
             *self._pattern(row, column),
             *self._alike(row, column),
+            *(Reason(*one) for one in self._relations.against(row, column)),
         ]
         found.sort(key=lambda one: -one.weight)
         found = found[:most] or [Reason("model", "its features together; no single one is telling", 0.0)]

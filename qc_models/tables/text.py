@@ -73,8 +73,8 @@ class _Text:
         self.counts = column.counts
         self.starts = np.concatenate([[0], np.cumsum(self.lengths + 2)[:-1]])
         self.owner = np.repeat(np.arange(len(self.lengths)), self.lengths + 2)
-        alphabet, self.symbols = np.unique(self.points, return_inverse=True)
-        self.symbols = self.symbols.astype(np.int64)
+        alphabet = np.sort(pd.unique(self.points))
+        self.symbols = np.searchsorted(alphabet, self.points).astype(np.int64)
         self.edge = int(np.searchsorted(alphabet, _EDGE))
         self.size = len(alphabet)
         self.kinds = np.array([ord(_kind(chr(point))) for point in alphabet], dtype=np.uint32)[self.symbols]
@@ -131,7 +131,7 @@ def _lengths(text: _Text) -> Floats:
 
 def _rarest(text: _Text) -> Floats:
     """Return the log share of other rows that hold a value's rarest character."""
-    pairs = np.unique(text.owner * text.size + text.symbols)
+    pairs = pd.unique(text.owner * text.size + text.symbols)
     owner, symbol = np.divmod(pairs, text.size)
     weight = np.bincount(symbol, weights=text.counts[owner], minlength=text.size)
     own = text.counts[owner]
@@ -171,12 +171,12 @@ def _chances(text: _Text, order: int) -> tuple[Ints, Ints, Floats, Floats]:
 
 def _others(gram: Ints, owner: Ints, counts: Ints) -> Floats:
     """Return how often each position's gram stands in the rows of other values."""
-    _, code = np.unique(gram, return_inverse=True)
+    code = pd.factorize(gram)[0].astype(np.int64)  # hashed: far less work than sorting all positions
     size = int(code.max()) + 1 if len(code) else 0
     weight = counts[owner].astype(float)
     everywhere = np.bincount(code, weights=weight, minlength=size)[code]
     pair = owner * size + code
-    _, pair = np.unique(pair, return_inverse=True)
+    pair = pd.factorize(pair)[0]
     here = np.bincount(pair, weights=weight)[pair] if len(pair) else weight
     return np.asarray(everywhere - here, dtype=float)
 

@@ -135,8 +135,9 @@ def test_a_value_that_differs_from_its_source_is_suspected_first() -> None:
         Table(("a", "b"), tuple((f"{n}", "") for n in range(30))),
         Table(("a", "b", "c"), tuple(("\x01ß" * n, "日本語"[n % 3], "\ud800 \u202e") for n in range(12))),
         Table(tuple(f"c{n}" for n in range(60)), tuple(tuple(str(n * m) for n in range(60)) for m in range(50))),
+        Table(("a", "b"), (("0001-01-01", "9999-12-31"), ("2026-02-30", "1.1.2026")) * 15),
     ],
-    ids=["nothing", "no rows", "one row", "empty", "constant", "distinct", "odd signs", "wide"],
+    ids=["nothing", "no rows", "one row", "empty", "constant", "distinct", "odd signs", "wide", "odd dates"],
 )
 def test_no_table_is_too_odd(table: Table) -> None:
     shape = (len(table.rows), len(table.columns))
