@@ -206,7 +206,8 @@ class Verdict:
     certificate: int | None = None
     """The certificate that the threshold rests on, if its error rate is proven."""
     held: bool = False
-    """Whether it goes to a person whatever it looks like (nothing is proven yet): such items are a sample of all."""
+    """Whether everything goes to a person at present (nothing is proven yet): such items are a sample of all. Not
+    where only some are held back for what they are."""
     shadows: tuple[Score, ...] = ()
     """What challengers would have said; they decide nothing."""
 

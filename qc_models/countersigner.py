@@ -9,8 +9,10 @@ from engine.errors import UserError
 from engine.ports import Case, Finding, Score, Verdict
 from qc_models.checks.model import Judge, ModelParams, judged
 from qc_models.loop.shadow import Shadows
-from qc_models.promise.standing import Standing, Standings, Unwatched
+from qc_models.promise.standing import UNSEEN, Standing, Standings, Unwatched
 from qc_models.registry import CHECKS
+
+_REPLACED = Finding("model", "model_replaced", "the model was replaced while this was inspected, so a person decides")
 
 
 class Countersigner:
@@ -39,7 +41,10 @@ class Countersigner:
                 found.extend(judgement.findings())
                 if standing.held is not None and standing.held not in found:
                     found.append(standing.held)
-                held = held or standing.held is not None
+                held = held or (standing.held is not None and standing.held.code != UNSEEN)
+                if _another(judgement.score, standing):
+                    found.append(_REPLACED)
+                    standing = Standing()
                 score = judgement.score if score is None else score
                 beside += self._shadows.scores(spec.params, case) if self._shadows else ()
                 first = standing if first is None else first
@@ -54,3 +59,8 @@ class Countersigner:
             return self._standings.standing(workflow, params, case)
         except UserError as error:  # no model, or no certificate, that could be trusted
             return Standing(held=Finding("model", "model_unusable", str(error)))
+
+
+def _another(score: Score | None, standing: Standing) -> bool:
+    """Say whether the score is of another version than what stands: one was promoted between the two questions."""
+    return score is not None and standing.pins is not None and score.version != standing.pins["model_version"]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from engine.ledger import tables as t
 from engine.ledger.database import Database
-from engine.ledger.labels import CANARY
+from engine.ledger.labels import CANARY, MODEL
 
 
 def scores(database: Database, scope: str, *, after: int = 0, limit: int = 20_000) -> list[tuple[str, float]]:
@@ -33,7 +33,7 @@ def scores(database: Database, scope: str, *, after: int = 0, limit: int = 20_00
     )
     with database.read() as connection:
         rows = connection.execute(query).all()
-    return [(row.reference, row.probability) for row in rows if {one["check"] for one in row.findings} <= {"model"}]
+    return [(row.reference, row.probability) for row in rows if {one["check"] for one in row.findings} <= {MODEL}]
 
 
 def counters(database: Database) -> str:
@@ -60,6 +60,15 @@ def decided_between(database: Database, workflow: str, since: datetime | None, u
     """Return the items of a workflow that people decided on after `since` and up to `upto`, in that order."""
     second = t.second_reviews
     first = sa.select(t.reviews.c.item_id, t.reviews.c.created_at.label("at"), sa.true().label("anew"))
+    settled = second.alias("settled")
+    first = first.where(  # what is decided after a third person's word is about mending; it was counted before
+        ~sa.exists().where(
+            settled.c.item_id == t.reviews.c.item_id,
+            settled.c.kind == "adjudication",
+            settled.c.decision.is_not(None),
+            settled.c.decided_at <= t.reviews.c.created_at,
+        )
+    )
     turned = sa.and_(second.c.kind == "blind", second.c.decision != "accept", t.reviews.c.decision == "accept")
     again = sa.select(
         second.c.item_id, second.c.decided_at.label("at"), sa.false().label("anew"), turned.label("turned")

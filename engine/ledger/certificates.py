@@ -81,6 +81,7 @@ def newest_verdict(connection: Connection, scope: str) -> int:
 
 
 def issue(
+    connection: Connection,
     database: Database,
     scope: Scope,
     recalibration: int,
@@ -91,26 +92,24 @@ def issue(
     """Write what a look at the audits found; one that proves something replaces what was in force before.
 
     One that proves nothing replaces nothing: each look has its own part of the error that may be spent, and what an
-    earlier one proved holds beside it.
+    earlier one proved holds beside it. The caller holds the workflow's sampling plan (`sampling.locked`), so that no
+    alarm revokes at the same moment what was in force before.
 
     Raises:
         UserError: another process has made this look meanwhile; nothing was written.
     """
-    with database.write() as connection:
-        row = {"workflow": scope.workflow, "scope": scope.hash, "recalibration": recalibration, "threshold": threshold}
-        row |= {"receipt": dict(receipt), "sha256": receipt_hash(receipt), "issued_at": database.clock.now()}
-        made = insert_new(connection, t.certificates, [row], t.certificates.c.id)
-        if not made:
-            raise UserError(
-                f"{scope.workflow}: look {recalibration} at the audits was made by another process meanwhile"
-            )
-        if threshold is not None:
-            older = sa.and_(t.certificates.c.scope == scope.hash, t.certificates.c.id < made[0].id)
-            _revoke(connection, database, older, f"replaced by certificate {made[0].id}", actor)
-        kind = "certificate.issued" if threshold is not None else "certificate.refused"
-        said = {"workflow": scope.workflow, "certificate": made[0].id, "threshold": threshold, "sha256": row["sha256"]}
-        record_event(connection, database.clock, kind, actor, **said, reason=str(receipt.get("reason", "")))
-        return Issued(**connection.execute(sa.select(*_SMALL).where(t.certificates.c.id == made[0].id)).one()._asdict())
+    row = {"workflow": scope.workflow, "scope": scope.hash, "recalibration": recalibration, "threshold": threshold}
+    row |= {"receipt": dict(receipt), "sha256": receipt_hash(receipt), "issued_at": database.clock.now()}
+    made = insert_new(connection, t.certificates, [row], t.certificates.c.id)
+    if not made:
+        raise UserError(f"{scope.workflow}: look {recalibration} at the audits was made by another process meanwhile")
+    if threshold is not None:
+        older = sa.and_(t.certificates.c.scope == scope.hash, t.certificates.c.id < made[0].id)
+        _revoke(connection, database, older, f"replaced by certificate {made[0].id}", actor)
+    kind = "certificate.issued" if threshold is not None else "certificate.refused"
+    said = {"workflow": scope.workflow, "certificate": made[0].id, "threshold": threshold, "sha256": row["sha256"]}
+    record_event(connection, database.clock, kind, actor, **said, reason=str(receipt.get("reason", "")))
+    return Issued(**connection.execute(sa.select(*_SMALL).where(t.certificates.c.id == made[0].id)).one()._asdict())
 
 
 def revoke(connection: Connection, database: Database, scope: str, reason: str, actor: str) -> list[int]:
@@ -157,11 +156,10 @@ def receipt_of(database: Database, certificate_id: int) -> dict[str, Any]:
     return dict(row.receipt)
 
 
-def newest_look(database: Database, scope: str) -> Issued | None:
+def newest_look(connection: Connection, scope: str) -> Issued | None:
     """Return the newest look at the audits of a scope, whatever it found."""
     query = sa.select(*_SMALL).where(t.certificates.c.scope == scope).order_by(t.certificates.c.id.desc())
-    with database.read() as connection:
-        row = connection.execute(query.limit(1)).first()
+    row = connection.execute(query.limit(1)).first()
     return Issued(**row._asdict()) if row else None
 
 

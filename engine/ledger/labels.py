@@ -26,6 +26,8 @@ CANARY = "canary"
 """Kind of the runs whose items are planted to measure the reviewers; they are in no rate and no label."""
 NOT_INSPECTION = frozenset({"process", "run_audit"})
 """Checks whose findings are about the bot's work; they say nothing about whether inspection judged a record well."""
+MODEL = "model"
+"""The check that is a trained model's; what nothing else holds back passes where the model lets it."""
 _PAGE = 2_000
 
 
@@ -42,6 +44,14 @@ class Label:
     adjudicated: bool
     """Two people agreed without knowing of each other, or a third decided between them."""
     at: datetime
+
+
+@dataclass(frozen=True)
+class Redone:
+    """An output that only a model could hold back, and that a person neither accepted nor called wrong."""
+
+    probability: float
+    floor: float | None
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,8 @@ class Inspected:
     enqueued_at: datetime
     inspected_at: datetime
     label: Label | None = None
+    redone: tuple[Redone, ...] = ()
+    """Earlier outputs of it, under the same scope, that a person had the bots do again instead of deciding."""
 
 
 def inspected(
@@ -108,14 +120,17 @@ def inspected(
         wanted.append(t.verdicts.c.scope == scope)
     if item_ids is not None:
         wanted.append(t.items.c.id.in_(item_ids))
+    since = after
     while True:
         with database.read() as connection:
             rows = [row._asdict() for row in connection.execute(_query([*wanted, t.verdicts.c.id > after]))]
-            labels = _labels(connection, {row["item_id"]: row for row in rows})
+            of_items = {row["item_id"]: row for row in rows}
+            labels, redone = _labels(connection, of_items), _redone(connection, of_items, since)
         for row in rows:
             checks = tuple(dict.fromkeys(finding["check"] for finding in row["findings"]))
             if not checks or not set(checks) <= NOT_INSPECTION:
-                yield _inspected(row, checks, labels.get(row["item_id"]))
+                more = {"label": labels.get(row["item_id"]), "redone": tuple(redone[row["item_id"]])}
+                yield _inspected(row, checks, more)
         if len(rows) < _PAGE:
             return
         after = rows[-1]["verdict_id"]
@@ -151,14 +166,26 @@ def _query(wanted: Iterable[sa.ColumnElement[bool]]) -> sa.Select[Any]:
     )
 
 
-def _inspected(row: Mapping[str, Any], checks: tuple[str, ...], label: Label | None) -> Inspected:
+def _inspected(row: Mapping[str, Any], checks: tuple[str, ...], more: Mapping[str, Any]) -> Inspected:
     values = {name: row[name] for name in Inspected.__dataclass_fields__ if name in row}
     findings = tuple(row["findings"])
     erased = bool(row["erased"])
     payload = {} if erased else row["payload"]
-    return Inspected(
-        **values | {"findings": findings, "checks": checks, "label": label, "payload": payload, "erased": erased}
-    )
+    return Inspected(**values | {"findings": findings, "checks": checks, "payload": payload, "erased": erased} | more)
+
+
+def _redone(connection: Connection, verdicts: Mapping[int, Mapping[str, Any]], since: int) -> dict[int, list[Redone]]:
+    """Return what was inspected of items before the verdict that stands, nothing but a model being able to doubt it."""
+    columns = [t.verdicts.c[name] for name in ("id", "item_id", "scope", "findings", "probability", "audit_floor")]
+    query = sa.select(*columns).where(t.verdicts.c.item_id.in_(list(verdicts)), t.verdicts.c.id > since)
+    query = query.where(t.verdicts.c.attempt_id.is_not(None), t.verdicts.c.probability.is_not(None))
+    found: dict[int, list[Redone]] = defaultdict(list)
+    for row in connection.execute(query.order_by(t.verdicts.c.id)):
+        stands = verdicts[row.item_id]
+        if row.id < stands["verdict_id"] and row.scope is not None and row.scope == stands["scope"]:
+            if {finding["check"] for finding in row.findings} <= {MODEL}:
+                found[row.item_id].append(Redone(row.probability, row.audit_floor))
+    return found
 
 
 def _labels(connection: Connection, verdicts: Mapping[int, Mapping[str, Any]]) -> dict[int, Label]:

@@ -37,7 +37,7 @@ class Audit:
     at: datetime
     """When it was entered (not when it was reviewed)."""
     content: str | None = None
-    """A hash of what it says, if near-duplicates shall count as one record."""
+    """A hash of what it says, if right ones that say the same shall count once."""
 
 
 def audit_probability(p: float, floor: float, kappa: float = 0.0) -> float:
@@ -48,25 +48,34 @@ def audit_probability(p: float, floor: float, kappa: float = 0.0) -> float:
 def one_each(records: Iterable[Audit]) -> list[Audit]:
     """Return one entry a record, oldest first: the draw of its first entry decides, its newest finding counts.
 
-    Equal keys, and equal contents, are one record: counting it twice would feign independent evidence. A finding that
-    was changed later is a further entry of the same key; the newest one holds, so that bounds are computed anew from
-    it.
+    A finding that was changed later is a further entry of the same key; the newest one holds, so that bounds are
+    computed anew from it.
     """
     first: dict[str, Audit] = {}
-    alias: dict[str, str] = {}
     for record in sorted(records, key=lambda one: one.at):
-        name = alias.setdefault("k" + record.key, "k" + record.key)
-        if record.content is not None:
-            name = alias.setdefault("c" + record.content, name)
-            alias["k" + record.key] = name
-        known = first.get(name)
-        if known is None:
-            first[name] = record
-        elif record.wrong is not None and record.key == known.key:
-            first[name] = replace(known, wrong=record.wrong)
-        elif known.wrong is False and record.wrong:
-            first[name] = replace(known, wrong=True)
+        known = first.setdefault(record.key, record)
+        if record.wrong is not None:
+            first[record.key] = replace(known, wrong=record.wrong)
     return list(first.values())
+
+
+def distinct(drawn: Iterable[Audit]) -> list[Audit]:
+    """Return a sample with the right ones of equal contents once, and every wrong one.
+
+    Each record has a draw of its own, so that the sample is one of records, however many say the same. Merging them
+    before the draw would make one record of a mistake that repeats a thousand times, and a sample most likely miss it.
+    Leaving right ones out afterwards only makes the sample smaller: what is right a thousand times is no thousandfold
+    evidence for records that say something else. Right ones that say what a wrong one says are left out altogether.
+    """
+    audits = list(drawn)
+    seen = {one.content for one in audits if one.wrong and one.content is not None}
+    kept = []
+    for one in audits:
+        if one.wrong or one.content is None or one.content not in seen:
+            kept.append(one)
+        if one.content is not None:
+            seen.add(one.content)
+    return kept
 
 
 def certification_sample(
@@ -76,7 +85,7 @@ def certification_sample(
     floor: float | None = None,
     overdue: Literal["refuse", "wrong"] = "refuse",
 ) -> list[Audit]:
-    """Return the simple random sample among records: one each, `draw < rate`, entered before the cut-off, all known.
+    """Return the simple random sample among records: `draw < rate`, entered before the cut-off, all known, `distinct`.
 
     The rate is the lowest with which any record of the window was looked at, 1 for flagged ones and the floor for
     others. Where it was changed, the higher draws are left out, because they would overweight their time. A window in
@@ -92,8 +101,7 @@ def certification_sample(
 
     Raises:
         UserError: outcomes are missing before the cut-off; there are flagged records only; or some were looked at
-        with less
-            than the given floor.
+            with less than the given floor.
     """
     window = [record for record in one_each(records) if before is None or record.at < before]
     if window and all(record.flagged for record in window):
@@ -110,7 +118,7 @@ def certification_sample(
             f"{len(unknown)} of {len(drawn)} drawn records are not reviewed yet, the oldest is {unknown[0].key} "
             f"({unknown[0].at.isoformat()}); review them, or take a cut-off before it"
         )
-    return [replace(record, wrong=True) if record.wrong is None else record for record in drawn]
+    return distinct(replace(record, wrong=True) if record.wrong is None else record for record in drawn)
 
 
 def split(records: Sequence[Audit], salt: str, share: float = 0.5) -> tuple[list[Audit], list[Audit]]:

@@ -137,9 +137,11 @@ def main(arguments: list[str]) -> int:
     receipts = len(exported.get("receipts", []))
     if not found:
         one = exported["certificate"]
+        confidence = 1 - one["delta"] - one["sensitivity_delta"]
+        assumed = ", if every audit is right" if one["sensitivity_delta"] == 0 else ""
         sys.stdout.write(
-            f"holds: error rate <= {one['alpha']:g} at {1 - one['delta']:g} confidence up to score "
-            f"{one['threshold']:g} ({one['k']} wrong of {one['n']} audits, p = {one['p_value']:.3g}); "
+            f"holds: error rate <= {one['alpha']:g} at {confidence:g} confidence up to score "
+            f"{one['threshold']:g} ({one['k']} wrong of {one['n']} audits, p = {one['p_value']:.3g}){assumed}; "
             f"{receipts} receipts\n"
         )
     return 1 if found else 0

@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.definition import Workflow
 from engine.errors import UserError
-from engine.ledger import audit_reads, certificates
+from engine.ledger import audit_reads, certificates, sampling
 from engine.ledger.certificates import Issued, Scope
 from engine.ledger.database import Database, record_event
 from engine.ledger.labels import inspected
@@ -23,6 +23,7 @@ from qc_models.guarantee.certificate import certify as prove
 from qc_models.guarantee.learn_then_test import Calibration, Grid, grid_of, spend
 from qc_models.guarantee.sample import Audit, part_of, refuse_reuse, split
 from qc_models.promise.audits import Sample, key_of, sample_of
+from qc_models.promise.memory import read_memory
 from qc_models.promise.promised import CHOOSING, Eyes, Promise, eyes_of, reviewers_of
 
 FEWEST_SCORES = 20
@@ -102,7 +103,7 @@ def certify(database: Database, subject: Subject, actor: str) -> Certified:
     """Look at the audits and write what they prove.
 
     Raises:
-        UserError: too few outputs were inspected, or another process looked meanwhile.
+        UserError: too few outputs were inspected, another process looked meanwhile, or the alarm was raised meanwhile.
     """
     look = look_at_audits(database, subject)
     now, promise = database.clock.now(), subject.promise
@@ -119,7 +120,7 @@ def certify(database: Database, subject: Subject, actor: str) -> Certified:
     )
     missing = math.ceil(found.missing / CHOOSING)
     there = len(look.sample.audits)
-    reason = _reason(found, promise, look.eyes, there, missing)
+    reason = _reason(found, promise, look.eyes, there, missing) + _counted_as_wrong(look.sample)
     receipt = {
         "workflow": subject.scope.workflow,
         "promise": asdict(promise),
@@ -135,12 +136,20 @@ def certify(database: Database, subject: Subject, actor: str) -> Certified:
         "there": there,
         "waiting": look.sample.waiting,
         "overdue": look.sample.overdue,
+        "redone": look.sample.redone,
         "missing": missing,
         "coverage": found.coverage,
         "reason": reason,
     }
     threshold = None if proof is None else found.review_at
-    issued = certificates.issue(database, subject.scope, look.number, threshold, receipt, actor)
+    with database.write() as connection:
+        share = subject.workflow.review.audit_sample
+        plan = sampling.locked(connection, database, subject.scope.workflow, share)
+        if read_memory(plan.state).of(subject.scope.hash).after != subject.after:
+            raise UserError(
+                f"{subject.scope.workflow}: the alarm was raised during this look; what was before it is void"
+            )
+        issued = certificates.issue(connection, database, subject.scope, look.number, threshold, receipt, actor)
     return Certified(issued, found, there, missing, reason)
 
 
@@ -167,8 +176,13 @@ def _report(look: Look, found: Calibration) -> Mapping[str, Any] | None:
     if found.threshold is None:
         return None
     passing = [bool(one.wrong) for one in look.reporting if one.score <= found.threshold]
-    high = bounds.upper(sum(passing), len(passing), look.subject.promise.delta)
+    high = bounds.upper(sum(passing), len(passing), look.eyes.threshold_delta)
     return {"wrong": sum(passing), "audits": len(passing), "upper": min(1.0, high / look.eyes.sensitivity)}
+
+
+def _counted_as_wrong(sample: Sample) -> str:
+    count = sample.overdue + sample.redone
+    return f"; {count:,} count as wrong: undecided for too long, or done again undecided" if count else ""
 
 
 def _reason(found: Calibration, promise: Promise, eyes: Eyes, there: int, missing: int) -> str:

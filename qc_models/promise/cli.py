@@ -105,7 +105,8 @@ def build_quality(open_desk: Callable[[], QualityDesk]) -> typer.Typer:
             _print(desk, views.dial_dict(found), views.dial(found), as_json=as_json)
             return
         point = dials.point_at(found, setting)
-        issued = dials.put_in_force(desk.database, found, point, desk.user)
+        share = definition.review.audit_sample
+        issued = dials.put_in_force(desk.database, found, point, desk.user, audit_sample=share)
         told = {"certificate": issued.id, "threshold": issued.threshold, "minutes_per_1000": point.minutes}
         said = (
             f"certificate {issued.id}: review at {issued.threshold:.4g}, {point.minutes:.0f} minutes per 1,000 records"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import UserError
-from engine.ledger import certificates
+from engine.ledger import certificates, sampling
 from engine.ledger.certificates import Issued, Scope
 from engine.ledger.database import Database
 from engine.ledger.reviewer_results import decision_seconds
@@ -48,7 +48,8 @@ def costs(database: Database, scope: Scope, floor: float, minutes: float | None)
     Raises:
         UserError: nobody has looked at the audits of this scope yet.
     """
-    look = certificates.newest_look(database, scope.hash)
+    with database.read() as connection:
+        look = certificates.newest_look(connection, scope.hash)
     if look is None:
         raise UserError(
             f"{scope.workflow}: nobody has looked at the audits under this model, contract and application yet; "
@@ -91,14 +92,31 @@ def point_at(found: Costs, setting: float) -> Point:
     return found.curve.choose(at_most[-1])
 
 
-def put_in_force(database: Database, found: Costs, point: Point, actor: str) -> Issued:
+def put_in_force(database: Database, found: Costs, point: Point, actor: str, *, audit_sample: float) -> Issued:
     """Issue a certificate for a proven setting.
 
+    Args:
+        database: the ledger.
+        found: the curve.
+        point: one of its proven points.
+        actor: who sets it.
+        audit_sample: the definition's own share, in force where there is no sampling plan.
+
     Raises:
-        UserError: the look proved nothing, or something was certified meanwhile.
+        UserError: what the look proved was revoked by an alarm, or somebody looked at the audits meanwhile.
     """
-    number = certificates.next_recalibration(database, found.scope.workflow)
     review_at = math.nextafter(point.threshold, math.inf)
     said = f"{found.receipt['reason']}; set to review at {review_at:.4g} by {actor}"
     receipt = {**found.receipt, "set_to": review_at, "coverage": point.coverage, "reason": said}
-    return certificates.issue(database, found.scope, number, review_at, receipt, actor)
+    with database.write() as connection:
+        sampling.locked(connection, database, found.scope.workflow, audit_sample)
+        newest = certificates.newest_look(connection, found.scope.hash)
+        if newest is None or newest.id != found.look.id:
+            raise UserError(f"{found.scope.workflow}: somebody looked at the audits meanwhile; see the dial again")
+        if newest.revoked_at is not None:
+            raise UserError(
+                f"{found.scope.workflow}: what look {newest.recalibration} proved is revoked ({newest.revoked_reason}); "
+                f"`runner.py quality certify {found.scope.workflow}` looks at what came since"
+            )
+        number = certificates.next_number(connection, found.scope.workflow)
+        return certificates.issue(connection, database, found.scope, number, review_at, receipt, actor)

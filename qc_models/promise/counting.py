@@ -34,9 +34,11 @@ def count(memory: ScopeMemory, outputs: Sequence[tuple[Inspected, Decided]], pro
     """Count decisions in the order in which they were made.
 
     Audited passes of the random sample are evidence: top-ups look where a model doubts and would tell too much. One
-    that a second look turned counts once more, as wrong.
+    that a second look turned counts once more, as wrong. A promise that was changed is watched anew.
     """
-    watch = memory.watch or Watch(promise.alpha, promise.delta)
+    known = memory.watch
+    kept = known is not None and (known.alpha, known.delta) == (promise.alpha, promise.delta)
+    watch = known if known is not None and kept else Watch(promise.alpha, promise.delta)
     lot, there, events = memory.lot, memory.there, []
     for one, decided in outputs:
         wrong = _outcome(one, decided)

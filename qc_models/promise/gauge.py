@@ -20,7 +20,7 @@ from qc_models.guarantee.residual import Budget, Residual, Window, budget, resid
 from qc_models.guarantee.sample import Audit, one_each
 from qc_models.promise.audits import audit_of, key_of
 from qc_models.promise.memory import read_memory
-from qc_models.promise.promised import Promise, eyes_of, model_check, reviewers_of
+from qc_models.promise.promised import Eyes, Promise, eyes_of, model_check, reviewers_of
 from qc_models.promise.standing import missing_of
 
 
@@ -78,7 +78,7 @@ def gauge(database: Database, workflow: Workflow) -> Gauge:
     mine = read_memory(plan.state).of(scope.hash)
     people = reviewers_of(database, workflow.name)
     eyes = eyes_of(people, promise.delta)
-    outputs = list(inspected(database, workflow.name, scope=scope.hash, after=mine.after))
+    outputs = list(inspected(database, workflow.name, scope=scope.hash))
     until = min((one.inspected_at for one in outputs if _waits(one)), default=None)
     seen = [audit_of(one) for one in outputs if until is None or one.inspected_at < until]
     records = one_each(seen)
@@ -92,7 +92,7 @@ def gauge(database: Database, workflow: Workflow) -> Gauge:
         proof=stands,
         residual=left,
         budget=budget(left, promise.alpha),
-        figures=_figures(records, window, promise, eyes.sensitivity),
+        figures=_figures(records, window, eyes),
         until=until,
         sensitivity="not measured: no canary was reviewed yet" if eyes.assumed else eyes.said,
         plan=plan,
@@ -129,7 +129,7 @@ def window_of(records: Iterable[Audit], floor: float, sure: Collection[str] = ()
     )
 
 
-def _figures(records: Sequence[Audit], window: Window, promise: Promise, sensitivity: float) -> Figures | None:
+def _figures(records: Sequence[Audit], window: Window, eyes: Eyes) -> Figures | None:
     if not records or (window.passed and window.floor <= 0):
         return None
     return figures(
@@ -137,8 +137,8 @@ def _figures(records: Sequence[Audit], window: Window, promise: Promise, sensiti
         passed=window.passed,
         flagged=window.flagged,
         floor=window.floor,
-        delta=promise.delta,
-        sensitivity=sensitivity,
+        delta=eyes.threshold_delta,
+        sensitivity=eyes.sensitivity,
     )
 
 

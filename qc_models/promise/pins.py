@@ -25,6 +25,7 @@ def pins_of(workflow: Workflow, artifact: Artifact, case: Case) -> dict[str, str
         "model_sha256": artifact.sha256,
         "feature_schema": artifact.family.schema,
         "contract": contract_hash(workflow),
+        "steps": steps_hash(workflow),
         "application": workflow.app.name,
         "application_profile": profile_hash(workflow),
         "application_version": case.app_version or UNKNOWN,
@@ -40,6 +41,15 @@ def contract_hash(workflow: Workflow) -> str:
     fields = {name: spec.model_dump(mode="json") for name, spec in workflow.fields.items()}
     text = canonical({"fields": fields, "checks": checks})
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def steps_hash(workflow: Workflow) -> str:
+    """Return the SHA-256 of what the bot does to enter a record: a step that types into another field errs otherwise.
+
+    Comments and time limits change no record, and the values that a run is started with are those of one run.
+    """
+    steps = [[step.kind, _said(step.params)] for step in workflow.steps]
+    return hashlib.sha256(canonical(steps).encode()).hexdigest()
 
 
 def profile_hash(workflow: Workflow) -> str:

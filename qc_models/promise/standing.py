@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.definition import Workflow
+from engine.errors import UserError
 from engine.ledger import certificates, sampling
+from engine.ledger.certificates import Issued
 from engine.ledger.database import Database
 from engine.ledger.sampling import SamplingPlan
 from engine.ledger.verdicts import scope_hash
@@ -61,13 +64,24 @@ class Unwatched:
         return Standing(held=None if _unproven_passes(params) else not_proven(params, ScopeMemory()))
 
 
+@dataclass(frozen=True)
+class _Proven:
+    """What the receipt of a certificate says."""
+
+    certificate: int
+    scope: str
+    promise: Promise
+    review_at: float
+    segments: Mapping[str, Any]
+
+
 class Promises:
     """What stands, by the ledger. Certificates never change, so what they say is read once."""
 
     def __init__(self, database: Database, models: Served) -> None:
         """Ask this ledger, and this store which model is in service."""
         self._database, self._models = database, models
-        self._receipts: dict[int, tuple[Promise, Mapping[str, Any]]] = {}
+        self._receipts: dict[int, _Proven] = {}
 
     def standing(self, workflow: Workflow, params: ModelParams, case: Case) -> Standing:
         """Return what stands for an output now. Raises UserError without a model that can be trusted."""
@@ -80,18 +94,32 @@ class Promises:
             return Standing(pins=pins, held=_stopped(plan))
         if params.threshold is not None:
             return Standing(pins=pins)
-        if valid is None or valid.threshold is None or not self._promise(valid.id)[0].covers(Promise.of(params)):
+        proven = self._proven(valid, scope) if valid else None
+        if proven is None or not proven.promise.covers(Promise.of(params)):
             held = None if _unproven_passes(params) else not_proven(params, read_memory(plan.state).of(scope))
             return Standing(pins=pins, held=held)
-        unseen = _unseen(workflow, case, self._promise(valid.id)[1])
-        return Standing(valid.threshold, valid.id, pins, unseen)
+        unseen = _unseen(workflow, case, proven.segments)
+        return Standing(proven.review_at, proven.certificate, pins, unseen)
 
-    def _promise(self, certificate_id: int) -> tuple[Promise, Mapping[str, Any]]:
-        if certificate_id not in self._receipts:
-            receipt = certificates.receipt_of(self._database, certificate_id)
-            promise = Promise(receipt["promise"]["alpha"], receipt["promise"]["delta"])
-            self._receipts[certificate_id] = (promise, receipt["segments"])
-        return self._receipts[certificate_id]
+    def _proven(self, issued: Issued, scope: str) -> _Proven:
+        """Return what a certificate proves, by its receipt, whose hash vouches for it.
+
+        Raises:
+            UserError: the row beside the receipt says something else.
+        """
+        if issued.id not in self._receipts:
+            receipt = certificates.receipt_of(self._database, issued.id)
+            self._receipts[issued.id] = _Proven(
+                certificate=issued.id,
+                scope=scope_hash(receipt["workflow"], receipt["certificate"]["pins"]),
+                promise=Promise(**receipt["promise"]),
+                review_at=receipt.get("set_to") or math.nextafter(receipt["certificate"]["threshold"], math.inf),
+                segments=receipt["segments"],
+            )
+        known = self._receipts[issued.id]
+        if (known.scope, known.review_at) != (scope, issued.threshold):
+            raise UserError(f"certificate {issued.id} was changed after it was issued: its receipt says something else")
+        return known
 
 
 def not_proven(params: ModelParams, known: ScopeMemory) -> Finding:

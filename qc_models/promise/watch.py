@@ -6,9 +6,10 @@ it remembers is in the sampling plan's row; whoever saw the row first wins, the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from loguru import logger
 from sqlalchemy.engine import Connection
@@ -18,14 +19,14 @@ from engine.errors import UserError
 from engine.ledger import audit_reads, certificates, sampling
 from engine.ledger.certificates import Scope
 from engine.ledger.database import Database
-from engine.ledger.incidents import close_incidents, open_incident
+from engine.ledger.incidents import close_incidents, incidents, open_incident
 from engine.ledger.labels import Inspected, inspected
 from engine.ledger.sampling import SamplingPlan
 from qc_models.guarantee.switching import Event, Level, Rates, Sampling, step
 from qc_models.promise.certify import Certified, Subject, certify
 from qc_models.promise.counting import Counted, by_scope, count
 from qc_models.promise.memory import Memory, ScopeMemory, read_memory
-from qc_models.promise.promised import Promise, eyes_of, model_check, needed, reviewers_of
+from qc_models.promise.promised import Eyes, Promise, Reviewers, eyes_of, model_check, needed, reviewers_of
 from qc_models.promise.standing import unproven_sentence
 
 ALARM, HELD = "quality.alarm", "quality.stopped"
@@ -66,8 +67,11 @@ def watch_rates(database: Database, definitions: Callable[[str], Workflow]) -> N
     by_workflow: dict[str, list[Scope]] = {}
     for scope in certificates.scopes(database):
         by_workflow.setdefault(scope.workflow, []).append(scope)
-    for scopes in by_workflow.values():
-        watch_workflow(database, definitions(scopes[0].definition_hash), scopes)
+    for name, scopes in by_workflow.items():
+        try:
+            watch_workflow(database, definitions(scopes[0].definition_hash), scopes)
+        except UserError as error:  # about this workflow; the others go on being watched
+            logger.bind(event="quality.not_watched").error("{}: nobody watches its error rate: {}", name, error)
 
 
 def watch_workflow(database: Database, workflow: Workflow, scopes: Sequence[Scope]) -> None:
@@ -110,6 +114,9 @@ def _count(database: Database, seen: Seen) -> bool:
     fresh = _fresh(database, seen)
     if not known:
         memory = _new_scope(seen, memory, fresh)
+    mine = memory.of(seen.newest.hash)
+    if mine.look_at is None and not proven(database, seen.newest.hash, seen.promise):
+        memory = memory.with_scope(seen.newest.hash, replace(mine, look_at=fresh.look_at))
     counted = {}
     for scope, outputs in by_scope(_outputs(database, seen.workflow.name, list(decided)), decided).items():
         counted[scope] = count(memory.of(scope), outputs, seen.promise)
@@ -148,7 +155,7 @@ def _changed(seen: Seen) -> str:
 
 
 def _outside(database: Database, seen: Seen, now: datetime, *, decided: bool) -> Iterator[tuple[Event, str]]:
-    """Say what changed around the audits: a queue over its limit, reviewers who miss more than a certificate took."""
+    """Say what changed around the audits: an overdue queue, a drift, reviewers who miss more than a certificate took."""
     blocks = seen.memory.sampling.blocks
     limit = seen.workflow.review.within
     since = audit_reads.waiting_since(database, seen.workflow.name) if limit is not None else None
@@ -157,29 +164,31 @@ def _outside(database: Database, seen: Seen, now: datetime, *, decided: bool) ->
         yield Event.BACKLOG_OVER_SLA, f"an item waits for a person since {since:%Y-%m-%d %H:%M} UTC"
     if not over and "backlog" in blocks:
         yield Event.BACKLOG_CLEARED, "no item waits longer than it may"
+    if seen.memory.sampling.level in {Level.NORMAL, Level.REDUCED}:
+        drifts = [one for one in incidents(database, limit=None) if one.kind.startswith("drift.")]
+        yield from [(Event.DRIFT, one.message) for one in drifts if one.subject == seen.workflow.name][:1]
     if decided:
         yield from _canaries(database, seen)
 
 
 def _canaries(database: Database, seen: Seen) -> Iterator[tuple[Event, str]]:
     blocked = "canaries" in seen.memory.sampling.blocks
-    with database.read() as connection:
-        valid = certificates.in_force(connection, seen.newest.hash)
-    if valid is None and not blocked:
+    valid = [one for one in certificates.history(database, seen.workflow.name) if one.holds]
+    if not valid and not blocked:
         return
     known = reviewers_of(database, seen.workflow.name)
     eyes = eyes_of(known, seen.promise.delta)
-    plan = certificates.receipt_of(database, valid.id)["eyes"] if valid else None
-    if plan is None:
-        below = False
-    elif plan["delta"] == 0:  # that audits are right was assumed: it does not go together with a canary that was missed
-        below = known.canaries.found < known.canaries.planted
-    else:
-        below = eyes.sensitivity < plan["sensitivity"]
+    below = any(_rests_on_more(certificates.receipt_of(database, one.id)["eyes"], known, eyes) for one in valid)
     if below and not blocked:
         yield Event.CANARIES_BELOW_PLAN, f"{eyes.said}; the certificate rests on more"
     if not below and blocked:
         yield Event.CANARIES_RESTORED, eyes.said
+
+
+def _rests_on_more(plan: Mapping[str, Any], known: Reviewers, eyes: Eyes) -> bool:
+    if plan["delta"] == 0:  # that audits are right was assumed: it does not go together with a canary that was missed
+        return known.canaries.found < known.canaries.planted
+    return eyes.sensitivity < float(plan["sensitivity"])
 
 
 def _write(
@@ -259,7 +268,8 @@ def _said(workflow: Workflow, memory: Memory) -> str:
 def look_if_due(database: Database, workflow: Workflow, promise: Promise, scope: Scope) -> Certified | None:
     """Look at the audits if enough of them are there and nothing is proven; one look, by whoever comes first."""
     share = workflow.review.audit_sample
-    if not _is_due(database, start(sampling.plan_of(database, workflow.name, share)).of(scope.hash), scope):
+    mine = start(sampling.plan_of(database, workflow.name, share)).of(scope.hash)
+    if mine.look_at is None or mine.there < mine.look_at or proven(database, scope.hash, promise):
         return None
     with database.write() as connection:
         memory = start(sampling.locked(connection, database, workflow.name, share))
@@ -275,11 +285,11 @@ def look_if_due(database: Database, workflow: Workflow, promise: Promise, scope:
         return None
 
 
-def _is_due(database: Database, mine: ScopeMemory, scope: Scope) -> bool:
-    if mine.look_at is None or mine.there < mine.look_at:
-        return False
+def proven(database: Database, scope: str, promise: Promise) -> bool:
+    """Say whether a certificate is in force that covers a promise."""
     with database.read() as connection:
-        return certificates.in_force(connection, scope.hash) is None
+        valid = certificates.in_force(connection, scope)
+    return valid is not None and Promise(**certificates.receipt_of(database, valid.id)["promise"]).covers(promise)
 
 
 def look(database: Database, subject: Subject, actor: str) -> Certified:

@@ -66,17 +66,28 @@ def test_selection_biased_labels_are_refused_by_construction() -> None:
             calibrate([biased], grid_of([0.1]), alpha=0.01, delta=0.05)
 
 
-def test_duplicates_count_once_by_key_and_by_content() -> None:
+def test_right_duplicates_count_once_by_key_and_by_content() -> None:
     again = audit(9, key="r1", wrong=False)
     near = [audit(number, content="same") for number in (20, 21, 22)]
-    assert [one.key for one in one_each([audit(1), again, *near])] == ["r1", "r20"]
+    assert [one.key for one in one_each([audit(1), again])] == ["r1"]
+    assert [one.key for one in certification_sample([audit(1), again, *near])] == ["r1", "r20"]
     with pytest.raises(UserError, match="twice"):
         calibrate([audit(1), again], grid_of([0.1]), alpha=0.01, delta=0.05)
 
 
-def test_one_wrong_record_makes_its_near_duplicates_wrong() -> None:
-    near = [audit(20, content="same"), audit(21, content="same", wrong=True)]
-    assert [one.wrong for one in one_each(near)] == [True]
+def test_a_mistake_that_repeats_is_as_many_mistakes_and_right_ones_that_say_the_same_do_not_outweigh_it() -> None:
+    near = [audit(number, content="same", wrong=number in {21, 23}) for number in range(20, 25)]
+    assert [one.key for one in certification_sample([*near, audit(30)])] == ["r21", "r23", "r30"]
+
+
+def test_a_repeated_mistake_is_not_hidden_by_the_luck_of_its_first_draw() -> None:
+    draws = np.random.default_rng(4).random(2_000)
+    records = [
+        audit(i, draw=float(u), floor=0.1, wrong=i % 2 == 0, content="same" if i % 2 == 0 else str(i))
+        for i, u in enumerate(draws)
+    ]
+    sample = certification_sample(records)
+    assert np.mean([bool(one.wrong) for one in sample]) == pytest.approx(0.5, abs=0.1)
 
 
 def test_labels_changed_later_are_evaluated_anew() -> None:

@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from engine.definition import Review, Workflow
+from engine.definition import Review, Step, Workflow
+from engine.errors import UserError
 from engine.ledger import sampling
 from engine.ledger import tables as t
 from engine.ledger.sampling import SamplingPlan
 from engine.values import FieldSpec
+from qc_models.promise import certify as certifying
+from qc_models.promise import watch as watching
 from qc_models.promise.certify import certify
+from qc_models.promise.memory import Memory, ScopeMemory
 from qc_models.promise.standing import NOT_PROVEN, STOPPED, UNSEEN
 from tests.qc_models.promise.conftest import Works, definition
 
@@ -53,6 +57,10 @@ def test_another_model_contract_profile_or_application_version_passes_nothing(wo
     check("another contract")
     here.workflow = replace(before, snapshot=replace(before.snapshot, app_text="base_url: elsewhere"))
     check("another profile")
+    here.workflow = replace(before, steps=(*before.steps, Step("type", "into another field", 9, 9)))
+    check("another step of the bot")
+    here.workflow = replace(before, params={"day": "2026-02-01"})
+    assert codes(here) == [], "the values of one run are no other process"
     here.workflow = replace(before, priority=7, snapshot=replace(before.snapshot, workflow_text="priority: 7"))
     assert codes(here) == [], "another priority changes no rate"
 
@@ -71,7 +79,7 @@ def test_a_group_that_no_audited_record_stands_for_goes_to_a_person(works: Open)
     here = certified(works, definition(SEGMENTED))
     verdict = here.inspect(supplier="Nowhere Ltd")
     assert [(one.code, one.field) for one in verdict.findings] == [(UNSEEN, "supplier")]
-    assert verdict.held
+    assert not verdict.held, "it is held for what it is, so it is no part of a time in which everything is"
     assert "supplier = Nowhere Ltd" in verdict.findings[0].message
     more = replace(here.workflow, review=Review.model_validate({**SEGMENTED, "segments": {"date": "each"}}))
     here.workflow = more
@@ -111,6 +119,57 @@ def test_a_certificate_that_was_changed_in_the_ledger_passes_nothing(works: Open
     assert [one.code for one in verdict.findings] == ["model_unusable"]
     assert "was changed after it was issued" in verdict.findings[0].message
     assert verdict.held
+
+
+@pytest.mark.parametrize("column", ["threshold", "scope"])
+def test_a_certificate_whose_row_says_something_else_than_its_receipt_passes_nothing(works: Open, column: str) -> None:
+    here = works()
+    here.stream([False] * 75)
+    issued = certify(here.bench.database, here.subject(), "ana").issued
+    if column == "scope":
+        here.model.version = "8"
+        here.inspect()
+    now = {"threshold": 0.99, "scope": here.subject().scope.hash}[column]
+    with here.bench.database.write() as connection:
+        connection.execute(sa.update(t.certificates).where(t.certificates.c.id == issued.id).values({column: now}))
+    verdict = here.inspect(0.2)
+    assert [one.code for one in verdict.findings] == ["model_unusable"]
+    assert "its receipt says something else" in verdict.findings[0].message
+
+
+def test_a_model_that_is_promoted_between_two_questions_does_not_pass_by_the_certificate_of_the_other(
+    works: Open,
+) -> None:
+    here = certified(works)
+    judge = here.model.judge
+
+    def promoted(*said: Any) -> Any:
+        here.model.version = "8"
+        return judge(*said)
+
+    here.model.judge = promoted  # type: ignore[method-assign]
+    verdict = here.inspect(0.1)
+    assert [one.code for one in verdict.findings] == ["model_replaced"]
+    assert (verdict.pins, verdict.certificate) == (None, None)
+
+
+def test_an_alarm_that_is_raised_during_a_look_voids_it(works: Open, monkeypatch: Any) -> None:
+    here = works()
+    here.stream([False] * 75)
+    subject = here.subject()
+    read = certifying.inspected
+
+    def meanwhile(*said: Any, **how: Any) -> Any:
+        yield from list(read(*said, **how))
+        with here.bench.database.write() as connection:
+            known = ScopeMemory(after=here.bench.rows(t.verdicts)[-1].id)
+            sampling.locked(connection, here.bench.database, here.workflow.name, 1.0)
+            watching.put(connection, here.bench.database, here.workflow, Memory(scopes={subject.scope.hash: known}))
+
+    monkeypatch.setattr(certifying, "inspected", meanwhile)
+    with pytest.raises(UserError, match="alarm was raised during this look"):
+        certify(here.bench.database, subject, "ana")
+    assert here.bench.rows(t.certificates) == []
 
 
 @pytest.mark.parametrize("picked", ["model_sha256", "feature_schema"])

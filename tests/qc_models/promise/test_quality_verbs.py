@@ -162,6 +162,33 @@ def test_the_dial_shows_minutes_against_the_bound_and_sets_only_what_is_proven(w
     assert "minutes a review, as given" in quality(here, "dial", NAME, "--minutes", "2").output
 
 
+def test_the_dial_does_not_bring_back_what_an_alarm_revoked(works: Open) -> None:
+    here = works(definition({"audit_sample": 1}))
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    here.watch()
+    setting = told(here, "dial", NAME)["points"][-1]["review_at"]
+    here.stream([n % 3 > 0 for n in range(40)], scores=lambda _: 0.05)
+    here.watch()
+    with pytest.raises(UserError, match="is revoked .* audited passes were wrong"):
+        told(here, "dial", NAME, "--set", str(setting))
+    assert here.inspect().decision == "review"
+
+
+def test_a_threshold_of_one_s_own_is_never_reported_as_proven_although_a_certificate_is_in_force(works: Open) -> None:
+    here = works()
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    here.watch()
+    for other in (definition(threshold=0.9), definition(max_residual_error=0.01)):
+        here.workflow = other
+        here.inspect(0.8)
+        seen = told(here, "status", NAME)["proof"]
+        assert (seen["proven"], seen["certificate"]) == (False, 1)
+        assert "NOT proven" in seen["sentence"]
+    here.workflow = definition()
+    here.inspect(0.1)
+    assert told(here, "status", NAME)["proof"]["proven"] is True
+
+
 def test_without_a_look_the_dial_says_so(works: Open) -> None:
     here = works()
     here.inspect()

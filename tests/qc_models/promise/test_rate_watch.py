@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+from engine.errors import UserError
 from engine.ledger import certificates, sampling
 from engine.ledger import tables as t
-from engine.ledger.incidents import incidents
+from engine.ledger.incidents import incidents, open_incident
 from qc_models.promise import watch as watching
 from qc_models.promise.memory import Memory, read_memory
 from qc_models.promise.standing import NOT_PROVEN, STOPPED
@@ -151,6 +152,94 @@ def test_canaries_that_are_missed_stop_what_rests_on_audits_being_right(works: O
     here.canary(found=False)
     here.watch()
     assert [finding.code for finding in here.inspect().findings] == [STOPPED]
+
+
+def test_a_canary_that_is_missed_stops_what_rests_on_audits_being_right_under_an_older_scope_too(works: Open) -> None:
+    here = works()
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    here.watch()
+    here.app_version = "4.3"
+    here.stream([False] * 2)
+    here.watch()
+    here.canary(found=False)
+    here.watch()
+    here.app_version = "4.2"
+    assert [finding.code for finding in here.inspect().findings] == [STOPPED]
+
+
+def test_a_stricter_promise_is_watched_and_proven_anew(works: Open) -> None:
+    here = works()
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    here.watch()
+    here.workflow = definition(max_residual_error=0.05)
+    here.stream([False] * 300, scores=lambda _: 0.1)
+    here.watch()
+    known = memory(here).of(here.subject().scope.hash)
+    assert known.watch is not None
+    assert known.watch.alpha == 0.05
+    assert looks(here) == [True, True]
+    assert here.inspect().decision == "pass"
+
+
+def test_a_scope_that_was_counted_before_it_was_the_newest_is_looked_at_too(works: Open) -> None:
+    here = works()
+    here.stream([False] * 5)
+    here.watch()
+    here.app_version = "4.3"
+    here.stream([False] * 40, scores=lambda _: 0.1)
+    here.app_version = "4.2"
+    here.stream([False] * 1)
+    here.watch()
+    here.app_version = "4.3"
+    here.stream([False] * 60, scores=lambda _: 0.1)
+    here.watch()
+    assert looks(here) == [True]
+
+
+def test_reviewers_who_seemed_to_see_nothing_do_not_end_the_looks_for_good(works: Open) -> None:
+    here = works()
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    here.canary(found=False)
+    here.watch()
+    assert looks(here) == []
+    for _ in range(40):
+        here.canary(found=True)
+    here.stream([False] * 200, scores=lambda _: 0.1)
+    here.watch()
+    assert looks(here) == [True]
+
+
+def test_a_workflow_that_cannot_be_loaded_does_not_keep_the_others_from_being_watched(works: Open) -> None:
+    here = works()
+    here.stream([False] * 3)
+    here.workflow = here.bench.workflow = replace(here.workflow, name="newer")
+    here.stream([False] * 3)
+    asked: list[str] = []
+
+    def load(definition_hash: str) -> Any:
+        asked.append(definition_hash)
+        if len(asked) == 1:
+            raise UserError("a key that this version does not know")
+        return replace(here.workflow, name="invoice-entry")
+
+    here.bench.later(seconds=30)
+    watch_rates(here.bench.database, load)
+    assert len(asked) == 2
+    assert sampling.plan_of(here.bench.database, "invoice-entry", 1.0).state
+
+
+def test_a_drift_tightens_sampling_while_its_incident_is_open(works: Open) -> None:
+    here = works(definition({"audit_sample": 0.05}))
+    here.stream([False] * 3)
+    here.watch()
+    assert plan(here).level == "normal"
+    database = here.bench.database
+    with database.write() as connection:
+        open_incident(connection, database, "drift.source", here.workflow.name, "1", "invoice-entry: new sources")
+        open_incident(connection, database, "drift.bot", "another", "1", "another: slower")
+    here.watch()
+    assert (plan(here).level, plan(here).floor) == ("tightened", 0.5)
+    assert plan(here).reason == "drift: invoice-entry: new sources"
 
 
 def test_two_watchers_at_the_same_moment_make_one_look_and_count_once(works: Open) -> None:
