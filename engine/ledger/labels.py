@@ -182,9 +182,9 @@ def _redone(connection: Connection, verdicts: Mapping[int, Mapping[str, Any]], s
     found: dict[int, list[Redone]] = defaultdict(list)
     for row in connection.execute(query.order_by(t.verdicts.c.id)):
         stands = verdicts[row.item_id]
-        if row.id < stands["verdict_id"] and row.scope is not None and row.scope == stands["scope"]:
-            if {finding["check"] for finding in row.findings} <= {MODEL}:
-                found[row.item_id].append(Redone(row.probability, row.audit_floor))
+        before = row.id < stands["verdict_id"] and row.scope is not None and row.scope == stands["scope"]
+        if before and {finding["check"] for finding in row.findings} <= {MODEL}:
+            found[row.item_id].append(Redone(row.probability, row.audit_floor))
     return found
 
 

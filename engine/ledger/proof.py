@@ -37,7 +37,7 @@ def proof(database: Database, workflow: str) -> Proof | None:
     if valid is not None:
         said = certificates.receipt_of(database, valid.id)["reason"]
         if not decides:
-            why = "the newest output was not judged by it: a threshold of the definition's own, or another promise, stands"
+            why = "a threshold of the definition's own, or a stricter promise, and the newest output was judged by that"
             return Proof(False, f"what is in force is NOT proven: {why}. Certificate {valid.id}: {said}", valid.id)
         return Proof(True, f"{said} (certificate {valid.id})", valid.id)
     return Proof(False, str(plan.state.get("said", "not proven: no audit of this model and contract was counted yet")))
@@ -47,4 +47,4 @@ def _decides(connection: Connection, valid: Issued, newest: int) -> bool:
     """Say whether the newest output was judged by a certificate, or came before it."""
     columns = (t.verdicts.c.certificate_id, t.verdicts.c.created_at)
     row = connection.execute(sa.select(*columns).where(t.verdicts.c.id == newest)).one()
-    return row.certificate_id == valid.id or bool(row.created_at <= valid.issued_at)
+    return row.certificate_id == valid.id or bool(row.created_at < valid.issued_at)

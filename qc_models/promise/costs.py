@@ -115,8 +115,8 @@ def put_in_force(database: Database, found: Costs, point: Point, actor: str, *, 
             raise UserError(f"{found.scope.workflow}: somebody looked at the audits meanwhile; see the dial again")
         if newest.revoked_at is not None:
             raise UserError(
-                f"{found.scope.workflow}: what look {newest.recalibration} proved is revoked ({newest.revoked_reason}); "
-                f"`runner.py quality certify {found.scope.workflow}` looks at what came since"
+                f"{found.scope.workflow}: what look {newest.recalibration} proved is revoked "
+                f"({newest.revoked_reason}); `runner.py quality certify {found.scope.workflow}` looks at what came since"
             )
         number = certificates.next_number(connection, found.scope.workflow)
         return certificates.issue(connection, database, found.scope, number, review_at, receipt, actor)

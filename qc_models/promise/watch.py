@@ -155,7 +155,7 @@ def _changed(seen: Seen) -> str:
 
 
 def _outside(database: Database, seen: Seen, now: datetime, *, decided: bool) -> Iterator[tuple[Event, str]]:
-    """Say what changed around the audits: an overdue queue, a drift, reviewers who miss more than a certificate took."""
+    """Say what changed around the audits: an overdue queue, a drift, reviewers who miss more than was proven with."""
     blocks = seen.memory.sampling.blocks
     limit = seen.workflow.review.within
     since = audit_reads.waiting_since(database, seen.workflow.name) if limit is not None else None

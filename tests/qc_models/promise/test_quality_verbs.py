@@ -169,7 +169,7 @@ def test_the_dial_does_not_bring_back_what_an_alarm_revoked(works: Open) -> None
     setting = told(here, "dial", NAME)["points"][-1]["review_at"]
     here.stream([n % 3 > 0 for n in range(40)], scores=lambda _: 0.05)
     here.watch()
-    with pytest.raises(UserError, match="is revoked .* audited passes were wrong"):
+    with pytest.raises(UserError, match=r"is revoked .* audited passes were wrong"):
         told(here, "dial", NAME, "--set", str(setting))
     assert here.inspect().decision == "review"
 

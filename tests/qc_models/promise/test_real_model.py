@@ -62,5 +62,6 @@ def test_a_trained_model_passes_nothing_before_its_certificate_and_keeps_the_pro
     assert problems(receipt) == []
     assert receipt["certificate"]["pins"]["application_version"] == "Meridian ERP 4.2"
     assert receipt["certificate"]["pins"]["model_sha256"] == store.get("entry-quality").sha256
-    assert problems({**receipt, "receipts": [{**receipt["receipts"][0], "score": 0.99}]}) != []
+    over = receipt["certificate"]["threshold"] + 1e-9
+    assert problems({**receipt, "receipts": [{**receipt["receipts"][0], "score": over}]}) != []
     assert bench.one(t.scopes).pins["model_version"] == world.trained.version
