@@ -88,9 +88,15 @@ def _read(workflow: WorkflowDraft, path: Keys, how: object) -> Iterator[Problem]
 
 
 def check_checks(workflow: WorkflowDraft) -> Iterator[Problem]:
-    """`field`: checks name fields of the contract, and `read_back` names only what is read."""
+    """`field`: checks name fields of the contract, `read_back` only what is read; `model`: there is one at most."""
     entries = workflow.document.at(("checks",))
+    models = 0
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        judges = isinstance(entry, dict) and "model" in entry
+        models += judges
+        if judges and models > 1:
+            message = "a second model check: an error rate can be proven of what one model lets through, not of two"
+            yield workflow.document.problem(("checks", index, "model"), message, "model", key=True)
         if isinstance(entry, dict) and "read_back" in entry:
             yield from _read_back(workflow, ("checks", index, "read_back"))
         if isinstance(entry, dict) and "rule" in entry:

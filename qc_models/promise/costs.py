@@ -116,7 +116,8 @@ def put_in_force(database: Database, found: Costs, point: Point, actor: str, *, 
         if newest.revoked_at is not None:
             raise UserError(
                 f"{found.scope.workflow}: what look {newest.recalibration} proved is revoked "
-                f"({newest.revoked_reason}); `runner.py quality certify {found.scope.workflow}` looks at what came since"
+                f"({newest.revoked_reason}); `runner.py quality certify {found.scope.workflow}` looks at what came "
+                "since"
             )
         number = certificates.next_number(connection, found.scope.workflow)
         return certificates.issue(connection, database, found.scope, number, review_at, receipt, actor)

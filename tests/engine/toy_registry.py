@@ -97,6 +97,12 @@ class Rule(Frozen):
     equals: str
 
 
+class Model(Frozen):
+    """The toy Model."""
+
+    name: str
+
+
 class Session(Frozen):
     """The toy Session."""
 
@@ -128,7 +134,7 @@ def toy_registry() -> Registry:
         "commit": (Commit, True, False),
         "read": (Read, False, True),
     }
-    checks: dict[str, type[Any]] = {"read_back": ReadBack, "rule": Rule}
+    checks: dict[str, type[Any]] = {"read_back": ReadBack, "rule": Rule, "model": Model}
     return Registry(
         steps={name: StepKind(name, kind[0], _walk, f"The {name}.", *kind[1:]) for name, kind in kinds.items()},
         checks={name: CheckKind(name, params, _look, f"The {name}.") for name, params in checks.items()},
