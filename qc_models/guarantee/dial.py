@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.errors import UserError
 from qc_models.guarantee import bounds
@@ -58,29 +57,30 @@ class Dial:
         known = ", ".join(f"{point.threshold:g}" for point in self.points if point.certifiable) or "none"
         raise UserError(f"{threshold:g} is no setting of the dial; those that are proven: {known}")
 
-    def cheapest(self) -> Point:
-        """Return the proven setting with the least review. Raises UserError if there is none."""
-        proven = [point for point in self.points if point.certifiable]
-        if not proven:
-            raise UserError(self.calibration.reason)
-        return min(proven, key=lambda point: point.minutes)
-
     def _proven(self, point: Point) -> Point:
         if point.certifiable:
             return point
+        raise UserError(
+            f"at {point.threshold:g} an error rate of {self.calibration.alpha:g} or less is not proven: {point.k} of "
+            f"{point.n} audited records that would pass are wrong, so it may be {point.residual[2]:.3g}; "
+            f"{self._short(point)}. {self._loosest()}"
+        )
+
+    def _short(self, point: Point) -> str:
         now = self.calibration
         tested = now.alpha * now.sensitivity
-        need = bounds.audits_needed(tested, now.delta, point.k) if tested > 0 else None
-        short = f"{need} audits there with {point.k} wrong would prove it" if need else "canaries are missing"
-        raise UserError(
-            f"at {point.threshold:g} an error rate of {now.alpha:g} or less is not proven: {point.k} of {point.n} "
-            f"audited records that would pass are wrong, so it may be {point.residual[2]:.3g}; {short}. "
-            f"{self._loosest()}"
-        )
+        if tested <= 0:
+            return "canaries are missing"
+        if now.starts and point.threshold < self.points[now.starts[0]].threshold:
+            return f"it is stricter than where the test begins, {self.points[now.starts[0]].threshold:g}"
+        need = bounds.audits_needed(tested, now.delta / max(1, len(now.starts)), point.k)
+        if point.n >= need:
+            return "its audits alone would do, but the test, which goes from strict to loose, ended before it"
+        return f"{need} audits there with {point.k} wrong would prove it"
 
     def _loosest(self) -> str:
         best = self.calibration.threshold
-        return self.calibration.reason if best is None else f"The loosest proven setting is {best:g}."
+        return "No setting is proven." if best is None else f"The loosest proven setting is {best:g}."
 
 
 def dial(
@@ -154,8 +154,3 @@ def _point(
 def _looked(share: float, floor: float) -> float:
     """Return how many of 1,000 records a person looks at: the flagged, and the audited among the passed."""
     return 1000 * (1 - share + share * floor)
-
-
-def settings(curve: Dial) -> NDArray[np.float64]:
-    """Return the curve as an array of shape (points, 3): minutes, bound, certifiable (0 or 1); for drawing."""
-    return np.array([(one.minutes, one.residual[2], float(one.certifiable)) for one in curve.points])

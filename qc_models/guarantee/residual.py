@@ -139,7 +139,7 @@ class Budget:
 
     def __str__(self) -> str:
         if self.used > self.allowed:
-            return f"over budget: up to {self.used} wrong records, {self.allowed} are allowed"
+            return f"not shown to be kept: up to {self.used} records may be wrong, {self.allowed} are allowed"
         return f"you may still let {self.left} of {self.allowed} wrong records through"
 
 

@@ -84,7 +84,8 @@ def look_at_audits(database: Database, subject: Subject) -> Look:
     others = [score for reference, score in scores if part_of(key_of(reference), scope.hash) >= CHOOSING]
     if len(others) < FEWEST_SCORES:
         raise UserError(
-            f"{scope.workflow}: only {len(scores)} outputs were inspected under this model, contract and application; "
+            f"{scope.workflow}: only {len(scores)} outputs were inspected under this model, contract and application"
+            f"{' since the alarm' if subject.after else ''}; "
             f"some {math.ceil(FEWEST_SCORES / (1 - CHOOSING))} are needed to look at thresholds"
         )
     grid = grid_of(others)

@@ -7,7 +7,7 @@ put in force by the proof that is there. Others are refused.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import UserError
@@ -70,7 +70,16 @@ def costs(database: Database, scope: Scope, floor: float, minutes: float | None)
         floor=floor,
         sensitivity=eyes["sensitivity"],
     )
+    if look.revoked_at is not None:
+        curve = replace(curve, points=tuple(replace(point, certifiable=False) for point in curve.points))
     return Costs(scope, look, receipt, curve, taken, measured is not None)
+
+
+def revoked(look: Issued) -> str | None:
+    """Say that what a look proved is revoked; None: it is not."""
+    if look.revoked_at is None:
+        return None
+    return f"what look {look.recalibration} proved is revoked: {look.revoked_reason}"
 
 
 def review_minutes(database: Database, workflow: str) -> float | None:
@@ -80,16 +89,36 @@ def review_minutes(database: Database, workflow: str) -> float | None:
 
 
 def point_at(found: Costs, setting: float) -> Point:
-    """Return the loosest point of the curve that is not looser than a setting.
+    """Return the loosest point of the curve that is not looser than a setting, or is written in the table like it.
 
     Raises:
-        UserError: it is not proven; says what is missing. Or the curve has none so strict.
+        UserError: it is not proven; says what is missing. Or the curve has none so strict, or all of it is revoked.
     """
-    at_most = [point.threshold for point in found.curve.points if math.nextafter(point.threshold, math.inf) <= setting]
+    _refuse_revoked(found.look)
+    at_most = [
+        point.threshold
+        for point in found.curve.points
+        if _review_at(point) <= setting or written(_review_at(point)) == written(setting)
+    ]
     if not at_most and found.curve.points:
         least = found.curve.points[0].threshold
         raise UserError(f"{setting:g} would send everything to a person; the strictest setting is {least:.4g}")
     return found.curve.choose(at_most[-1])
+
+
+def _refuse_revoked(look: Issued) -> None:
+    if gone := revoked(look):
+        certify = f"`runner.py quality certify {look.workflow}`"
+        raise UserError(f"{look.workflow}: {gone}; {certify} looks at what came since")
+
+
+def written(threshold: float) -> str:
+    """Return a threshold as the table of the dial writes it."""
+    return f"{threshold:.4g}"
+
+
+def _review_at(point: Point) -> float:
+    return math.nextafter(point.threshold, math.inf)
 
 
 def put_in_force(database: Database, found: Costs, point: Point, actor: str, *, audit_sample: float) -> Issued:
@@ -105,7 +134,7 @@ def put_in_force(database: Database, found: Costs, point: Point, actor: str, *, 
     Raises:
         UserError: what the look proved was revoked by an alarm, or somebody looked at the audits meanwhile.
     """
-    review_at = math.nextafter(point.threshold, math.inf)
+    review_at = _review_at(point)
     said = f"{found.receipt['reason']}; set to review at {review_at:.4g} by {actor}"
     receipt = {**found.receipt, "set_to": review_at, "coverage": point.coverage, "reason": said}
     with database.write() as connection:
@@ -113,11 +142,6 @@ def put_in_force(database: Database, found: Costs, point: Point, actor: str, *, 
         newest = certificates.newest_look(connection, found.scope.hash)
         if newest is None or newest.id != found.look.id:
             raise UserError(f"{found.scope.workflow}: somebody looked at the audits meanwhile; see the dial again")
-        if newest.revoked_at is not None:
-            raise UserError(
-                f"{found.scope.workflow}: what look {newest.recalibration} proved is revoked "
-                f"({newest.revoked_reason}); `runner.py quality certify {found.scope.workflow}` looks at what came "
-                "since"
-            )
+        _refuse_revoked(newest)
         number = certificates.next_number(connection, found.scope.workflow)
         return certificates.issue(connection, database, found.scope, number, review_at, receipt, actor)

@@ -12,7 +12,7 @@ from qc_models.guarantee.sequential import ALL, Watch
 from qc_models.guarantee.switching import Event
 from qc_models.promise.audits import only_the_model
 from qc_models.promise.memory import ScopeMemory
-from qc_models.promise.promised import Promise
+from qc_models.promise.promised import Promise, percent
 
 LOT = 50
 """Audited passes that are accepted or rejected together, in the sense of ISO 2859-1."""
@@ -84,5 +84,5 @@ def _alarm(watch: Watch, promise: Promise) -> str:
     state = watch.states[ALL]
     return (
         f"{state.k} of {state.n:,} audited passes were wrong: a stretch of them is over the promised {promise}; a "
-        f"false alarm ever has a chance of {promise.delta:g} at most"
+        f"false alarm ever has a chance of {percent(promise.delta)} at most"
     )

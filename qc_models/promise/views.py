@@ -12,7 +12,7 @@ from rich.text import Text
 
 from qc_models.guarantee.dial import Point
 from qc_models.guarantee.estimate import Interval
-from qc_models.promise.costs import Costs
+from qc_models.promise.costs import Costs, revoked, written
 from qc_models.promise.gauge import Gauge
 from qc_models.promise.promised import percent
 
@@ -25,9 +25,8 @@ def status(seen: Gauge) -> list[Any]:
     left = seen.residual
     head = Text.assemble((f"{seen.workflow}  ", "bold"), f"promise {seen.promise}")
     stands = Text(seen.proof.sentence, style="green" if seen.proof.proven else "yellow")
-    rho = "unknown" if left.rho is None else percent(round(left.rho, 6))
     lines = [
-        Text(f"budget    {seen.budget} (residual {rho} or less of {left.records:,} records)"),
+        Text(_budget(seen)),
         Text(
             f"          escaped {left.escaped}, missed by reviewers {left.missed}, spoilt by them {left.broken} at most"
         ),
@@ -36,11 +35,16 @@ def status(seen: Gauge) -> list[Any]:
         Text(f"audits    {seen.there:,} there, {seen.missing:,} missing until the next look"),
     ]
     lines += [Text(f"          {one}", style="dim") for one in left.missing]
-    if seen.until is not None:
-        lines.append(
-            Text(f"          figures end at {seen.until:%Y-%m-%d %H:%M} UTC: from there on somebody waits", "dim")
-        )
     return [head, stands, *lines, _figures(seen), _history(seen)]
+
+
+def _budget(seen: Gauge) -> str:
+    left = seen.residual
+    if left.rho is None:
+        return "budget    nothing that counts is decided yet"
+    upto = f", inspected before {seen.until:%Y-%m-%d %H:%M} UTC (from then on somebody waits)" if seen.until else ""
+    under = f"{left.records:,} records under this model, contract and application{upto}"
+    return f"budget    {seen.budget}; {percent(round(left.rho, 6))} or less of {under}"
 
 
 def _figures(seen: Gauge) -> Table | Text:
@@ -104,11 +108,13 @@ def dial(found: Costs) -> list[Any]:
         band = f"{shown} ({percent(round(low, 6))} .. {percent(round(high, 6))})"
         queue = f"{point.queue[1]:.0f} ({point.queue[0]:.0f} .. {point.queue[2]:.0f})"
         proven = Text("yes", style="green") if point.certifiable else Text("no", style="dim")
-        row = (f"{math.nextafter(point.threshold, math.inf):.4g}", f"{point.coverage:.1%}", f"{point.minutes:.0f}")
+        row = (written(math.nextafter(point.threshold, math.inf)), f"{point.coverage:.1%}", f"{point.minutes:.0f}")
         made.add_row(*row, queue, band, proven)
     how = "as measured" if found.measured else "as given"
     said = f"{found.minutes:.2f} minutes a review, {how}; promise {percent(promise['alpha'])}"
-    return [made, Text(f"{said}; look {found.receipt['look']}", style="dim"), Text(found.receipt["reason"])]
+    gone = revoked(found.look)
+    stands = Text(found.receipt["reason"]) if gone is None else Text(gone, style="red")
+    return [made, Text(f"{said}; look {found.receipt['look']}", style="dim"), stands]
 
 
 def dial_dict(found: Costs) -> dict[str, Any]:
@@ -116,6 +122,7 @@ def dial_dict(found: Costs) -> dict[str, Any]:
     return {
         "look": found.receipt["look"],
         "reason": found.receipt["reason"],
+        "revoked": revoked(found.look),
         "minutes_per_review": found.minutes,
         "measured": found.measured,
         "points": [_point(point) for point in found.curve.points],

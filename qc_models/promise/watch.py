@@ -304,9 +304,9 @@ def look(database: Database, subject: Subject, actor: str) -> Certified:
         plan = sampling.locked(connection, database, workflow.name, workflow.review.audit_sample)
         memory = start(plan)
         mine = memory.of(scope.hash)
-        there = max(mine.there, found.there)
+        there = max(mine.there, found.there)  # the watch may not have counted yet what was just looked at; it will
         again = max(there + found.missing, int(GROWTH * there) + 1) if found.missing else None
-        memory = memory.with_scope(scope.hash, replace(mine, there=there, look_at=again))
+        memory = memory.with_scope(scope.hash, replace(mine, look_at=again))
         if found.issued.threshold is not None:
             memory = replace(memory, sampling=step(memory.sampling, Event.CERTIFIED, found.reason))
             close_incidents(connection, database, ALARM, workflow.name)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from engine.errors import UserError
 from qc_models.guarantee import verify
 from qc_models.guarantee.certificate import Certificate, certify, export
-from qc_models.guarantee.dial import dial, settings
+from qc_models.guarantee.dial import dial
 from qc_models.guarantee.learn_then_test import calibrate, grid_of
 from qc_models.guarantee.sample import Audit
 from tests.qc_models.guarantee.samples import START, audits, traffic
@@ -108,12 +109,11 @@ def test_the_dial_shows_the_price_and_refuses_what_is_not_proven() -> None:
     curve = dial(sample, grid, alpha=0.01, delta=0.05, minutes=1.5, floor=0.02)
     proven = calibrate(sample, grid, alpha=0.01, delta=0.05)
     assert [one.certifiable for one in curve.points] == [at in proven.accepted for at in range(len(grid.thresholds))]
-    assert curve.cheapest().threshold == proven.threshold
-    assert curve.choose(curve.cheapest().threshold) == curve.cheapest()
+    assert proven.threshold is not None
+    assert curve.choose(proven.threshold).threshold == proven.threshold
     assert all(one.residual[0] <= one.residual[1] <= one.residual[2] for one in curve.points)
     assert all(low <= mid <= high for low, mid, high in (one.queue for one in curve.points))
-    minutes = settings(curve)[:, 0]
-    assert (minutes[1:] <= minutes[:-1]).all()
+    assert all(strict.minutes >= loose.minutes for strict, loose in pairwise(curve.points))
     last = curve.points[-1]
     assert [last.queue[1], last.minutes] == pytest.approx([20, 30])
     with pytest.raises(UserError, match=r"is not proven: \d+ of 4000 audited records .* \d+ audits there with"):
@@ -137,7 +137,7 @@ def test_the_dials_queue_forecast_is_within_ten_percent() -> None:
 def test_the_dial_without_any_proof_says_what_is_missing() -> None:
     scores, wrong = traffic(50, 3)
     curve = dial(audits(scores, wrong), grid_of(scores), alpha=0.0001, delta=0.05, minutes=1, floor=0.01)
-    with pytest.raises(UserError, match="more audits without a defect are missing"):
-        curve.cheapest()
+    with pytest.raises(UserError, match="No setting is proven"):
+        curve.choose(curve.points[0].threshold)
     with pytest.raises(UserError, match="canaries are missing"):
         replace(curve, calibration=replace(curve.calibration, sensitivity=0.0)).choose(curve.points[0].threshold)

@@ -86,7 +86,7 @@ def test_the_error_budget_says_how_many_may_still_go_through() -> None:
     now = residual(Window(passed=90_000, flagged=0, floor=1.0, audited=90_000), Canaries(600, 600, 90_000), delta=0.05)
     assert str(budget(now, 0.001, planned=100_000)).startswith("you may still let ")
     assert Budget(10, 3).left == 7
-    assert str(Budget(10, 30)) == "over budget: up to 30 wrong records, 10 are allowed"
+    assert str(Budget(10, 30)) == "not shown to be kept: up to 30 records may be wrong, 10 are allowed"
 
 
 @given(st.integers(0, 50), st.integers(0, 50))

@@ -169,9 +169,33 @@ def test_the_dial_does_not_bring_back_what_an_alarm_revoked(works: Open) -> None
     setting = told(here, "dial", NAME)["points"][-1]["review_at"]
     here.stream([n % 3 > 0 for n in range(40)], scores=lambda _: 0.05)
     here.watch()
-    with pytest.raises(UserError, match=r"is revoked .* audited passes were wrong"):
+    with pytest.raises(UserError, match=r"is revoked: .* audited passes were wrong"):
         told(here, "dial", NAME, "--set", str(setting))
     assert here.inspect().decision == "review"
+    curve = told(here, "dial", NAME)
+    assert "audited passes were wrong" in curve["revoked"]
+    assert not any(point["certifiable"] for point in curve["points"])
+    assert "is revoked: 2" in quality(here, "dial", NAME).output
+
+
+def test_a_setting_may_be_copied_from_the_table_and_a_strict_one_is_refused_for_the_reason_that_holds(
+    works: Open,
+) -> None:
+    here = certified(works)
+    proven = [point for point in told(here, "dial", NAME)["points"] if point["certifiable"]]
+    assert f"{proven[0]['review_at']:.4g}" == f"{proven[0]['threshold']:.4g}"
+    set_to = told(here, "dial", NAME, "--set", f"{proven[0]['review_at']:.4g}")
+    assert set_to["threshold"] == proven[0]["review_at"]
+    with pytest.raises(UserError, match=r"stricter than where the test begins") as refused:
+        told(here, "dial", NAME, "--set", f"{proven[0]['threshold'] - 0.02:.4g}")
+    assert "would prove it" not in str(refused.value)
+
+
+def test_the_gauge_of_a_ledger_in_which_nothing_is_decided_promises_nothing(works: Open) -> None:
+    here = works()
+    here.inspect()
+    shown = quality(here, "status", NAME).output
+    assert "budget    nothing that counts is decided yet" in shown
 
 
 def test_a_threshold_of_one_s_own_is_never_reported_as_proven_although_a_certificate_is_in_force(works: Open) -> None:

@@ -12,6 +12,7 @@ from engine.ledger import certificates, sampling
 from engine.ledger import tables as t
 from engine.ledger.incidents import incidents, open_incident
 from qc_models.promise import watch as watching
+from qc_models.promise.certify import certify
 from qc_models.promise.memory import Memory, read_memory
 from qc_models.promise.standing import NOT_PROVEN, STOPPED
 from qc_models.promise.watch import ALARM, HELD, Seen, watch_rates
@@ -62,6 +63,20 @@ def test_a_look_that_proves_nothing_is_not_repeated_before_what_is_missing_has_c
     here.stream([False] * 10, scores=lambda _: 0.1)
     here.watch()
     assert looks(here) == [False], "ten more are not enough"
+
+
+def test_audits_that_a_person_looked_at_before_the_watch_did_are_counted_once(works: Open) -> None:
+    here = works()
+    here.stream([n % 5 == 0 for n in range(45)], scores=lambda _: 0.1)
+    certify(here.bench.database, here.subject(), "ana")
+    watching.look(here.bench.database, here.subject(), "ana")
+    for _ in range(3):
+        here.watch()
+    known = memory(here).of(here.subject().scope.hash)
+    assert known.there == 45
+    assert known.look_at is not None
+    assert known.look_at > 90
+    assert looks(here) == [False, False]
 
 
 def test_nothing_is_asked_of_the_labels_while_nobody_decides(works: Open, monkeypatch: Any) -> None:
