@@ -166,7 +166,7 @@ def _query(wanted: Iterable[sa.ColumnElement[bool]]) -> sa.Select[Any]:
     )
 
 
-def _inspected(row: Mapping[str, Any], checks: tuple[str, ...], more: Mapping[str, Any]) -> Inspected:
+def _inspected(row: Mapping[str, Any], checks: tuple[str, ...], more: dict[str, Any]) -> Inspected:
     values = {name: row[name] for name in Inspected.__dataclass_fields__ if name in row}
     findings = tuple(row["findings"])
     erased = bool(row["erased"])

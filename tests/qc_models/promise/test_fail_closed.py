@@ -13,9 +13,9 @@ from engine.definition import Review, Step, Workflow
 from engine.errors import UserError
 from engine.ledger import sampling
 from engine.ledger import tables as t
+from engine.ledger.labels import inspected
 from engine.ledger.sampling import SamplingPlan
 from engine.values import FieldSpec
-from qc_models.promise import certify as certifying
 from qc_models.promise import watch as watching
 from qc_models.promise.certify import certify
 from qc_models.promise.memory import Memory, ScopeMemory
@@ -147,7 +147,7 @@ def test_a_model_that_is_promoted_between_two_questions_does_not_pass_by_the_cer
         here.model.version = "8"
         return judge(*said)
 
-    here.model.judge = promoted  # type: ignore[method-assign]
+    here.model.judge = promoted  # type: ignore[method-assign,assignment]
     verdict = here.inspect(0.1)
     assert [one.code for one in verdict.findings] == ["model_replaced"]
     assert (verdict.pins, verdict.certificate) == (None, None)
@@ -157,16 +157,15 @@ def test_an_alarm_that_is_raised_during_a_look_voids_it(works: Open, monkeypatch
     here = works()
     here.stream([False] * 75)
     subject = here.subject()
-    read = certifying.inspected
 
     def meanwhile(*said: Any, **how: Any) -> Any:
-        yield from list(read(*said, **how))
+        yield from list(inspected(*said, **how))
         with here.bench.database.write() as connection:
             known = ScopeMemory(after=here.bench.rows(t.verdicts)[-1].id)
             sampling.locked(connection, here.bench.database, here.workflow.name, 1.0)
             watching.put(connection, here.bench.database, here.workflow, Memory(scopes={subject.scope.hash: known}))
 
-    monkeypatch.setattr(certifying, "inspected", meanwhile)
+    monkeypatch.setattr("qc_models.promise.certify.inspected", meanwhile)
     with pytest.raises(UserError, match="alarm was raised during this look"):
         certify(here.bench.database, subject, "ana")
     assert here.bench.rows(t.certificates) == []
