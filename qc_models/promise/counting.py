@@ -39,7 +39,9 @@ def count(memory: ScopeMemory, outputs: Sequence[tuple[Inspected, Decided]], pro
     known = memory.watch
     kept = known is not None and (known.alpha, known.delta) == (promise.alpha, promise.delta)
     watch = known if known is not None and kept else Watch(promise.alpha, promise.delta)
-    lot, there, events = memory.lot, memory.there, []
+    lot, there = memory.lot, memory.there
+    events: list[Event] = []
+    seen: list[bool] = []
     for one, decided in outputs:
         wrong = _outcome(one, decided)
         if wrong is None or one.verdict_id <= memory.after or one.draw >= (one.floor or 0.0) or not only_the_model(one):
@@ -47,11 +49,12 @@ def count(memory: ScopeMemory, outputs: Sequence[tuple[Inspected, Decided]], pro
         there += decided.anew
         if one.decision != "pass":
             continue
-        watch = watch.after(ALL, [wrong])
+        seen.append(wrong)
         lot = (lot[0] + wrong, lot[1] + 1)
         if lot[1] >= LOT:
             events.append(Event.LOT_ACCEPTED if lot[0] <= acceptance(promise.alpha) else Event.LOT_REJECTED)
             lot = (0, 0)
+    watch = watch.after(ALL, seen) if seen else watch
     alarm = _alarm(watch, promise) if watch.alarms() else None
     return Counted(replace(memory, watch=watch, lot=lot, there=there), tuple(events), alarm)
 
