@@ -54,6 +54,16 @@ class Worked:
     day: date
 
 
+@dataclass(frozen=True)
+class Audited:
+    """What a person found in an output that had passed."""
+
+    review_id: int
+    wrong: bool
+    model: tuple[str, str] | None
+    """Name and version of the model that had passed it."""
+
+
 def entered(database: Database, workflow: str, after: tuple[int, float]) -> list[Entered]:
     """Return up to 2,000 records that were enqueued after a run and draw, by run and then in random order.
 
@@ -146,19 +156,29 @@ def _worked(row: Any) -> Worked:
     )
 
 
-def audited(database: Database, workflow: str, after: int) -> list[tuple[int, bool]]:
-    """Return what people decided on audited outputs after a review: its id, and whether the output was wrong."""
+def audited(database: Database, workflow: str, after: int) -> list[Audited]:
+    """Return what people decided on audited outputs after a review; of two who looked at one, only the first counts."""
+    first = t.reviews.alias("first")
+    again = sa.exists().where(
+        first.c.item_id == t.reviews.c.item_id,
+        first.c.attempt_id == t.reviews.c.attempt_id,
+        first.c.id < t.reviews.c.id,
+    )
     query = (
-        sa.select(t.reviews.c.id, t.reviews.c.decision)
+        sa.select(t.reviews.c.id, t.reviews.c.decision, t.verdicts.c.model, t.verdicts.c.model_version)
         .join(t.items, t.items.c.id == t.reviews.c.item_id)
         .join(t.runs, t.runs.c.id == t.items.c.run_id)
-        .where(t.items.c.workflow == workflow, t.items.c.audited, t.reviews.c.id > after)
+        .outerjoin(t.verdicts, t.verdicts.c.attempt_id == t.reviews.c.attempt_id)
+        .where(t.items.c.workflow == workflow, t.items.c.audited, t.reviews.c.id > after, ~again)
         .where(t.items.c.corrects_item_id.is_(None), t.runs.c.kind != CANARY)
         .order_by(t.reviews.c.id)
         .limit(PAGE)
     )
     with database.read() as connection:
-        return [(row.id, row.decision != "accept") for row in connection.execute(query)]
+        return [
+            Audited(row.id, row.decision != "accept", (row.model, row.model_version) if row.model else None)
+            for row in connection.execute(query)
+        ]
 
 
 def _key(workflow: str) -> str:
