@@ -188,6 +188,12 @@ def inspected_workflows(database: Database, name: str) -> dict[str, str]:
         return {row.workflow: row.definition_hash for row in rows}
 
 
+def newest_verdict(database: Database) -> int:
+    """Return the id of the newest verdict; 0 if there is none."""
+    with database.read() as connection:
+        return int(connection.execute(sa.select(sa.func.max(t.verdicts.c.id))).scalar_one() or 0)
+
+
 def at_stage(database: Database, name: str, stage: str) -> ModelRow | None:
     """Return the newest version of a model at a stage: champion, challenger, shadow, previous or retired."""
     return next((row for row in listing(database, name) if row.stage == stage), None)

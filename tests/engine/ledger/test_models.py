@@ -107,7 +107,7 @@ def test_a_model_goes_back_by_itself_only_where_a_person_said_so(bench: Bench) -
     models.promote(bench.database, NAME, "b", "ana")
     assert roll_back_if_told(bench.database, NAME, "b", "more errors", of_file) is None
     set_automatic_rollback(bench.database, NAME, "ana", on=True)
-    assert roll_back_if_told(bench.database, NAME, "a", "more errors", of_file) is None  # it is not the champion any more
+    assert roll_back_if_told(bench.database, NAME, "a", "more errors", of_file) is None  # not the champion any more
     assert roll_back_if_told(bench.database, NAME, "b", "more errors", of_file) == "a"
     assert roll_back_if_told(bench.database, NAME, "a", "more errors", of_file) is None  # there is no previous one
     set_automatic_rollback(bench.database, NAME, "ana", on=False)
