@@ -15,12 +15,13 @@ from engine.ports import Case, Score
 from qc_models.checks.model import ModelParams
 from qc_models.store import ModelStore
 
-_GRAPH: tuple[type[Exception], ...] = tuple(
-    kind for kind in vars(onnx_errors).values() if isinstance(kind, type) and issubclass(kind, Exception)
+_FAULTS: tuple[type[Exception], ...] = (
+    *(UserError, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+    *(kind for kind in vars(onnx_errors).values() if isinstance(kind, type) and issubclass(kind, Exception)),
 )
-"""Everything that onnxruntime raises; its errors have no base of their own."""
-_FAULTS = (UserError, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError, *_GRAPH)
-"""What a challenger may do wrong without the verdict noticing: its files, its fields, its features, its graph."""
+"""What a challenger may do wrong without the verdict noticing: its files, its fields, its features, its graph.
+
+The errors of onnxruntime have no base of their own."""
 
 
 class Shadows:

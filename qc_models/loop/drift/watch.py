@@ -73,6 +73,9 @@ def _read(database: Database, workflow: str, state: State) -> bool:
     records = facts.entered(database, workflow, (state.run, state.draw))
     for record in records:
         state.enter(record, limit)
+    over = len(records) < facts.PAGE and 0 <= state.draw < 1
+    if over:
+        state.draw = 1.0  # behind all of the run, which grows no more: it need not be looked through again
     waited = list(state.waiting)
     attempts, state.waiting, state.attempt = facts.worked(database, workflow, state.attempt, waited)
     for attempt in attempts:
@@ -80,7 +83,7 @@ def _read(database: Database, workflow: str, state: State) -> bool:
     audits = facts.audited(database, workflow, state.review)
     for one in audits:
         state.audit(one.review_id, one.wrong, limit, one.model)
-    return bool(records or attempts or audits or state.waiting != waited)
+    return bool(records or over or attempts or audits or state.waiting != waited)
 
 
 def _stands(database: Database, workflow: str, opened: Opened) -> bool:

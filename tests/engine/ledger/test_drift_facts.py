@@ -23,6 +23,7 @@ def test_records_come_by_run_and_draw_and_invalid_ones_name_their_fields(bench: 
     assert (bad.invalid, bad.payload) == (("date",), {"date": "31.12.2026"})
     assert entered(bench.database, NAME, (found[1].run_id, found[1].draw)) == found[2:]
     assert entered(bench.database, "other", (0, -1.0)) == []
+    assert [one.run_id for one in entered(bench.database, NAME, (1, 1.0))] == [2]
 
 
 def test_an_attempt_is_read_when_it_has_ended_even_behind_later_ones(bench: Bench) -> None:
