@@ -30,7 +30,7 @@ def card(artifact: Artifact, stages: Sequence[ModelRow] = (), seen: Fairness | N
 
     Args:
         artifact: the model.
-        stages: the registered versions of its name, for its lineage.
+        stages: the registered versions of its name; the ledger keeps its lineage with its own row.
         seen: rates by segment, where a workflow's ledger is at hand.
     """
     parts = [
@@ -63,7 +63,8 @@ def key_variables(metrics: Mapping[str, Any]) -> str:
 
 def lineage(artifact: Artifact, stages: Sequence[ModelRow]) -> str:
     """Return where the model comes from and which versions stand beside it."""
-    lines = [f"- {escaped(name)}: {escaped(value)}" for name, value in artifact.metrics.get("lineage", {}).items()]
+    kept = next((row.metrics for row in stages if row.version == artifact.version), {})
+    lines = [f"- {name.replace('_', ' ')}: {escaped(_told(value))}" for name, value in kept.get("lineage", {}).items()]
     rows = [(escaped(row.version), row.stage, _code(row.sha256[:16])) for row in stages]
     known = _table(("version", "stage", "SHA-256"), rows) if rows else ""
     parts = [f"- graph: SHA-256 {_code(artifact.sha256)}", *lines]
@@ -96,6 +97,11 @@ def share(found: Proportion) -> str:
 def escaped(value: object) -> str:
     """Write a value from elsewhere so that Markdown makes nothing of it."""
     return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
+
+
+def _told(value: object) -> object:
+    """Write counts by name in one line."""
+    return ", ".join(f"{name} {count}" for name, count in value.items()) if isinstance(value, Mapping) else value
 
 
 def _code(value: str) -> str:

@@ -34,6 +34,7 @@ class Countersigner:
         beside: tuple[Score, ...] = ()
         first: Standing | None = None
         held = False
+        shadowed: set[str] = set()
         for spec in workflow.checks:
             if isinstance(spec.params, ModelParams):
                 standing = self._standing(workflow, spec.params, case)
@@ -46,7 +47,9 @@ class Countersigner:
                     found.append(_REPLACED)
                     standing = Standing()
                 score = judgement.score if score is None else score
-                beside += self._shadows.scores(spec.params, case) if self._shadows else ()
+                if self._shadows and spec.params.name not in shadowed:  # a second check of a model hears the same
+                    shadowed.add(spec.params.name)
+                    beside += self._shadows.scores(spec.params, case)
                 first = standing if first is None else first
             else:
                 found.extend(CHECKS[spec.kind](spec.params, case, self._models))

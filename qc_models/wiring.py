@@ -32,10 +32,14 @@ def inspector_of(models: ModelStore, database: Database) -> Countersigner:
 
 def watchers(open_desk: Callable[[], InspectionDesk]) -> tuple[Callable[[Database], object], ...]:
     """Return what is called twice a minute, in any number of processes."""
+
+    def verified(name: str, version: str) -> str:
+        return open_desk().models.verified(name, version).sha256
+
     return (
         lambda database: watch_segments(database, open_desk().workflow),
         lambda database: watch_rates(database, open_desk().workflow),
-        watch_drift,
+        lambda database: watch_drift(database, verified),
     )
 
 

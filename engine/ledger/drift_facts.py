@@ -54,12 +54,24 @@ class Worked:
     day: date
 
 
+@dataclass(frozen=True)
+class Audited:
+    """What a person found in an output that had passed."""
+
+    review_id: int
+    wrong: bool
+    model: tuple[str, str] | None
+    """Name and version of the model that had passed it."""
+
+
 def entered(database: Database, workflow: str, after: tuple[int, float]) -> list[Entered]:
     """Return up to 2,000 records that were enqueued after a run and draw, by run and then in random order.
 
-    A source's invalid records are enqueued behind its valid ones; the audit draw mixes them.
+    A source's invalid records are enqueued behind its valid ones; the audit draw mixes them. A draw of 1 is behind all
+    records of the run.
     """
     run_id, draw = after
+    started = t.runs.c.id > run_id if draw >= 1 else t.runs.c.id >= run_id  # asked twice a minute: no end of a run
     source = t.verdicts.alias("source")
     later = sa.or_(t.items.c.run_id > run_id, sa.and_(t.items.c.run_id == run_id, t.items.c.audit_draw > draw))
     query = (
@@ -69,7 +81,7 @@ def entered(database: Database, workflow: str, after: tuple[int, float]) -> list
         )
         .join(t.runs, t.runs.c.id == t.items.c.run_id)
         .outerjoin(source, sa.and_(source.c.item_id == t.items.c.id, source.c.attempt_id.is_(None)))
-        .where(t.items.c.workflow == workflow, t.items.c.run_id >= run_id, later)
+        .where(t.runs.c.workflow == workflow, started, later)
         .where(t.items.c.corrects_item_id.is_(None), t.runs.c.kind != CANARY)
         .order_by(t.items.c.run_id, t.items.c.audit_draw)
         .limit(PAGE)
@@ -146,19 +158,30 @@ def _worked(row: Any) -> Worked:
     )
 
 
-def audited(database: Database, workflow: str, after: int) -> list[tuple[int, bool]]:
-    """Return what people decided on audited outputs after a review: its id, and whether the output was wrong."""
+def audited(database: Database, workflow: str, after: int) -> list[Audited]:
+    """Return what people decided on audited outputs after a review; of two who looked at one, only the first counts."""
+    of_workflow = sa.func.coalesce(t.items.c.workflow, "") == workflow  # by an index of items all of them would be read
+    first = t.reviews.alias("first")
+    again = sa.exists().where(
+        first.c.item_id == t.reviews.c.item_id,
+        first.c.attempt_id == t.reviews.c.attempt_id,
+        first.c.id < t.reviews.c.id,
+    )
     query = (
-        sa.select(t.reviews.c.id, t.reviews.c.decision)
+        sa.select(t.reviews.c.id, t.reviews.c.decision, t.verdicts.c.model, t.verdicts.c.model_version)
         .join(t.items, t.items.c.id == t.reviews.c.item_id)
         .join(t.runs, t.runs.c.id == t.items.c.run_id)
-        .where(t.items.c.workflow == workflow, t.items.c.audited, t.reviews.c.id > after)
-        .where(t.items.c.corrects_item_id.is_(None), t.runs.c.kind != CANARY)
+        .outerjoin(t.verdicts, t.verdicts.c.attempt_id == t.reviews.c.attempt_id)
+        .where(of_workflow, t.items.c.audited, t.reviews.c.id > after, ~again)
+        .where(sa.func.coalesce(t.items.c.corrects_item_id, 0) == 0, t.runs.c.kind != CANARY)
         .order_by(t.reviews.c.id)
         .limit(PAGE)
     )
     with database.read() as connection:
-        return [(row.id, row.decision != "accept") for row in connection.execute(query)]
+        return [
+            Audited(row.id, row.decision != "accept", (row.model, row.model_version) if row.model else None)
+            for row in connection.execute(query)
+        ]
 
 
 def _key(workflow: str) -> str:

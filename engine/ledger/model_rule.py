@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import sqlalchemy as sa
 from loguru import logger
 
+from engine.errors import UserError
 from engine.ledger import models
 from engine.ledger import tables as t
 from engine.ledger.database import Database, insert_new, record_event
+
+FileOf = Callable[[str, str], str]
+"""Reads a version's files as they are now and returns their SHA-256; UserError if they cannot be trusted."""
 
 
 def _key(name: str) -> str:
@@ -33,16 +38,19 @@ def automatic_rollback(database: Database, name: str) -> bool:
     return bool(value and value["automatic"])
 
 
-def roll_back_if_told(database: Database, name: str, version: str, reason: str) -> str | None:
+def roll_back_if_told(database: Database, name: str, version: str, reason: str, verified: FileOf) -> str | None:
     """Roll a champion back if that is on, it is still the champion, and there is a previous version; return that one.
 
-    The previous version's file is verified before its first score, as every champion's; one that is damaged sends
-    everything to review.
+    Never to a file that cannot be trusted: the champion stays, and the log says why.
     """
     previous = models.at_stage(database, name, "previous")
     if previous is None or not automatic_rollback(database, name) or models.champion(database, name) != version:
         return None
-    models.rollback(database, name, previous.version, "drift watch", sha256=previous.sha256)
+    try:
+        models.rollback(database, name, previous.version, "drift watch", sha256=verified(name, previous.version))
+    except UserError as error:  # a person was faster, or the file is damaged
+        logger.bind(event="model.not_rolled_back", model=name).warning("{} {} stays champion: {}", name, version, error)
+        return None
     logger.bind(event="model.rolled_back", model=name).warning(
         "{} {} is champion again: {}", name, previous.version, reason
     )

@@ -59,6 +59,7 @@ def promote(
     actor: str,
     *,
     sha256: str | None = None,
+    against: str | None = None,
     why: Mapping[str, Any] | None = None,
 ) -> None:
     """Make a version the champion; the one in use becomes `previous`. The champion itself stays as it is.
@@ -69,10 +70,11 @@ def promote(
         version: Which version.
         actor: Who promotes.
         sha256: Of the artifact that was verified just now; None if nobody looked.
+        against: The champion that it was compared with; None if with none.
         why: What the promotion rests on, kept with its event: the replay's figures, a person's reason.
 
     Raises:
-        UserError: there is no such version, or the verified file is not the registered one.
+        UserError: there is no such version, the verified file is not the registered one, or the champion is another.
     """
     with database.write() as connection:
         row = next((known for known in _all(connection, name) if known.version == version), None)
@@ -82,6 +84,9 @@ def promote(
         _same_file(row, sha256)
         if row.stage == "champion":
             return
+        now = next((one.version for one in _all(connection, name) if one.stage == "champion"), None)
+        if against is not None and now != against:
+            raise UserError(f"{name} {now} has become champion meanwhile; compare {version} with that one")
         _stage(connection, name, "previous", "retired")
         _stage(connection, name, "champion", "previous")
         _crown(connection, database, name, version)
@@ -181,6 +186,12 @@ def inspected_workflows(database: Database, name: str) -> dict[str, str]:
     with database.read() as connection:
         rows = connection.execute(query.where(t.verdicts.c.id.in_(newest)))
         return {row.workflow: row.definition_hash for row in rows}
+
+
+def newest_verdict(database: Database) -> int:
+    """Return the id of the newest verdict; 0 if there is none."""
+    with database.read() as connection:
+        return int(connection.execute(sa.select(sa.func.max(t.verdicts.c.id))).scalar_one() or 0)
 
 
 def at_stage(database: Database, name: str, stage: str) -> ModelRow | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from engine.definition import Workflow
 from engine.ledger.database import Database
-from engine.ledger.incidents import close_incidents, open_incident
+from engine.ledger.incidents import close_incidents, incidents, open_incident
 from engine.ledger.labels import inspected
 from engine.ledger.looks import Look, due_look, end_look
 from engine.ledger.runs import newest_definitions
@@ -61,12 +61,14 @@ def watch(database: Database, definitions: Callable[[str], Workflow]) -> None:
 
 def _look(database: Database, workflow: Workflow, look: Look) -> None:
     seen = fairness(database, workflow, tolerance=workflow.review.segment_tolerance, look=look.number)
+    stand = {f"{gap.segment} {gap.group} {gap.rate}": gap for gap in seen.gaps}
+    opened = incidents(database, kind=KIND, limit=None)
     with database.write() as connection:
         if not end_look(connection, database, look):
             return  # another process was faster
-        stand = {f"{gap.segment} {gap.group} {gap.rate}": gap for gap in seen.gaps}
-        if not stand:
-            close_incidents(connection, database, KIND, workflow.name)
+        for one in opened:
+            if one.subject == workflow.name and one.key not in stand:
+                close_incidents(connection, database, KIND, workflow.name, one.key)
         for key, gap in stand.items():
             told = {"rate": gap.rate, "value": gap.value, "others": gap.others, "least": gap.least, "look": look.number}
             open_incident(connection, database, KIND, workflow.name, key, f"{workflow.name}: {gap.sentence()}", **told)

@@ -8,8 +8,8 @@ and geometric mean). I. Waudby-Smith and A. Ramdas, "Estimating means of bounded
 (2024), 1-27; F. Orabona and K.-S. Jun, "Tight concentrations and confidence sequences from the regret of universal
 portfolio", IEEE Trans. Inf. Theory 70 (2024), 436-455, for mixtures over fractions.
 
-`qc_models.guarantee.betting` places predictable bets, which need a constant mean; here values are mostly 0 with rare
-ones of 1 / pi, where to stake everything is the best bet, and the wealth depends on counts alone: milliseconds.
+Values are mostly 0 with rare ones of 1 / pi. There to stake everything is the best bet, where predictable plug-in bets
+(the same paper) say next to nothing; and the wealth depends on counts alone: milliseconds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Interval:
 
     def as_dict(self) -> dict[str, float | None]:
         """Return it for JSON; what is not known is null."""
-        return {name: None if math.isnan(number) else number for name, number in vars(self).items()}
+        return {name: number if math.isfinite(number) else None for name, number in vars(self).items()}
 
 
 def log_wealth(values: Floats, counts: Floats, mean: float, low: float) -> float:

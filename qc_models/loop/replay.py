@@ -150,7 +150,7 @@ def improvement(traffic: Traffic, delta: float) -> Interval:
     # what the champion flags is looked at for sure where it was the champion that decided
     heaviest = float((1 / traffic.probability[traffic.champion]).max()) if traffic.champion.any() else 1.0
     known = mean_interval(values[~traffic.waiting], -heaviest, most, delta)
-    worst = np.where(traffic.waiting & lost, -1.0, values)
+    worst = np.where(traffic.waiting & lost, -1 / traffic.probability, values)
     low = mean_interval(worst, -heaviest, most, delta).low if traffic.waiting.any() else known.low
     return Interval(known.value, low, known.high)
 

@@ -15,12 +15,17 @@ from engine.ports import Case, Score
 from qc_models.checks.model import ModelParams
 from qc_models.store import ModelStore
 
-_FAULTS = (UserError, ArithmeticError, LookupError, OSError, TypeError, ValueError, onnx_errors.Fail)
-"""What a challenger may do wrong without the verdict noticing: its files, its fields, its features, its graph."""
+_FAULTS: tuple[type[Exception], ...] = (
+    *(UserError, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+    *(kind for kind in vars(onnx_errors).values() if isinstance(kind, type) and issubclass(kind, Exception)),
+)
+"""What a challenger may do wrong without the verdict noticing: its files, its fields, its features, its graph.
+
+The errors of onnxruntime have no base of their own."""
 
 
 class Shadows:
-    """The challengers in shadow; one that fails is left out from then on, said once in the log and the ledger."""
+    """The challengers in shadow; one that fails is left out until it leaves the shadow, and said once."""
 
     def __init__(
         self,
@@ -43,7 +48,9 @@ class Shadows:
     def scores(self, params: ModelParams, case: Case) -> tuple[Score, ...]:
         """Return each challenger's opinion of a case; never raises for what a challenger does wrong."""
         found = []
-        for version in self._versions(params.name):
+        versions = self._versions(params.name)
+        self._out = {one for one in self._out if one[0] != params.name or one[1] in versions}
+        for version in versions:
             if (params.name, version) in self._out:
                 continue
             try:
@@ -56,6 +63,8 @@ class Shadows:
 
     def _score(self, params: ModelParams, version: str, case: Case) -> Score:
         probability = self._models.probability(params.name, version, case)
+        if not 0 <= probability <= 1:
+            raise ValueError(f"{probability} is no probability")
         artifact = self._models.get(params.name, version)
         threshold = artifact.threshold if params.threshold is None else params.threshold
         return Score(params.name, version, probability, threshold)

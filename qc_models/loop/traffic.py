@@ -35,9 +35,9 @@ class Replayed:
 
     traffic: Traffic
     trained_on: int
-    """Outputs left out because the challenger may have learnt from them."""
+    """Outputs left out because one of the models may have learnt from them."""
     unknown_probability: int
-    """Outputs of before audit probabilities were kept."""
+    """Outputs of before audit probabilities were kept, and those that passed when nobody could have been sent one."""
     unscorable: int
     """Outputs whose contents are gone and that one of the models never scored, or of another record contract."""
     rescored: Mapping[str, int]
@@ -120,9 +120,9 @@ def replay(
     for one in inspected(database, workflow.name):
         if since is not None and one.inspected_at < since:
             continue
-        if one.audit_probability is None:
+        if not one.audit_probability:
             left["unknown"] += 1
-        elif new.trained_on(one):
+        elif old.trained_on(one) or new.trained_on(one):
             left["trained_on"] += 1
         elif definitions(one.definition_hash).fields == workflow.fields and (pair := _pair(old, new, one)):
             kept.append(one)
@@ -135,7 +135,7 @@ def replay(
             f"{left['unknown']} have no audit probability, {left['unscorable']} cannot be scored any more"
         )
     return Replayed(
-        _traffic(kept, flags, workflow, new.shadowed),
+        traffic_of(kept, flags, workflow, new.shadowed),
         left["trained_on"],
         left["unknown"],
         left["unscorable"],
@@ -148,9 +148,17 @@ def _pair(old: Voice, new: Voice, one: Inspected) -> tuple[bool, bool] | None:
     return None if before is None or after is None else (before, after)
 
 
-def _traffic(kept: list[Inspected], flags: list[tuple[bool, bool]], workflow: Workflow, shadowed: int) -> Traffic:
+def traffic_of(kept: list[Inspected], flags: list[tuple[bool, bool]], workflow: Workflow, shadowed: int) -> Traffic:
+    """Return outputs with both models' flags as traffic; one on which two people disagree waits for a third.
+
+    Args:
+        kept: the outputs, oldest first; all have an audit probability over 0.
+        flags: of champion and challenger.
+        workflow: declares the segments.
+        shadowed: how many challenger scores were given in shadow.
+    """
     selected = np.array([one.decision == "review" or one.audited for one in kept])
-    labels = [one.label for one in kept]
+    labels = [None if one.label is None or one.label.disputed else one.label for one in kept]
     labelled = np.array([label is not None for label in labels]) & selected
     groups: dict[str, list[Any]] = {name: [] for name in workflow.review.segments}
     for one in kept:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -168,13 +169,14 @@ def _add_promote(app: typer.Typer, open_desk: Callable[[], LoopDesk], default: s
         artifact = desk.models.verified(name, version)
         champion = registry.champion(desk.database, name)
         why: dict[str, object] = {}
+        against = None
         if anyway is not None:
             if not anyway.strip():
                 raise UserError("say why it is promoted against the rule: --anyway REASON")
             why = {"anyway": anyway.strip()}
         elif champion not in {None, version}:
-            why = {"replay": _shown(desk, name, version)}
-        registry.promote(desk.database, name, version, desk.user, sha256=artifact.sha256, why=why)
+            why, against = {"replay": _shown(desk, name, version, champion)}, champion
+        registry.promote(desk.database, name, version, desk.user, sha256=artifact.sha256, against=against, why=why)
         desk.console.print(f"{name} {version} is champion")
 
 
@@ -189,10 +191,10 @@ def _add_auto_rollback(app: typer.Typer, open_desk: Callable[[], LoopDesk], defa
         desk.console.print(f"{name}: automatic rollback is {switch.value}")
 
 
-def _shown(desk: LoopDesk, name: str, version: str) -> dict[str, object]:
+def _shown(desk: LoopDesk, name: str, version: str, champion: str | None) -> dict[str, object]:
     """Return what the replays show; UserError with the figures if that is not enough."""
     try:
-        found = reports(desk, name, version)
+        found = reports(desk, name, version, against=champion)
     except UserError as error:
         raise UserError(f"{name} {version} is not promoted: {error} ({ANYWAY})") from error
     against = [f"{one.workflow}: {text}" for one in found for text in one.decision.objections]
@@ -235,15 +237,21 @@ def show(console: Console, one: Report) -> None:
 
 
 def _share(one: Interval) -> str:
+    if math.isnan(one.value):
+        return "not known"
     return f"{one.value:.2%} [{one.low:.2%}, {one.high:.2%}]"
 
 
 def _per_thousand(one: Comparison) -> str:
     gain = one.improvement
+    if math.isnan(gain.value):
+        return "not known"
     return f"{gain.value * 1000:+.2f} [{gain.low * 1000:+.2f}, {gain.high * 1000:+.2f}]"
 
 
 def _times(ratio: Interval) -> str:
+    if math.isnan(ratio.value):
+        return "not known"
     return f"x {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
 
 

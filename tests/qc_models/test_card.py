@@ -21,6 +21,16 @@ HOSTILE = [
 ]
 
 
+def test_the_card_shows_the_lineage_that_the_ledger_keeps(world: World) -> None:
+    artifact = load(world.trained.folder)
+    metrics = {"lineage": {"parent": "7", "labels_by_source": {"audited": 3}, "labels_sha256": "abc"}}
+    rows = [ModelRow(artifact.name, artifact.version, "challenger", artifact.sha256, metrics)]
+    text = card(artifact, rows)
+    for said in ("- parent: 7", "labels by source: audited 3", "labels sha256: abc"):
+        assert said in text
+    assert "parent" not in card(artifact, [ModelRow(artifact.name, "other", "champion", "", metrics)])
+
+
 def seen(group: str) -> Fairness:
     counts = by_group([Case({"supplier": name}, name == group, None) for name in (group, "B") for _ in range(100)])
     return Fairness("invoice-entry", 200, 0, rates(counts), gaps(counts, tolerance=0.02))

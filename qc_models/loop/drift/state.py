@@ -35,6 +35,8 @@ class State:
     score: Views = field(default_factory=Views)
     model: tuple[str, str] | None = None
     """Name and version of the model that scored last."""
+    blamed: tuple[str, str] | None = None
+    """Name and version of the model that had passed what raised the alarm of the audits; they come late."""
     signs: dict[str, Monitor] = field(default_factory=lambda: {name: Monitor() for name in SIGNS})
     shapes: dict[str, int] = field(default_factory=dict)
     bad_fields: list[str] = field(default_factory=list)
@@ -52,8 +54,8 @@ class State:
         """Restore it from JSON."""
         views = {name: Views.from_dict(stored[name]) for name in ("inputs", "shown", "score")}
         signs = {name: Monitor(**stored["signs"].get(name, {})) for name in SIGNS}
-        model = tuple(stored["model"]) if stored["model"] else None
-        return cls(**{**stored, **views, "signs": signs, "model": model})
+        models = {name: tuple(stored[name]) if stored.get(name) else None for name in ("model", "blamed")}
+        return cls(**{**stored, **views, "signs": signs, **models})
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -115,10 +117,13 @@ class State:
         self._scored(one, limit)
         self._remember(one, bad, bool(self.inputs.odd(given, one.day)))
 
-    def audit(self, review: int, wrong: bool, limit: float) -> None:
-        """Take note of what a person found in a passed output."""
-        self.review = review
-        self.signs["audit"].see(wrong, limit)
+    def audit(self, review: int, wrong: bool, limit: float, model: tuple[str, str] | None = None) -> None:
+        """Take note of what a person found in an output that a model had passed."""
+        sign = self.signs["audit"]
+        self.review, before = review, sign.on
+        sign.see(wrong, limit)
+        if sign.on and not before:
+            self.blamed = model
 
     def _shape(self, read_back: Mapping[str, Any]) -> bool:
         shape = token("\0".join(sorted(read_back)))

@@ -7,7 +7,7 @@ from loguru import logger
 from engine.ledger import drift_facts as facts
 from engine.ledger.database import Database
 from engine.ledger.incidents import close_incidents, incidents, open_incident
-from engine.ledger.model_rule import roll_back_if_told
+from engine.ledger.model_rule import FileOf, roll_back_if_told
 from engine.ledger.runs import newest_definitions
 from qc_models.loop.drift.cause import Named, name
 from qc_models.loop.drift.state import State
@@ -16,13 +16,16 @@ Opened = dict[str, str]
 """Cause and key of an incident."""
 
 
-def watch_drift(database: Database) -> None:
-    """Look at every workflow that ran; cheap where nothing is new. Any process may call it, as often as it likes."""
+def watch_drift(database: Database, verified: FileOf) -> None:
+    """Look at every workflow that ran; cheap where nothing is new. Any process may call it, as often as it likes.
+
+    `verified` is asked for the file of a version before a model goes back to it.
+    """
     for workflow in newest_definitions(database):
-        look(database, workflow)
+        look(database, workflow, verified)
 
 
-def look(database: Database, workflow: str) -> Named | None:
+def look(database: Database, workflow: str, verified: FileOf) -> Named | None:
     """Take note of what is new of a workflow and return the cause of a drift; None while there is none.
 
     An incident that a person closed is taken as word that the present is usual from now on: the reference starts over.
@@ -39,8 +42,8 @@ def look(database: Database, workflow: str) -> Named | None:
     if cause != (before["cause"] if before else None):
         state.open = {"cause": cause, "key": str(state.looks)} if cause else None
     kept = _keep(database, workflow, state, None if stored is None else stored["looks"], named, before)
-    if kept and named and named.cause == "model" and state.signs["audit"].on and state.model:
-        roll_back_if_told(database, *state.model, f"{workflow}: {named.sentence}")
+    if kept and named and named.cause == "model" and state.signs["audit"].on and state.blamed:
+        roll_back_if_told(database, *state.blamed, f"{workflow}: {named.sentence}", verified)
     return named
 
 
@@ -70,14 +73,17 @@ def _read(database: Database, workflow: str, state: State) -> bool:
     records = facts.entered(database, workflow, (state.run, state.draw))
     for record in records:
         state.enter(record, limit)
+    over = len(records) < facts.PAGE and 0 <= state.draw < 1
+    if over:
+        state.draw = 1.0  # behind all of the run, which grows no more: it need not be looked through again
     waited = list(state.waiting)
     attempts, state.waiting, state.attempt = facts.worked(database, workflow, state.attempt, waited)
     for attempt in attempts:
         state.work(attempt, limit)
     audits = facts.audited(database, workflow, state.review)
-    for review, wrong in audits:
-        state.audit(review, wrong, limit)
-    return bool(records or attempts or audits or state.waiting != waited)
+    for one in audits:
+        state.audit(one.review_id, one.wrong, limit, one.model)
+    return bool(records or over or attempts or audits or state.waiting != waited)
 
 
 def _stands(database: Database, workflow: str, opened: Opened) -> bool:

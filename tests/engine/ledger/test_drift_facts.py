@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.ledger.drift_facts import audited, entered, remember, remembered, worked
+from engine.ledger.drift_facts import Audited, audited, entered, remember, remembered, worked
 from engine.ledger.protocol import Settlement
 from engine.ledger.reviews import decide
 from engine.ledger.runs import NewItem
@@ -23,6 +23,7 @@ def test_records_come_by_run_and_draw_and_invalid_ones_name_their_fields(bench: 
     assert (bad.invalid, bad.payload) == (("date",), {"date": "31.12.2026"})
     assert entered(bench.database, NAME, (found[1].run_id, found[1].draw)) == found[2:]
     assert entered(bench.database, "other", (0, -1.0)) == []
+    assert [one.run_id for one in entered(bench.database, NAME, (1, 1.0))] == [2]
 
 
 def test_an_attempt_is_read_when_it_has_ended_even_behind_later_ones(bench: Bench) -> None:
@@ -44,12 +45,12 @@ def test_an_attempt_is_read_when_it_has_ended_even_behind_later_ones(bench: Benc
 
 def test_only_decisions_on_audited_passes_count(bench: Bench) -> None:
     bench.enqueue(1, 2)
-    verdicts = (Verdict("pass"), Verdict("review", (Finding("rule", "sum", "?"),)))
+    verdicts = (Verdict("pass", (), Score("m", "7", 0.1, 0.5)), Verdict("review", (Finding("rule", "sum", "?"),)))
     for outcome, verdict in zip(("passed", "review"), verdicts, strict=True):
         bench.settle(bench.claim(), Settlement(outcome, verdict=verdict, audit_sample=1.0))  # type: ignore[arg-type]
     for item in (1, 2):
         decide(bench.database, item, "reject", "ana", workflow=bench.workflow, reason="wrong")
-    assert audited(bench.database, NAME, 0) == [(1, True)]
+    assert audited(bench.database, NAME, 0) == [Audited(1, True, ("m", "7"))]
     assert audited(bench.database, NAME, 1) == []
 
 

@@ -96,15 +96,42 @@ def test_shadow_scores_and_inspected_workflows_are_read_by_model(bench: Bench) -
     assert models.inspected_workflows(bench.database, NAME) == {"invoice-entry": claimed.definition_hash}
 
 
+def of_file(name: str, version: str) -> str:
+    """Return what a look at the file finds."""
+    assert name == NAME
+    return version * 64
+
+
 def test_a_model_goes_back_by_itself_only_where_a_person_said_so(bench: Bench) -> None:
     register(bench, "a", "b")
     models.promote(bench.database, NAME, "b", "ana")
-    assert roll_back_if_told(bench.database, NAME, "b", "more errors") is None
+    assert roll_back_if_told(bench.database, NAME, "b", "more errors", of_file) is None
     set_automatic_rollback(bench.database, NAME, "ana", on=True)
-    assert roll_back_if_told(bench.database, NAME, "a", "more errors") is None  # it is not the champion any more
-    assert roll_back_if_told(bench.database, NAME, "b", "more errors") == "a"
-    assert roll_back_if_told(bench.database, NAME, "a", "more errors") is None  # there is no previous one
+    assert roll_back_if_told(bench.database, NAME, "a", "more errors", of_file) is None  # not the champion any more
+    assert roll_back_if_told(bench.database, NAME, "b", "more errors", of_file) == "a"
+    assert roll_back_if_told(bench.database, NAME, "a", "more errors", of_file) is None  # there is no previous one
     set_automatic_rollback(bench.database, NAME, "ana", on=False)
     assert not automatic_rollback(bench.database, NAME)
     rolled = bench.one(t.events, t.events.c.kind == "model.rolled_back")
     assert rolled.actor == "drift watch"
+
+
+def test_a_model_never_goes_back_to_a_file_that_cannot_be_trusted(bench: Bench) -> None:
+    def damaged(name: str, version: str) -> str:
+        raise UserError(f"{name} {version}: damaged")
+
+    register(bench, "a", "b")
+    models.promote(bench.database, NAME, "b", "ana", sha256="b" * 64)
+    set_automatic_rollback(bench.database, NAME, "ana", on=True)
+    for of_bad_file in (damaged, lambda _name, _version: "0" * 64):
+        assert roll_back_if_told(bench.database, NAME, "b", "more errors", of_bad_file) is None
+    assert stages(bench) == {"a": "previous", "b": "champion"}
+
+
+def test_a_promotion_that_was_shown_against_another_champion_is_refused(bench: Bench) -> None:
+    register(bench, "a", "b", "c")
+    models.promote(bench.database, NAME, "b", "ben")
+    with pytest.raises(UserError, match="b has become champion meanwhile"):
+        models.promote(bench.database, NAME, "c", "ana", against="a")
+    models.promote(bench.database, NAME, "c", "ana", against="b")
+    assert models.champion(bench.database, NAME) == "c"

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from engine.definition import Review, Workflow
 from engine.ledger import tables as t
-from engine.ledger.incidents import incidents
+from engine.ledger.incidents import incidents, open_incident
 from engine.ledger.labels import inspected
 from engine.ledger.looks import due_look, end_look
 from engine.ledger.protocol import Settlement
@@ -65,6 +65,22 @@ def test_a_proven_gap_opens_one_incident_and_is_closed_when_it_is_gone(bench: Be
         inspect(bench, number, "B" if number % 2 else "东方贸易有限公司", 0.9 if number % 2 else 0.1)
     watch(bench.database, definitions)
     assert incidents(bench.database) == []
+
+
+def test_one_gap_that_is_gone_is_closed_while_another_stands(bench: Bench) -> None:
+    bench.workflow = WORKFLOW
+    with bench.database.write() as connection:
+        open_incident(connection, bench.database, KIND, WORKFLOW.name, "supplier Z flag", "long gone")
+        open_incident(connection, bench.database, KIND, "other", "supplier Z flag", "of another workflow")
+    for number in range(100):
+        inspect(bench, number, "A" if number % 2 else "B", 0.9 if number % 2 else 0.1)
+    watch(bench.database, definitions)
+    told = {(one.subject, one.key) for one in incidents(bench.database)}
+    assert told == {
+        (WORKFLOW.name, "supplier A flag"),
+        (WORKFLOW.name, "supplier B flag"),
+        ("other", "supplier Z flag"),
+    }
 
 
 def test_a_look_is_due_when_the_verdicts_have_doubled_and_is_counted_once(bench: Bench) -> None:

@@ -5,7 +5,6 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.errors import UserError
-from qc_models.guarantee.betting import mean_interval, prediction_powered, weighted
 from qc_models.guarantee.estimate import figures, wrong_among
 from qc_models.guarantee.sample import Audit, audit_probability
 from tests.qc_models.guarantee.samples import audit
@@ -75,34 +74,3 @@ def test_reviewers_who_miss_widen_the_interval_upwards() -> None:
     sure, tired = figures(records, **counts), figures(records, **counts, sensitivity=0.85)  # type: ignore[arg-type]
     assert tired.error_rate.high > sure.error_rate.high
     assert tired.recall.low < sure.recall.low
-
-
-def test_betting_covers_the_mean_at_all_times_together() -> None:
-    missed = 0
-    for seed in range(20):
-        losses = np.random.default_rng(seed).binomial(3, 0.1, size=1_000) / 3
-        looks = [mean_interval(losses[:n], 0.1) for n in (50, 200, 1_000)]
-        missed += any(not low <= 0.1 <= high for low, high in looks)
-    assert missed <= 0.1 * 20
-    low, high = mean_interval(losses, 0.1)
-    assert high - low < 0.08
-    assert mean_interval(np.zeros(0), 0.05) == (0.0, 1.0)
-    with pytest.raises(ValueError, match="between"):
-        mean_interval(np.array([2.0]), 0.05)
-
-
-def test_predictions_narrow_the_interval_and_leave_the_mean() -> None:
-    draws = np.random.default_rng(9)
-    n, chance = 20_000, 0.25
-    predicted = np.where(draws.random(n) < 0.3, 0.95, 0.02)
-    bad = (draws.random(n) < predicted).astype(float)
-    looked = draws.random(n) < chance
-    plain = weighted(bad, looked, np.full(n, chance))
-    better = prediction_powered(bad, looked, np.full(n, chance), predicted)
-    assert better.mean() == pytest.approx(bad.mean(), abs=0.01)
-    assert better.std() < 0.6 * plain.std()
-    wide = mean_interval(plain, 0.05, most=4.0)
-    narrow = mean_interval(better, 0.05, least=-3.0, most=4.0)
-    assert wide[0] <= bad.mean() <= wide[1]
-    assert narrow[0] <= bad.mean() <= narrow[1]
-    assert narrow[1] - narrow[0] < wide[1] - wide[0]

@@ -82,6 +82,10 @@ def bench(tmp_path: Path, migrated: Path) -> Iterator[Bench]:
     database.close()
 
 
+def never(name: str, version: str) -> str:
+    raise AssertionError(f"nobody asked to go back to {name} {version}")
+
+
 def enter(bench: Bench, numbers: range, number_of: Callable[[int], str]) -> None:
     """Enqueue invoices and let each pass as it is."""
     items = []
@@ -103,24 +107,24 @@ def test_one_incident_names_the_source_closes_when_it_is_back_and_yields_to_a_pe
         return f"{number}/INV"
 
     enter(bench, range(310), before)
-    watch_drift(bench.database)
+    watch_drift(bench.database, never)
     assert incidents(bench.database) == []
     enter(bench, range(310, 340), after)
-    watch_drift(bench.database)
-    watch_drift(bench.database)
+    watch_drift(bench.database, never)
+    watch_drift(bench.database, never)
     [incident] = incidents(bench.database)
     assert (incident.kind, incident.subject) == ("drift.source", "invoice-entry")
     assert "source format: invoice_no is written 999/AAA in 30 of the last 80 records, 0 of " in incident.message
     enter(bench, range(340, 455), before)
-    watch_drift(bench.database)
+    watch_drift(bench.database, never)
     assert incidents(bench.database) == []
     enter(bench, range(455, 485), after)
-    named = look(bench.database, "invoice-entry")
+    named = look(bench.database, "invoice-entry", never)
     assert named is not None
     [again] = incidents(bench.database)
     close_by_hand(bench.database, again.id, "ana")  # what is now is usual from now on
     enter(bench, range(485, 560), after)
-    watch_drift(bench.database)
+    watch_drift(bench.database, never)
     assert incidents(bench.database) == []
 
 
@@ -144,3 +148,13 @@ def test_errors_that_audits_find_after_a_promotion_are_the_model_s() -> None:
     assert named is not None
     assert named.cause == "model"
     assert "passed outputs were found wrong in" in named.sentence
+
+
+def test_audits_that_come_late_blame_the_model_that_had_passed_the_outputs() -> None:
+    state = State()
+    state.model = ("entry-quality", "9")  # promoted since
+    for number in range(300):
+        state.audit(number, number >= 270, LIMIT, ("entry-quality", "8"))
+    assert state.signs["audit"].on
+    assert state.blamed == ("entry-quality", "8")
+    assert State.from_dict(json.loads(json.dumps(state.to_dict()))).blamed == state.blamed

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import typer
+from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 from typer.testing import CliRunner, Result
 
 from engine.clock import ManualClock
@@ -19,13 +22,18 @@ from engine.ledger import tables as t
 from engine.ledger.database import Database
 from engine.ledger.incidents import incidents
 from engine.ledger.labels import inspected
+from engine.ports import Case
 from engine.values import Record
-from qc_models.cli import build_model, register
+from qc_models.checks.model import ModelParams
+from qc_models.cli import build_model, register, train_and_register
 from qc_models.loop.challenger import retrain
 from qc_models.loop.labels import held_out, material
-from qc_models.loop.traffic import Voice
+from qc_models.loop.shadow import Shadows
+from qc_models.loop.traffic import Voice, traffic_of
+from qc_models.store import ModelStore
+from tests.qc_models.cases import FIELDS
 from tests.qc_models.conftest import World
-from tests.qc_models.loop.office import NAME, ReviewedOffice
+from tests.qc_models.loop.office import MODEL, NAME, ReviewedOffice
 from tests.qc_models.test_artifact import reseal
 
 
@@ -81,6 +89,61 @@ def test_a_challenger_that_cannot_be_scored_never_disturbs_the_verdict(office: R
     assert "not the file that was trained" in reason
     registry.set_shadow(office.database, NAME, "v2", "ana", on=False)
     assert incidents(office.database, kind="shadow.failed") == []
+
+
+class Sick(ModelStore):
+    """A store whose challenger fails in a way of its own."""
+
+    error: Exception | None = None
+    probability_is = 0.5
+
+    def probability(self, name: str, version: str, case: Case) -> float:
+        """Fail, or say what no probability is."""
+        assert all((name, version, case.reference))
+        if self.error:
+            raise self.error
+        return self.probability_is
+
+
+@pytest.mark.parametrize(
+    ("error", "probability"),
+    [(onnx_errors.InvalidArgument("shape"), 0.5), (onnx_errors.RuntimeException("node"), 0.5), (None, math.nan)],
+)
+def test_whatever_a_graph_does_in_shadow_the_verdict_stands(
+    world: World, error: Exception | None, probability: float
+) -> None:
+    version = world.trained.version
+    store, failed = Sick(world.models), []
+    store.error, store.probability_is = error, probability
+    shadows = Shadows(store, lambda _name: [version], lambda *what: failed.append(what[:2]))
+    reference, record = next(iter(world.fresh.items()))
+    case = Case("invoice-entry", reference, record, record, FIELDS)
+    assert shadows.scores(ModelParams(name=NAME), case) == ()
+    assert failed == [(NAME, version)]
+
+
+def test_a_challenger_that_left_the_shadow_is_tried_again_when_it_is_back(world: World) -> None:
+    version = world.trained.version
+    store, failed, versions = Sick(world.models), [], [version]
+    store.error = ValueError("not yet")
+    shadows = Shadows(store, lambda _name: versions, lambda *what: failed.append(what))
+    reference, record = next(iter(world.fresh.items()))
+    params, case = ModelParams(name=NAME), Case("w", reference, record, record, FIELDS)
+    shadows.scores(params, case)
+    shadows.scores(params, case)
+    assert len(failed) == 1
+    store.error = None
+    versions.clear()
+    assert shadows.scores(params, case) == ()
+    versions.append(version)
+    assert [score.version for score in shadows.scores(params, case)] == [version]
+
+
+def test_two_checks_of_one_model_put_one_shadow_score_into_the_ledger(office: ReviewedOffice, world: World) -> None:
+    registry.set_shadow(office.database, NAME, "v2", "ana", on=True)
+    office.definition = replace(office.definition, checks=(MODEL, MODEL))
+    office.inspect(some(world, 2))
+    assert len(office.bench.rows(t.shadow_scores)) == 2
 
 
 def test_labels_of_held_out_references_are_never_trained_on(office: ReviewedOffice, world: World) -> None:
@@ -152,3 +215,31 @@ def test_scoring_again_says_what_the_shadow_said(office: ReviewedOffice, world: 
     outputs = list(inspected(office.database, "invoice-entry"))
     assert [logged.flags(one) for one in outputs] == [again.flags(one) for one in outputs]
     assert (logged.shadowed, again.rescored) == (25, 25)
+
+
+def test_passes_that_nobody_could_have_seen_are_left_out_and_disputes_wait(
+    office: ReviewedOffice, world: World
+) -> None:
+    blind = office.inspect(some(world, 40), audit=0.0)
+    passed = sum(verdict.decision == "pass" for verdict in blind)
+    office.inspect(some(world, 20, 40), audit=1.0)
+    office.review(world.truth)
+    [report] = json.loads(run(office, "replay", "v2", "--json").stdout)
+    assert (report["left_out"]["unknown_probability"], report["records"]) == (passed, 60 - passed)
+    [*_, last] = inspected(office.database, "invoice-entry")
+    assert last.label is not None
+    disputed = replace(last, label=replace(last.label, disputed=True, wrong=True))
+    assert traffic_of([disputed], [(False, True)], office.definition, 0).waiting.all()
+
+
+def test_a_model_that_was_trained_from_files_is_compared_on_later_traffic_alone(
+    office: ReviewedOffice, world: World
+) -> None:
+    office.inspect(some(world, 10))
+    trained = train_and_register(office, office.definition, world.past, seed=3)
+    office.inspect(some(world, 5, 10))
+    office.review(world.truth)
+    [report] = json.loads(run(office, "replay", trained.version, "--json").stdout)
+    assert (report["left_out"]["trained_on"], report["records"]) == (10, 5)
+    [back] = json.loads(run(office, "replay", "v2", "--against", trained.version, "--json").stdout)
+    assert back["left_out"]["trained_on"] == 10

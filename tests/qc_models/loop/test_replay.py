@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -61,6 +62,16 @@ def test_what_waits_for_a_person_counts_against_the_challenger() -> None:
     assert waiting.value == nobody.value
 
 
+def test_a_flag_given_up_that_waits_counts_as_much_as_it_would_if_it_were_wrong() -> None:
+    """The champion need not have decided at the time: what it flags may have been a pass that was drawn at 1 in 20."""
+    n = 400
+    old = np.arange(n) < 40
+    nothing = np.zeros(n, dtype=bool)
+    traffic = Traffic(old, nothing, np.full(n, 0.05), ~nothing, ~old, nothing, {}, n)
+    decided = replace(traffic, labelled=~nothing, wrong=old)
+    assert compare(traffic).improvement.low <= compare(decided).improvement.low
+
+
 def test_an_unaudited_pass_is_never_counted_as_an_error() -> None:
     rng = np.random.default_rng(5)
     traffic, _ = made(rng, 2_000)
@@ -116,6 +127,27 @@ def test_the_sentence_says_counts_bounds_and_records() -> None:
     assert said.startswith("would have caught 3 of 4 escaped errors [")
     assert "cut the queue by 18% [" in said
     assert said.endswith("on 4,210 records, no new labels")
+
+
+def test_betting_covers_a_rare_mean_at_all_times_together_and_says_something_of_it() -> None:
+    missed = 0
+    for seed in range(40):
+        wrong = (np.random.default_rng(seed).random(4_000) < 0.002).astype(float)
+        looks = [mean_interval(wrong[:n], 0.0, 1.0, 0.1) for n in (100, 500, 1_000, 2_000, 4_000)]
+        missed += any(not look.low <= 0.002 <= look.high for look in looks)
+    assert missed <= 0.1 * 40
+    assert mean_interval(np.zeros(4_000), 0.0, 1.0, 0.1).high < 0.002
+    assert looks[-1].high < 0.01
+    partly = np.random.default_rng(1).binomial(3, 0.1, size=1_000) / 3
+    found = mean_interval(partly, 0.0, 1.0, 0.1)
+    assert found.high - found.low < 0.08
+
+
+def test_what_is_not_known_is_null_in_json() -> None:
+    nothing = np.zeros(3, dtype=bool)
+    found = compare(Traffic(nothing, nothing, np.ones(3), nothing, nothing, nothing, {}, 0)).as_dict()
+    json.dumps(found, allow_nan=False)
+    assert found["queue_ratio"] == {"value": None, "low": 0.0, "high": None}
 
 
 @pytest.mark.parametrize("empty", [np.zeros(50, dtype=bool), np.ones(50, dtype=bool)])
