@@ -10,7 +10,9 @@ from rich.table import Table
 from console.desk import AsJson, OpenDesk, plain, print_json
 from console.tables import table
 from console.wording import NOT_KNOWN, interval, percent, seconds
+from engine.errors import UserError
 from engine.intervals import Proportion
+from engine.ledger.canary_reads import newest_definition
 from engine.ledger.reviewer_results import canary_results, decision_seconds, second_results
 from engine.reviewers import ReviewerFigures, figures
 
@@ -24,6 +26,8 @@ def add_reviewers(app: typer.Typer, desk: OpenDesk) -> None:
     def reviewers(workflow: Name = None, as_json: AsJson = False) -> None:
         """Show what reviewers catch, miss and break, and how far two of them agree; each with its 95 % interval."""
         here = desk()
+        if workflow is not None and newest_definition(here.database, workflow) is None:
+            raise UserError(f"{workflow} has no run; `runner.py run` makes one")
         found = figures(
             canary_results(here.database, workflow),
             second_results(here.database, workflow),

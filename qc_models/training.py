@@ -71,7 +71,9 @@ def study(fields: Mapping[str, FieldSpec], history: Sequence[Record], *, seed: i
         UserError: too little history.
     """
     if len(history) < LEAST_HISTORY:
-        raise UserError(f"training needs at least {LEAST_HISTORY} verified records, there are {len(history)}")
+        raise UserError(
+            f"training needs at least {LEAST_HISTORY} verified records, there are {len(history)}; --history adds some"
+        )
     with threadpool_limits(limits=1):  # several threads on busy cores wait for each other most of the time
         return prepare(fields, history, seed=seed, trees=trees)
 

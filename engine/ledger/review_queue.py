@@ -140,7 +140,7 @@ def _row(
     accepted = review and review.decision == "accept" and review.created_at >= since
     sampled = item.reason is None if look is not None else item.state == "passed"
     findings = verdict.findings if verdict and not sampled else ()
-    message = _AUDIT_SENTENCE if sampled else "; ".join(finding.message for finding in findings)
+    message = _AUDIT_SENTENCE if sampled else "; ".join(dict.fromkeys(finding.message for finding in findings))
     reason = AUDIT_SAMPLE if sampled else item.reason or "review"
     if look is not None and look.kind == "adjudication":
         reason, message = DISPUTED, "; ".join(map(_told, look.opinions))

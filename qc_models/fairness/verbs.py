@@ -81,6 +81,7 @@ def add_transparency(app: typer.Typer, open_desk: Callable[[], Desk], *, default
         version: Annotated[str | None, typer.Option(help="Which version; default: the champion.")] = None,
         workflow: Annotated[Path | None, typer.Option(help="Add the rates of this workflow's segments.")] = None,
         html_path: Annotated[Path | None, typer.Option("--html", help="Write the card as one HTML file.")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
     ) -> None:
         """Print the model card, Markdown, or write it as HTML."""
         desk = open_desk()
@@ -91,11 +92,16 @@ def add_transparency(app: typer.Typer, open_desk: Callable[[], Desk], *, default
             definition = desk.load(workflow)
             seen = fairness(desk.database, definition, tolerance=definition.review.segment_tolerance)
         text = card(artifact, stages, seen)
-        if html_path is None:
+        if html_path is not None:
+            _write(html_path, html(f"{artifact.name} {artifact.version}", text))
+        if as_json:
+            told = {"name": artifact.name, "version": artifact.version, "sha256": artifact.sha256, "card": text}
+            rates = asdict(seen) if seen else None
+            typer.echo(json.dumps({**told, "metrics": dict(artifact.metrics), "segments": rates}, ensure_ascii=False))
+        elif html_path is None:
             typer.echo(text)
-            return
-        _write(html_path, html(f"{artifact.name} {artifact.version}", text))
-        desk.console.print(Text(f"written to {html_path}"))
+        else:
+            desk.console.print(Text(f"written to {html_path}"))
 
 
 def _write(path: Path, page: str) -> None:

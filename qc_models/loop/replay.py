@@ -140,7 +140,7 @@ def improvement(traffic: Traffic, delta: float) -> Interval:
     """Return how many fewer errors per record escape the challenger.
 
     The estimate leaves out what waits for a person; the lower bound takes the worst of it: a flag given up was right, a
-    new one was needless.
+    new one was needless. Of one record at most one error escapes, so all three lie in [-1, 1], however few records.
     """
     gained = traffic.challenger & ~traffic.champion
     lost = traffic.champion & ~traffic.challenger
@@ -152,7 +152,7 @@ def improvement(traffic: Traffic, delta: float) -> Interval:
     known = mean_interval(values[~traffic.waiting], -heaviest, most, delta)
     worst = np.where(traffic.waiting & lost, -1 / traffic.probability, values)
     low = mean_interval(worst, -heaviest, most, delta).low if traffic.waiting.any() else known.low
-    return Interval(known.value, low, known.high)
+    return Interval(*(min(max(one, -1.0), 1.0) for one in (known.value, low, known.high)))
 
 
 def queue_change(old: Flags, new: Flags, delta: float) -> tuple[Interval, Interval]:
@@ -215,23 +215,18 @@ def sentence(one: Comparison) -> str:
         else "met no error that an audit found among the passed"
     )
     ratio = one.queue_ratio
-    if math.isnan(ratio.value):
-        moved = "the champion's queue was empty"
-    else:
-        verb = "cut" if ratio.value <= 1 else "lengthened"
-        low, high = sorted((abs(1 - ratio.low), abs(1 - ratio.high))) if _one_sided(ratio) else (None, None)
-        bounds = f"[{low:.0%}, {high:.0%}]" if low is not None and high is not None else _shift(ratio)
-        moved = f"{verb} the queue by {abs(1 - ratio.value):.0%} {bounds}"
+    moved = "the champion's queue was empty" if math.isnan(ratio.value) else _moved(ratio)
     lost = f", lost {one.caught_lost} of {one.caught} that were caught" if one.caught_lost else ""
     return f"{caught} and {moved}{lost}, on {one.records:,} records, no new labels"
 
 
-def _one_sided(ratio: Interval) -> bool:
-    return ratio.high <= 1 or ratio.low >= 1
-
-
-def _shift(ratio: Interval) -> str:
-    return f"[{ratio.low - 1:+.0%}, {ratio.high - 1:+.0%}]"
+def _moved(ratio: Interval) -> str:
+    """Say "cut" or "lengthened" only where the bounds agree on it; with bounds on both sides only signs are clear."""
+    if ratio.low < 1 < ratio.high:
+        return f"changed the queue by {ratio.value - 1:+.0%} [{ratio.low - 1:+.0%}, {ratio.high - 1:+.0%}]"
+    verb = "cut" if ratio.value <= 1 else "lengthened"
+    low, high = sorted((abs(1 - ratio.low), abs(1 - ratio.high)))
+    return f"{verb} the queue by {abs(1 - ratio.value):.0%} [{low:.0%}, {high:.0%}]"
 
 
 def _percent(one: Interval) -> str:

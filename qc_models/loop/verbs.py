@@ -21,7 +21,7 @@ from engine.ledger.model_rule import set_automatic_rollback
 from engine.values import Record
 from qc_models.loop.betting import Interval
 from qc_models.loop.challenger import retrain
-from qc_models.loop.desk import ReplayDesk, Report, reports
+from qc_models.loop.desk import ReplayDesk, Report, reports, version_row
 from qc_models.loop.replay import Comparison
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -128,6 +128,7 @@ def _add_shadow(app: typer.Typer, open_desk: Callable[[], LoopDesk], default: st
     ) -> None:
         """Score a challenger on every case beside the champion; it decides nothing."""
         desk = open_desk()
+        version_row(desk.database, name, version)
         if not off:
             desk.models.verified(name, version)
         registry.set_shadow(desk.database, name, version, desk.user, on=not off)
@@ -166,6 +167,7 @@ def _add_promote(app: typer.Typer, open_desk: Callable[[], LoopDesk], default: s
     ) -> None:
         """Make a version the champion if a replay shows it better and no segment worse; else it is refused."""
         desk = open_desk()
+        version_row(desk.database, name, version)
         artifact = desk.models.verified(name, version)
         champion = registry.champion(desk.database, name)
         why: dict[str, object] = {}

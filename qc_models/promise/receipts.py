@@ -57,7 +57,9 @@ def problems(path: Path) -> list[str]:
     """
     try:
         return verify.problems(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: is no receipt that can be verified ({error!r})") from error
 
 

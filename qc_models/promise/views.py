@@ -25,12 +25,14 @@ def status(seen: Gauge) -> list[Any]:
     left = seen.residual
     head = Text.assemble((f"{seen.workflow}  ", "bold"), f"promise {seen.promise}")
     stands = Text(seen.proof.sentence, style="green" if seen.proof.proven else "yellow")
+    found = (
+        f"they find {percent(round(left.sensitivity, 4))} at least"
+        if left.sensitivity
+        else "what they find is not proven"
+    )
     lines = [
-        Text(_budget(seen)),
-        Text(
-            f"          escaped {left.escaped}, missed by reviewers {left.missed}, spoilt by them {left.broken} at most"
-        ),
-        Text(f"reviewers {seen.sensitivity}; they find {percent(round(left.sensitivity, 4))} at least"),
+        *_budget(seen),
+        Text(f"reviewers {seen.sensitivity}; {found}"),
         Text(f"sampling  {seen.plan.level}, {percent(seen.plan.floor)} of what passes; {seen.plan.reason}"),
         Text(f"audits    {seen.there:,} there, {seen.missing:,} missing until the next look"),
     ]
@@ -38,13 +40,23 @@ def status(seen: Gauge) -> list[Any]:
     return [head, stands, *lines, _figures(seen), _history(seen)]
 
 
-def _budget(seen: Gauge) -> str:
+def _budget(seen: Gauge) -> list[Text]:
     left = seen.residual
-    if left.rho is None:
-        return "budget    nothing that counts is decided yet"
+    if not left.records:
+        return [
+            Text(
+                "budget    nothing counts yet: what counts ends at the first record that still waits for a person",
+                "dim",
+            )
+        ]
+    residual = "not known" if left.rho is None else f"{percent(round(left.rho, 6))} or less"
     upto = f", inspected before {seen.until:%Y-%m-%d %H:%M} UTC (from then on somebody waits)" if seen.until else ""
-    under = f"{left.records:,} records under this model, contract and application{upto}"
-    return f"budget    {seen.budget}; {percent(round(left.rho, 6))} or less of {under}"
+    parts = f"escaped {left.escaped}, missed by reviewers {left.missed}, spoilt by them {left.broken} at most"
+    return [
+        Text(f"budget    {seen.budget}; residual {residual} of {left.records:,} records{upto}"),
+        Text("          under this model, contract and application"),
+        Text(f"          {parts}"),
+    ]
 
 
 def _figures(seen: Gauge) -> Table | Text:

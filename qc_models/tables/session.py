@@ -25,6 +25,8 @@ from qc_models.tables.trial import Figures, Trial
 from qc_models.tables.words import counted, plain, rows, short
 
 _PAGE = 500
+_FEW = 20
+"""Rows below which an inspection says that it says little; the usual of a column is counted in its other rows."""
 _SPREADSHEETS = {".xlsx", ".xls", ".xlsm", ".ods", ".numbers"}
 
 
@@ -109,6 +111,8 @@ def show(outcome: Outcome, console: Console) -> None:
     more = f"; shown: the first {len(outcome.shown):,} (--top)" if len(outcome.shown) < found.total else ""
     said = f"{counted(found.total, 'suspicious cell')} {of}{more}" if found.total else "nothing suspicious"
     _say(console, f"{said}; {rows(found.labelled)} labelled")
+    if len(found.table.rows) < _FEW:
+        _say(console, f"{rows(len(found.table.rows))} are too few to tell what is usual: this says little")
     if found.pairing:
         _show_pairing(found.pairing, console)
     if found.total and not found.labelled:

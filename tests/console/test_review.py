@@ -28,6 +28,14 @@ def test_what_waits_is_listed_with_its_reason(story: Story, terminal: Terminal) 
     assert waiting[0]["attempt_id"] == 1
 
 
+def test_what_two_checks_say_alike_is_read_once(story: Story, terminal: Terminal) -> None:
+    story.open(1)
+    story.flags(flag("iban"), flag("iban"))
+    [waits] = terminal.json("review", "list")["waiting"]
+    assert len(waits["findings"]) == 2
+    assert waits["message"] == waits["findings"][0]["message"]
+
+
 def test_an_empty_queue_says_so(story: Story, terminal: Terminal) -> None:
     story.open(1)
     assert terminal("review", "list").stdout == "0 item(s) wait\n"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +113,22 @@ def test_a_damaged_challenger_is_not_promoted(desk: Desk, world: World) -> None:
     assert models.champion(desk.database, NAME) == world.trained.version
 
 
+def test_a_version_that_nobody_registered_is_named_with_those_that_are(desk: Desk) -> None:
+    for verb in (("promote", "v9"), ("promote", "v9", "--anyway", "x"), ("shadow", "v9"), ("shadow", "v9", "--off")):
+        said = run(desk, *verb).exception
+        assert isinstance(said, UserError)
+        assert "there is no version v9 of entry-quality; known: v2" in str(said)
+
+
+def test_the_runtime_of_models_reports_to_nobody(tmp_path: Path) -> None:
+    without = {
+        name: value for name, value in os.environ.items() if name not in {"ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}
+    }
+    command = [sys.executable, "-c", "import qc_models.artifact"]
+    subprocess.run(command, env={**without, "HOME": str(tmp_path)}, check=True)
+    assert list(tmp_path.rglob("*onnxruntime*")) == [], "a device id that its maker would be told"
+
+
 def test_a_model_in_another_model_s_folder_is_refused(desk: Desk) -> None:
     shutil.copytree(desk.models_dir / NAME / "v2", desk.models_dir / "invoices" / "v2")
     with pytest.raises(UserError, match="a version of entry-quality, not of invoices"):
@@ -120,3 +139,6 @@ def test_list_and_card_name_what_is_there(desk: Desk) -> None:
     listed = json.loads(run(desk, "list", "--json").stdout)
     assert listed[0]["version"] == "v2"
     assert "# entry-quality" in run(desk, "card", "--version", "v2").stdout
+    told = json.loads(run(desk, "card", "--version", "v2", "--json").stdout)
+    assert (told["version"], told["segments"]) == ("v2", None)
+    assert told["metrics"]["validation"]["recall"]

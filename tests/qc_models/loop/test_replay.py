@@ -150,6 +150,16 @@ def test_what_is_not_known_is_null_in_json() -> None:
     assert found["queue_ratio"] == {"value": None, "low": 0.0, "high": None}
 
 
+def test_few_records_claim_neither_a_direction_nor_more_errors_than_records() -> None:
+    n = 15
+    number, every = np.arange(n), np.ones(n, dtype=bool)
+    old, new, audit = number < 3, (number > 0) & (number < 4), np.where(number < 3, 1.0, 0.02)
+    found = compare(Traffic(old, new, audit, every, every, number == 3, {}, 0))
+    assert "changed the queue by +0% [-" in sentence(found)
+    gain = found.improvement
+    assert -1 <= gain.low <= gain.value <= gain.high <= 1
+
+
 @pytest.mark.parametrize("empty", [np.zeros(50, dtype=bool), np.ones(50, dtype=bool)])
 def test_extreme_flags_have_sane_bounds(empty: np.ndarray) -> None:
     change, ratio = queue_change(empty, ~empty, 0.05)

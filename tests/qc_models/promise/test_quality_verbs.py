@@ -102,6 +102,15 @@ def test_the_gauge_says_what_is_left_wrong_at_most_and_what_is_missing(works: Op
     assert "sampling  normal" in shown
 
 
+def test_before_anything_counts_the_gauge_claims_nothing_of_records_or_reviewers(works: Open) -> None:
+    here = works(definition({"audit_sample": 0.5}))
+    here.inspect(0.2)
+    shown = quality(here, "status", NAME).output
+    assert "nothing counts yet" in shown
+    assert "what they find is not proven" in shown
+    assert "0 of 0" not in shown
+
+
 def test_certify_ends_with_one_while_nothing_is_proven(works: Open) -> None:
     here = works()
     here.stream([False] * 45)
@@ -122,6 +131,8 @@ def test_a_receipt_names_what_stands_behind_a_pass_and_verifies_with_nothing_but
     good = subprocess.run(script, capture_output=True, text=True, check=False)
     assert (good.returncode, good.stdout[:6]) == (0, "holds:")
     assert told(here, "verify", str(out)) == {"holds": True, "problems": []}
+    said = quality(here, "verify", str(tmp_path / "none.json")).exception
+    assert str(said) == f"{tmp_path / 'none.json'}: cannot be read: No such file or directory"
     changed = json.loads(out.read_text())
     changed["audits"][0]["wrong"] = not changed["audits"][0]["wrong"]
     out.write_text(json.dumps(changed))
@@ -195,7 +206,7 @@ def test_the_gauge_of_a_ledger_in_which_nothing_is_decided_promises_nothing(work
     here = works()
     here.inspect()
     shown = quality(here, "status", NAME).output
-    assert "budget    nothing that counts is decided yet" in shown
+    assert "budget    nothing counts yet" in shown
 
 
 def test_a_threshold_of_one_s_own_is_never_reported_as_proven_although_a_certificate_is_in_force(works: Open) -> None:

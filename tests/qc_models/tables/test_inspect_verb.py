@@ -185,6 +185,7 @@ def test_the_smallest_tables_are_inspected_too(terminal: Terminal, tmp_path: Pat
     ended = terminal(path, "--labels", 1, typed="1\n")
     assert ended.exit_code == 1, ended.exception
     assert "1 row labelled" in ended.stdout
+    assert "too few to tell what is usual" in ended.stdout
 
 
 def test_a_broken_labels_file_is_named_by_line(terminal: Terminal, dirty: Path) -> None:
