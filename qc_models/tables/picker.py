@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _CELLS = 4
-_JITTER = 0.3
+_JITTER = 0.1
 
 
 def doubt(by_model: Floats) -> Floats:
@@ -19,6 +19,12 @@ def doubt(by_model: Floats) -> Floats:
 
 
 def choose(doubts: Floats, rng: np.random.Generator) -> int:
-    """Return the row whose four most doubtful cells weigh most, after a log-normal jitter of the sums."""
-    most = np.sort(doubts, axis=1)[:, -_CELLS:].sum(axis=1)
+    """Return the row whose four most doubtful cells weigh most, after a log-normal jitter of the sums.
+
+    A doubt that many cells of a column share weighs more, by the root of the column's norm: one answer settles them
+    all, and without it a column of which no error was seen yet can stay unasked. After Settles and Craven, An analysis
+    of active learning strategies for sequence labeling tasks, 2008 (information density), with columns for likeness.
+    """
+    shared = np.sqrt(np.linalg.norm(doubts, axis=0))
+    most = np.sort(doubts * shared, axis=1)[:, -_CELLS:].sum(axis=1)
     return int(np.argmax((most + 1e-6) * rng.lognormal(0.0, _JITTER, len(most))))
