@@ -117,7 +117,7 @@ def test_a_doubt_that_many_cells_of_a_column_share_is_asked_about_before_a_lone_
     doubts = np.zeros((60, 2))
     doubts[:40, 0] = 0.8
     doubts[50, 1] = 1.0
-    assert {choose(doubts, np.random.default_rng(seed)) < 40 for seed in range(20)} == {True}
+    assert {choose(doubts, np.random.default_rng(seed), learnt=True) < 40 for seed in range(20)} == {True}
 
 
 def test_second_looks_at_disputed_labels_repair_what_a_careless_reviewer_missed() -> None:
