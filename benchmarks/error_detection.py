@@ -2,14 +2,18 @@
 
 DIR holds one folder a data set with dirty.csv and clean.csv, columns aligned by position. Labelled tuples are excluded
 from scoring, for Raha as for us. `--raha PYTHON` names the interpreter of an environment with raha 1.26, pandas < 2 and
-numpy < 2; without it Raha's figures are null. `--made` adds the generated tables of benchmarks/made_tables.py.
+numpy < 2. Without it, or if Raha ends no seed in time, its figures are null, and the output says so. `--made` adds the
+generated tables of benchmarks/made_tables.py. Every set is printed as soon as it is measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
+import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -31,6 +35,7 @@ _RUNNER = Path(__file__).parent / "raha_runner.py"
 _LABELS = 20
 _CURVE = (5, 10, 20, 50, 100)
 _CURVE_SEEDS = 3
+_CARELESS_SEEDS = 3
 _MISSED = 0.15
 
 
@@ -50,6 +55,8 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(SETS), help="which of them, comma separated")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--raha", type=Path, help="interpreter of Raha's environment")
+    parser.add_argument("--raha-minutes", type=float, default=15, help="how long Raha may take for one set")
+    parser.add_argument("--raha-seeds", type=int, help="how many seeds Raha runs (default: as many as we)")
     parser.add_argument("--made", action="store_true", help="also the generated tables")
     parser.add_argument("--quick", action="store_true", help="one seed, no curve to 100 tuples")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
@@ -58,8 +65,10 @@ def main() -> None:
     result: dict[str, Any] = {}
     for name in options.sets.split(","):
         case = read_case(options.data / name)
-        result[name] = measure([case] * seeds, quick=options.quick) | raha(case, options.raha, seeds)
+        result[name] = measure([case] * seeds, quick=options.quick)
         show(name, result[name])
+        wanted = seeds if options.raha_seeds is None else options.raha_seeds
+        result[name] |= beside(name, raha(case, options.raha, wanted, options.raha_minutes))
     for name, make in MADE.items() if options.made else ():
         result[name] = measure([made_case(*make(seed)) for seed in range(seeds)], quick=True)
         show(name, result[name])
@@ -92,13 +101,16 @@ def measure(cases: list[Case], *, quick: bool) -> dict[str, Any]:
     ]
     seconds = time.perf_counter() - started
     at = [one[_LABELS] for one in curves]
-    careless = [noisy(case, seed) for seed, case in enumerate(cases)]
+    careless = [noisy(case, seed) for seed, case in enumerate(cases[:_CARELESS_SEEDS])]
     return {
         "f1": mean(at),
         "sd": pstdev(at),
+        "worst": min(at),
+        "seeds": len(at),
         "curve": {size: mean([one[size] for one in curves if size in one]) for size in _CURVE if size in curves[0]},
         "curve_seeds": {size: sum(size in one for one in curves) for size in _CURVE if size in curves[0]},
         **cold(cases[0]),
+        "noise_seeds": len(careless),
         "noise_f1": mean(one[0] for one in careless),
         "noise_adjudicated_f1": mean(one[1] for one in careless),
         "second_looks": mean(one[2] for one in careless),
@@ -145,27 +157,57 @@ def cold(case: Case) -> dict[str, float]:
     return {"cold_f1": flagged, "cold_p100": float(case.wrong.ravel()[order].mean())}
 
 
-def raha(case: Case, python: Path | None, seeds: int) -> dict[str, float | None]:
-    """Return Raha's F1 on the same set: same budget, its own tuples, which are excluded too."""
+def raha(case: Case, python: Path | None, seeds: int, minutes: float) -> dict[str, Any]:
+    """Return Raha's F1 on the same set: same budget, its own tuples, which are excluded too; null where it has none."""
+    nothing: dict[str, Any] = {"raha_f1": None, "raha_sd": None, "raha_seeds": 0}
     if python is None:
-        return {"raha_f1": None, "raha_sd": None}
+        return nothing | {"raha_note": "not asked for (--raha)"}
+    started = time.perf_counter()
+    answers, note = _run_raha(case, python, seeds, minutes)
+    scores = []
+    for answer in answers:
+        flags = np.zeros_like(case.wrong)
+        for row, column in answer["cells"]:
+            flags[row, column] = True
+        scores.append(score(flags, case.wrong, answer["rows"]))
+    told = {"raha_seeds": len(scores), "raha_seconds": time.perf_counter() - started, "raha_note": note}
+    return nothing | ({"raha_f1": mean(scores), "raha_sd": pstdev(scores)} if scores else {}) | told
+
+
+def _run_raha(case: Case, python: Path, seeds: int, minutes: float) -> tuple[list[dict[str, Any]], str | None]:
+    """Return what Raha found with each seed that it ended in time, and what went wrong.
+
+    It runs in a session of its own, for its worker processes outlive it and hold its output open.
+    """
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("dirty.csv", "clean.csv")]
         for path, table in zip(paths, (case.table, case.clean), strict=True):
             with path.open("w", encoding="utf-8", newline="") as handle:
                 csv.writer(handle).writerows([table.columns, *table.rows])
         command = [str(python), str(_RUNNER), *map(str, paths), str(_LABELS), *map(str, range(seeds))]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-    if done.returncode:
-        raise SystemExit(f"Raha did not run:\n{done.stderr[-2000:]}")
-    scores = []
-    for line in done.stdout.splitlines():
-        answer = json.loads(line)
-        flags = np.zeros_like(case.wrong)
-        for row, column in answer["cells"]:
-            flags[row, column] = True
-        scores.append(score(flags, case.wrong, answer["rows"]))
-    return {"raha_f1": mean(scores), "raha_sd": pstdev(scores)}
+        out, log = Path(folder) / "out", Path(folder) / "log"
+        threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+        with out.open("wb") as output, log.open("wb") as errors:
+            process = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=errors,
+                cwd=folder,
+                env=os.environ | threads | {"TMPDIR": folder},
+                start_new_session=True,
+            )
+            try:
+                code = process.wait(timeout=60 * minutes)
+                last = log.read_text(errors="replace").strip().splitlines()[-1:]
+                note = f"ended with code {code}: {' '.join(last)}" if code else None
+            except subprocess.TimeoutExpired:
+                note = f"stopped after {minutes:g} minutes (--raha-minutes)"
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        whole = [line for line in out.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [json.loads(line) for line in whole], note
 
 
 def score(flags: NDArray[np.bool_], wrong: NDArray[np.bool_], labelled: Collection[int]) -> float:
@@ -179,14 +221,23 @@ def score(flags: NDArray[np.bool_], wrong: NDArray[np.bool_], labelled: Collecti
 def show(name: str, result: dict[str, Any]) -> None:
     """Print one set's figures."""
     sizes = "  ".join(f"{size}: {value:.3f}" for size, value in result["curve"].items())
-    theirs = result.get("raha_f1")
     print(
-        f"{name:>10}  F1 {result['f1']:.4f} sd {result['sd']:.4f}  Raha {'-' if theirs is None else f'{theirs:.3f}'}  "
+        f"{name:>10}  F1 {result['f1']:.4f} sd {result['sd']:.4f} worst {result['worst']:.4f} seeds {result['seeds']}  "
         f"by tuples {sizes}  cold {result['cold_f1']:.3f} P@100 {result['cold_p100']:.2f}  "
         f"15 % missed {result['noise_f1']:.3f}, adjudicated {result['noise_adjudicated_f1']:.3f} "
         f"({result['second_looks']:.1f} looks)  {result['seconds']:.1f} s a seed",
         flush=True,
     )
+
+
+def beside(name: str, result: dict[str, Any]) -> dict[str, Any]:
+    """Print what Raha reached on a set and what went wrong, and return it."""
+    theirs, note = result["raha_f1"], result["raha_note"]
+    said = (
+        "no figure" if theirs is None else f"F1 {theirs:.4f} sd {result['raha_sd']:.4f} of {result['raha_seeds']} seeds"
+    )
+    print(f"{name:>10}  Raha: {said}{f'; {note}' if note else ''}", flush=True)
+    return result
 
 
 if __name__ == "__main__":

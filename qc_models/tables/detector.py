@@ -76,7 +76,7 @@ class Detector:
         doubts = (
             prior if opinions is None else picker.doubt(opinions) + self._trust() * abs(prior - opinions.mean(axis=2))
         )
-        return int(free[picker.choose(doubts, rng)])
+        return int(free[picker.choose(doubts, rng, learnt=opinions is not None)])
 
     def label(self, row: int, wrong: Collection[int]) -> None:
         """Note which columns of a row are wrong; a second label of a row replaces the first.

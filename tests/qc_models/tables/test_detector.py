@@ -8,6 +8,7 @@ import pytest
 
 from qc_models.tables.detector import Detector
 from qc_models.tables.features import NAMES
+from qc_models.tables.picker import choose
 from qc_models.tables.rules import RULES
 from qc_models.tables.table import Table
 
@@ -110,6 +111,24 @@ def test_a_label_that_the_rest_contradicts_is_disputed() -> None:
     row = next(row for row in sorted(detector.labelled) if wrong[row, 4])
     detector.label(row, [])
     assert (row, 4) in detector.disputed()
+
+
+def test_a_doubt_that_many_cells_of_a_column_share_is_asked_about_before_a_lone_one() -> None:
+    doubts = np.zeros((60, 2))
+    doubts[:40, 0] = 0.8
+    doubts[50, 1] = 1.0
+    assert {choose(doubts, np.random.default_rng(seed), learnt=True) < 40 for seed in range(20)} == {True}
+
+
+def test_second_looks_at_disputed_labels_repair_what_a_careless_reviewer_missed() -> None:
+    table, wrong = spoilt()
+    detector = labelled(table, wrong, 30, seed=2)
+    missed = [(row, column) for row, columns in sorted(detector.labelled.items()) for column in sorted(columns)][::5]
+    for row, column in missed:
+        detector.label(row, detector.labelled[row] - {column})
+    disputed = detector.disputed()
+    assert len(set(disputed) & set(missed)) > 0.8 * len(missed)
+    assert len(disputed) < 3 * len(missed)
 
 
 def test_a_value_that_differs_from_its_source_is_suspected_first() -> None:
