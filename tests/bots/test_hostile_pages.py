@@ -270,7 +270,7 @@ async def test_a_secret_never_lands_in_a_field_that_took_the_cursor_away(
 ) -> None:
     body = (
         "<label>Note <input id=n></label><label>Pin <input id=pin></label>"
-        "<script>pin.onfocus = () => requestAnimationFrame(() => n.focus())</script>"
+        "<script>pin.onfocus = () => queueMicrotask(() => n.focus())</script>"
     )
     async with secretive(Redactor()) as office:
         hands = await opened(office, pages, slot, tmp_path, body)
