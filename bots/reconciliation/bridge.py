@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,10 @@ from bots.reconciliation.matched import BANK, BOOK, Matched
 from bots.reconciliation.reading import Side
 from bots.reconciliation.sides import Balance
 
-What = Literal["bank open", "book open", "suggested", "closed", "opening"]
+What = Literal["open", "suggested", "closed", "opening"]
 CLOSED, SUGGESTED, OPEN = "closed", "suggested", "open"
+_ORDER: Final[tuple[What, ...]] = ("open", "suggested", "closed", "opening")
+_WHAT: Final[Mapping[str, What]] = {"closed": "closed", "suggested": "suggested", "open": "open"}
 STATES = (CLOSED, SUGGESTED, OPEN)
 """What a line that was read can be in; what could not be read is in quarantine."""
 
@@ -30,7 +32,9 @@ class Step:
     """The cause of open lines, the kind of evidence of matched ones."""
     amount: int
     """What it adds to the bank's balance on the way to the books', minor units."""
-    lines: int
+    bank: int
+    """How many lines of the bank it is about."""
+    book: int
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def states(side: int, lines: pd.DataFrame, matched: Matched) -> pd.Series:
     found = np.full(len(lines), OPEN, dtype=object)
     closed = matched.matches["closed"].to_numpy(bool)[mine["match"].to_numpy()]
     found[mine["line"].to_numpy()] = np.where(closed, CLOSED, SUGGESTED)
-    return pd.Series(found, index=lines.index, dtype=pd.CategoricalDtype(STATES))
+    return pd.Series(found, index=lines.index, dtype=pd.CategoricalDtype(list(STATES)))
 
 
 def bridges(bank: Side, book: Side, matched: Matched, causes: Mapping[int, pd.Series]) -> list[Bridge]:
@@ -89,20 +93,21 @@ def bridges(bank: Side, book: Side, matched: Matched, causes: Mapping[int, pd.Se
         causes: side to the cause of each of its open lines, by line.
     """
     sides = {BANK: bank, BOOK: book}
+    lines = pd.concat([_lines(side, one.lines, matched, causes[side]) for side, one in sides.items()])
+    left = lines.groupby(["account", "currency", "match"])["adds"].transform("sum")
+    lines = lines[(lines["match"] < 0) | (left != 0)]
     steps: dict[tuple[str, str], list[Step]] = defaultdict(list)
-    for side, one in sides.items():
-        for (account, currency, cause), (amount, count) in _open(one, causes[side], states(side, one.lines, matched)):
-            what: What = "bank open" if side == BANK else "book open"
-            steps[account, currency].append(Step(what, cause, -amount if side == BANK else amount, count))
-    for (account, currency, closed, kind), (amount, count) in _differences(sides, matched):
-        steps[account, currency].append(Step(CLOSED if closed else SUGGESTED, kind, amount, count))
+    by = lines.groupby(["account", "currency", "state", "label"], observed=True, sort=True)
+    for (account, currency, state, label), adds, theirs, ours in by[["adds", "bank", "book"]].sum().itertuples():
+        steps[account, currency].append(Step(_WHAT[state], label, int(adds), int(theirs), int(ours)))
     moved = {side: one.lines.groupby(["account", "currency"])["amount"].sum() for side, one in sides.items()}
     stated = {side: {(given.account, given.currency): given for given in one.balances} for side, one in sides.items()}
     found = []
     for key in sorted({*stated[BANK], *stated[BOOK], *moved[BANK].index, *moved[BOOK].index}):
-        pair = [stated[side].get(key) or Balance(*key, None, None, None, None) for side in (BANK, BOOK)]
+        pair = [stated[side].get(key) or Balance(key[0], key[1], None, None, None, None) for side in (BANK, BOOK)]
         sums = [int(moved[side].get(key, 0)) for side in (BANK, BOOK)]
-        found.append(_bridge(key, steps[key], pair, sums))
+        ordered = sorted(steps[key], key=lambda step: (_ORDER.index(step.what), -abs(step.amount), step.label))
+        found.append(_bridge(key, ordered, pair, sums))
     return found
 
 
@@ -110,34 +115,25 @@ def _bridge(key: tuple[str, str], steps: list[Step], pair: Sequence[Balance], su
     bank, book = pair
     gaps = tuple(one.gap for one in pair if one.gap)
     if bank.opening is None or bank.closing is None or book.opening is None or book.closing is None:
-        return Bridge(*key, *sums, False, tuple(steps), gaps)
+        return Bridge(key[0], key[1], sums[0], sums[1], False, tuple(steps), gaps)
     if book.opening != bank.opening:
-        steps = [*steps, Step("opening", "", book.opening - bank.opening, 0)]
-    return Bridge(*key, bank.closing, book.closing, True, tuple(steps), gaps)
+        steps = [*steps, Step("opening", "", book.opening - bank.opening, 0, 0)]
+    return Bridge(key[0], key[1], bank.closing, book.closing, True, tuple(steps), gaps)
 
 
-def _open(one: Side, causes: pd.Series, state: pd.Series) -> Iterator[tuple[tuple[Any, ...], tuple[int, int]]]:
-    """Yield the sum and number of open lines by account, currency and cause."""
-    lines = one.lines.loc[(state == OPEN).to_numpy(), ["account", "currency", "amount"]]
-    named = lines.assign(cause=causes.reindex(lines.index).fillna("").astype("str"))
-    return _summed(named, ["account", "currency", "cause"], "amount")
-
-
-def _differences(sides: Mapping[int, Side], matched: Matched) -> Iterator[tuple[tuple[Any, ...], tuple[int, int]]]:
-    """Yield what matches leave, books minus bank, by account, currency, whether they are closed, and kind."""
-    parts = []
-    for side, one in sides.items():
-        mine = matched.members[matched.members["side"] == side]
-        lines = one.lines[["account", "currency", "amount"]].iloc[mine["line"].to_numpy()]
-        sign = -1 if side == BANK else 1
-        parts.append(lines.assign(adds=sign * lines["amount"], match=mine["match"].to_numpy()))
-    left = pd.concat(parts).groupby(["account", "currency", "match"], as_index=False)["adds"].sum()
-    left = left[left["adds"] != 0]
-    told = matched.matches[["closed", "kind"]].iloc[left["match"].to_numpy()]
-    named = left.assign(closed=told["closed"].to_numpy(), kind=told["kind"].astype("str").to_numpy())
-    return _summed(named, ["account", "currency", "closed", "kind"], "adds")
-
-
-def _summed(rows: pd.DataFrame, by: list[str], column: str) -> Iterator[tuple[tuple[Any, ...], tuple[int, int]]]:
-    sums = rows.groupby(by, observed=True)[column].agg(["sum", "size"])
-    return ((key, (int(total), int(count))) for key, total, count in sums.itertuples(name=None))
+def _lines(side: int, lines: pd.DataFrame, matched: Matched, causes: pd.Series) -> pd.DataFrame:
+    """Return the lines that make a difference: open ones, and those of matches whose two sides are not equal."""
+    state = states(side, lines, matched)
+    found = lines[["account", "currency"]].assign(
+        state=state,
+        label=causes.reindex(lines.index).fillna("").astype("str"),
+        match=-1,
+        adds=-lines["amount"] if side == BANK else lines["amount"],
+        bank=int(side == BANK),
+        book=int(side == BOOK),
+    )
+    mine = matched.members[matched.members["side"] == side]
+    at, match = mine["line"].to_numpy(), mine["match"].to_numpy()
+    found.loc[at, "match"] = match
+    found.loc[at, "label"] = matched.matches["kind"].astype("str").to_numpy()[match]
+    return found

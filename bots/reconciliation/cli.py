@@ -17,7 +17,7 @@ from bots.reconciliation.bridge import Bridge
 from bots.reconciliation.definition import DEFAULT
 from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.loading import load_one
-from bots.reconciliation.wording import counted, decimal, money, signed, visible
+from bots.reconciliation.wording import decimal, money, signed, visible
 from engine.errors import UserError
 
 _MOST = 10
@@ -106,7 +106,13 @@ def summary(outcome: Any, written: list[Path]) -> dict[str, Any]:
 
 def _account(one: Bridge) -> dict[str, Any]:
     steps = [
-        {"what": step.what, "why": step.label, "amount": decimal(step.amount, one.currency), "count": step.lines}
+        {
+            "what": step.what,
+            "why": step.label,
+            "amount": decimal(step.amount, one.currency),
+            "bank_lines": step.bank,
+            "book_lines": step.book,
+        }
         for step in one.steps
     ]
     return {
@@ -146,7 +152,7 @@ def _show(outcome: Any, headline: str, page: Path, console: Console) -> None:
 
 
 def _states(counts: dict[str, tuple[int, int]]) -> Table:
-    table = Table("", *(Text(state) for state in counts), "lines read", box=None, header_style="dim", pad_edge=False)
+    table = Table("", *counts, "lines read", box=None, header_style="dim", pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for side, what in enumerate(("bank", "books")):
@@ -164,20 +170,13 @@ def _bridge(one: Bridge) -> Table:
     table.add_column(style="dim")
     table.add_row(f"bank's {what}", money(one.bank, one.currency), "")
     for step in one.steps:
-        unit = "line" if step.what.endswith("open") else "match"
-        count = counted(step.lines, unit, "matches" if unit == "match" else "") if step.lines else ""
-        table.add_row(f"  {_STEP[step.what]}{step.label}", signed(step.amount, one.currency), count)
+        sides = [f"{count:,} {side}" for count, side in ((step.bank, "bank"), (step.book, "books")) if count]
+        table.add_row(f"  {_STEP[step.what]}{step.label}", signed(step.amount, one.currency), " + ".join(sides))
     table.add_row(f"books' {what}", money(one.book, one.currency), "explained to the cent")
     return table
 
 
-_STEP = {
-    "bank open": "only the bank: ",
-    "book open": "only the books: ",
-    "suggested": "suggested: ",
-    "closed": "closed: ",
-    "opening": "opening balances differ",
-}
+_STEP = {"open": "open: ", "suggested": "in suggestions: ", "closed": "closed: ", "opening": "opening balances differ"}
 
 
 def _day(given: datetime | None) -> date | None:

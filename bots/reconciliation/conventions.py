@@ -56,7 +56,7 @@ class Sign:
             return ["the books' sign is kept as it was read: the two files share no amount"]
         how = "turned round: the books write money that came in as a debit, or as negative" if self.turned else "kept"
         said = f"the books' sign is {how} (so {with_:,} amount(s) are on both sides, else {without:,})"
-        return [f"{said}; to be sure, declare `book: {{money_in: …}}`" if without * 2 > with_ else said]
+        return [f"{said}; to be sure, declare `book: {{money_in: …}}`" if without * 2 >= with_ else said]
 
 
 def told_sign(bank: pd.DataFrame, book: pd.DataFrame) -> Sign:
@@ -89,7 +89,7 @@ def told_accounts(bank: pd.DataFrame, book: pd.DataFrame, declared: Mapping[str,
     if len(left) == 1 and len(free) == 1:
         names[left[0]] = free[0]
     elif left == [""] and free:
-        return _by_currency(bank, free) | _of_each(names, book), [
+        return {**_by_currency(bank, free), **_of_each(names, book)}, [
             "the books name no account: each line is that of its currency"
         ]
     elif left and free:

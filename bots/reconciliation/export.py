@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -51,10 +52,8 @@ def write_tables(outcome: Outcome, folder: Path) -> list[Path]:
         UserError: a file cannot be written.
     """
     found = tables(outcome)
-    return [
-        *(_written(folder / f"{name}.csv", lambda to, table=table: _csv(table, to)) for name, table in found.items()),
-        _written(folder / "reconciliation.xlsx", lambda to: _workbook(found, to)),
-    ]
+    written = [_written(folder / f"{name}.csv", partial(_csv, table)) for name, table in found.items()]
+    return [*written, _written(folder / "reconciliation.xlsx", partial(_workbook, found))]
 
 
 def _matches(outcome: Outcome) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Geometry of the report's pictures: bars in a space 1,000 wide, which the page stretches to its own width.
+"""Geometry of the report's pictures, in per cent of a width that the page decides.
 
 No text is inside a drawing, so that none is ever scaled: labels stand beside the bars, as the page's own text.
 """
@@ -13,9 +13,9 @@ import pandas as pd
 
 from bots.reconciliation.bridge import STATES, Bridge
 
-WIDTH = 1000
 _ROOM = 0.3
 """Share of the drawn span that is left before the first bar where the axis does not begin at nought."""
+_THINNEST = 0.3
 AGES = ((0, 7), (8, 30), (31, 60), (61, 90), (91, None))
 """Ageing buckets in days, both ends included; the last has no end."""
 _MOST_COLUMNS = 60
@@ -76,11 +76,12 @@ def waterfall(bridge: Bridge) -> Waterfall:
     zero = start if low > 0 or not broken else end
 
     def x(value: float) -> float:
-        return round(WIDTH * (value - start) / (end - start), 1) if end > start else 0.0
+        return round(100 * (value - start) / (end - start), 2) if end > start else 0.0
 
     def bar(before: float, after: float) -> Bar:
         left, right = sorted((x(before), x(after)))
-        return Bar(left, max(round(right - left, 1), 3.0), x(after), after < before)
+        width = max(round(right - left, 2), _THINNEST) if after != before else 0.0
+        return Bar(left, width, x(after), after < before)
 
     base = 0 if not broken else zero
     bars = tuple(bar(before, after) for before, after in pairwise(running))
@@ -111,10 +112,11 @@ def columns(days: pd.Series, states: pd.Series) -> tuple[str, list[Column]]:
         keys = days.dt.to_period(period)
         if keys.nunique() <= _MOST_COLUMNS or word == "month":
             break
-    counts = pd.crosstab(keys, states, dropna=False).reindex(columns=list(STATES), fill_value=0)
+    counts = pd.crosstab(keys.array, states.array, dropna=False).reindex(columns=list(STATES), fill_value=0)
     counts = counts[counts.sum(axis=1) > 0].iloc[-_MOST_COLUMNS:]
     return word, [
-        _column(str(key.start_time.date()), row) for key, row in zip(counts.index, counts.to_numpy(), strict=True)
+        _column(str(key.start_time.date()), row)
+        for key, row in zip(counts.index, counts.to_numpy().tolist(), strict=True)
     ]
 
 

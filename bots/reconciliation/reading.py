@@ -73,14 +73,15 @@ def read_sides(bank: Path, book: Path, definition: Definition, *, currency: str 
     if not ours.statements and definition.file.book.money_in is None:
         ours = _read(book, definition.file.book, currency or _only_currency(theirs), turned=True)
         by_balance = True
-        said.append(f"{book.name}: its running balance says that money in is a debit")
     for delivery in (theirs, ours):
         _refuse_empty(delivery)
     lines, raw = side([theirs]), side([ours])
     known = by_balance or definition.file.book.money_in is not None
     sign = Sign.declared() if known else told_sign(lines, raw)
     names, about = told_accounts(lines, in_terms_of_the_bank(raw, sign, {}), definition.file.accounts)
-    said += [_read_as("bank", theirs, lines), _read_as("books", ours, raw), *sign.sentences(), *about]
+    said += [_read_as("bank", theirs, lines), _read_as("books", ours, raw)]
+    said += ["the books' running balance says that money in is a debit"] if by_balance else sign.sentences()
+    said += about
     settled = delivery_in_terms_of_the_bank(ours, sign, names)
     return Sides(
         Side((theirs,), lines, tuple(balances([theirs]))),

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bots.reconciliation.bridge import CLOSED, OPEN, SUGGESTED, Bridge, Step
 from bots.reconciliation.lines import Delivery
 from bots.reconciliation.matched import BANK, BOOK
-from bots.reconciliation.pictures import WIDTH, Age, Column, Waterfall, ages, columns, waterfall
+from bots.reconciliation.pictures import Age, Column, Waterfall, ages, columns, waterfall
 from bots.reconciliation.reconcile import Outcome
 from bots.reconciliation.view import MOST, Views
 from bots.reconciliation.wording import counted, money, share, signed, visible
@@ -22,11 +22,10 @@ from engine.redact import replacing
 _TEMPLATES = Path(__file__).with_name("templates")
 _SIDES = ("Bank", "Books")
 _STEP = {
-    "bank open": ("only the bank has", "line"),
-    "book open": ("only the books have", "line"),
-    "suggested": ("suggested matches leave", "match"),
-    "closed": ("closed matches leave", "match"),
-    "opening": ("the opening balances differ", ""),
+    "open": "open",
+    "suggested": "difference in suggested matches",
+    "closed": "difference in closed matches",
+    "opening": "before the first line",
 }
 
 
@@ -147,7 +146,7 @@ def _state(what: str, counts: dict[str, int]) -> dict[str, Any]:
     total = sum(counts.values())
     parts, at = [], 0.0
     for state, count in counts.items():
-        width = WIDTH * count / total if total else 0.0
+        width = 1000 * count / total if total else 0.0
         if count:
             title = f"{counted(count, 'line')} {state}"
             parts.append({"state": state, "x": round(at, 1), "width": round(width, 1), "title": title})
@@ -191,9 +190,11 @@ def _rows(bridge: Bridge, drawn: Waterfall, what: str) -> Iterator[dict[str, Any
 
 
 def _label(step: Step) -> tuple[str, str]:
-    said, unit = _STEP[step.what]
-    detail = f"{said} · {counted(step.lines, unit, 'matches' if unit == 'match' else '')}" if unit else said
-    return (step.label.capitalize() if step.label else "Not told why" if unit else "Opening balances", detail)
+    if step.what == "opening":
+        return "The opening balances differ", _STEP[step.what]
+    sides = [f"{count:,} {side}" for count, side in ((step.bank, "bank"), (step.book, "books")) if count]
+    lines = f"{' and '.join(sides)} line{'' if step.bank + step.book == 1 else 's'}"
+    return step.label.capitalize() or "Open", f"{_STEP[step.what]}: {lines}"
 
 
 def _verdict(bridge: Bridge) -> str:
@@ -210,7 +211,7 @@ def _verdict(bridge: Bridge) -> str:
 def _ages(found: Sequence[Age]) -> list[dict[str, Any]]:
     most = max((max(one.bank, one.book) for one in found), default=0) or 1
     return [
-        {**vars(one), "bank_width": round(WIDTH * one.bank / most, 1), "book_width": round(WIDTH * one.book / most, 1)}
+        {**vars(one), "bank_width": round(1000 * one.bank / most, 1), "book_width": round(1000 * one.book / most, 1)}
         for one in found
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,7 +125,10 @@ class Views:
         waiting = matches.index[~matches["closed"].to_numpy(bool)]
         members = self._members[self._members["match"].isin(waiting)]
         sizes = [
-            pd.Series(self._frames[side]["amount"].to_numpy()[mine["line"].to_numpy()], index=mine["match"].to_numpy())
+            pd.Series(
+                self._frames[int(str(side))]["amount"].to_numpy()[mine["line"].to_numpy()],
+                index=mine["match"].to_numpy(),
+            )
             for side, mine in members.groupby("side")
         ]
         size = pd.concat(sizes).abs().groupby(level=0).max() if sizes else pd.Series(dtype="int64")
@@ -133,25 +137,26 @@ class Views:
 
     def breaks(self) -> Iterator[BreakView]:
         """Yield the breaks a person should see first."""
-        for row in order_breaks(self.outcome.breaks, self._frames).head(MOST).itertuples(index=False):
-            side = int(row.side)
-            nearest = [int(at) for at in (row.nearest_1, row.nearest_2, row.nearest_3) if at >= 0]
+        shown = order_breaks(self.outcome.breaks, self._frames).head(MOST)
+        for row in shown.to_dict("records"):
+            side = int(row["side"])
+            nearest = [int(row[f"nearest_{at}"]) for at in (1, 2, 3) if row[f"nearest_{at}"] >= 0]
             yield BreakView(
-                line=self.line(side, int(row.line)),
+                line=self.line(side, int(row["line"])),
                 side=SIDES[side],
-                cause=row.cause,
-                meaning=CAUSES.get(row.cause, ""),
-                blocks=row.blocks,
-                age=counted(int(row.age), "day"),
-                expected="" if pd.isna(row.expected) else f"{row.expected:%Y-%m-%d}",
-                proposal=visible(row.proposal),
+                cause=row["cause"],
+                meaning=CAUSES.get(row["cause"], ""),
+                blocks=row["blocks"],
+                age=counted(int(row["age"]), "day"),
+                expected="" if pd.isna(row["expected"]) else f"{row['expected']:%Y-%m-%d}",
+                proposal=visible(row["proposal"]),
                 nearest=tuple(self.line(1 - side, at) for at in nearest),
-                twin=self.line(side, int(row.twin)) if row.twin >= 0 else None,
+                twin=self.line(side, int(row["twin"])) if row["twin"] >= 0 else None,
             )
 
     def match(self, number: int) -> MatchView:
         """Return one match of the solution."""
-        row = self.outcome.matched.matches.loc[number]
+        row: Any = self.outcome.matched.matches.loc[number]
         bank, book = self._lines(self._members, number)
         currency = (bank or book)[0].currency
         runner_up = int(row["runner_up"])
@@ -177,7 +182,7 @@ class Views:
 
     def line(self, side: int, at: int) -> LineView:
         """Return one line."""
-        row = self._frames[side].iloc[at]
+        row: Any = self._frames[side].iloc[at]
         said = dict.fromkeys(visible(row[name]) for name in ("reference", "end_to_end", "text") if row[name])
         says = " · ".join(one for one in said if not any(one != other and one in other for other in said))
         return LineView(

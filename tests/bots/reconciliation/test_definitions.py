@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from bots.reconciliation.definition import DEFAULT
-from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.loading import load, load_one
 from bots.reconciliation.policy import Policy
 from engine.errors import UserError
@@ -18,12 +17,13 @@ from engine.errors import UserError
 ROOT = Path(__file__).parents[3]
 BROKEN = ROOT / "fixtures" / "reconciliations" / "broken"
 OK = ROOT / "fixtures" / "reconciliations" / "ok"
+_KINDS = ("name", "reference")
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in BROKEN.glob("*.yaml")))
 def test_a_broken_definition_prints_all_its_problems_in_one_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(BROKEN)
-    definition, problems = load(Path(f"{name}.yaml"), KINDS)
+    definition, problems = load(Path(f"{name}.yaml"), _KINDS)
     printed = "".join(f"{problem}\n" for problem in problems)
     expected = BROKEN / f"{name}.out"
     if os.environ.get("COUNTERSIGN_UPDATE"):
@@ -39,7 +39,7 @@ def test_every_expectation_has_its_file() -> None:
 
 def test_good_definitions_print_nothing() -> None:
     for path in sorted(OK.glob("*.yaml")):
-        definition, problems = load(path, KINDS)
+        definition, problems = load(path, _KINDS)
         assert problems == []
         assert definition is not None
         assert definition.file.name == path.stem
@@ -51,7 +51,7 @@ def test_without_a_definition_the_policy_is_the_default_one() -> None:
 
 
 def test_what_a_definition_declares_reaches_the_matcher_and_the_reader() -> None:
-    definition = load_one(OK / "main-account.yaml", KINDS)
+    definition = load_one(OK / "main-account.yaml", _KINDS)
     policy = definition.policy
     assert (policy.latest, policy.calendar, policy.fee_share, policy.fee_fixed, policy.group) == (
         8,
@@ -69,4 +69,4 @@ def test_what_a_definition_declares_reaches_the_matcher_and_the_reader() -> None
 
 def test_a_definition_that_is_not_there_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.yaml:1:1: cannot be read"):
-        load_one(tmp_path / "none.yaml", KINDS)
+        load_one(tmp_path / "none.yaml", _KINDS)
