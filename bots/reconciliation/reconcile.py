@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from bots.reconciliation.gate import Evidence, Standing, seeded, standings
 from bots.reconciliation.matched import BANK, BOOK, Matched
 from bots.reconciliation.matching.engine import match
 from bots.reconciliation.reading import Sides, read_sides
+
+_HELD = "held back by the definition: it is suggested only"
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,18 @@ def reconcile(
         UserError: a file cannot be read, or something is told in more than one way.
     """
     sides = read_sides(bank, book, definition, currency=currency)
+    return outcome_of(sides, definition, asof=asof, evidence=evidence)
+
+
+def outcome_of(
+    sides: Sides, definition: Definition, *, asof: date | None = None, evidence: Sequence[Evidence] = ()
+) -> Outcome:
+    """Reconcile two sides that are read already; see `reconcile`."""
     gate = definition.file.gate
     ranked = standings([*seeded().evidence, *evidence], float(gate.limit), float(gate.confidence))
-    closing = frozenset(one.kind for one in ranked if one.closes) - set(gate.suggest_only)
+    held = set(gate.suggest_only)
+    ranked = tuple(replace(one, closes=False, words=_HELD) if one.kind in held else one for one in ranked)
+    closing = frozenset(one.kind for one in ranked if one.closes)
     policy = definition.policy
     matched = match(sides.bank.lines, sides.book.lines, policy, closing)
     day = asof or _last_day(sides)

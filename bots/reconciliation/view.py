@@ -102,7 +102,7 @@ class Views:
         for kind in [*KINDS, *sorted(set(matches["kind"].astype(str)) - set(KINDS))]:
             mine = matches[(matches["kind"] == kind).to_numpy()]
             standing = standings.get(kind)
-            if not len(mine) and standing is None:
+            if not len(mine):
                 continue
             closed = mine.index[mine["closed"].to_numpy(bool)]
             found.append(
