@@ -12,6 +12,7 @@ import pandas as pd
 
 from bots.reconciliation.matched import BANK, BOOK, MATCH, SIDE, Matched
 from bots.reconciliation.policy import Policy
+from fixtures.generate import statements
 
 DAYS = 90
 DAMAGES = ("timing", "transposed digits", "wrong sign", "wrong account", "partial", "fee", "FX")
@@ -47,8 +48,8 @@ class World:
         number = {group: place for place, group in enumerate(good)}
         kept = held[held["match"].isin(number)].assign(match=lambda frame: frame["match"].map(number))
         kept = kept.sort_values(["match", "side", "line"], ignore_index=True)
-        days = kept.groupby(["match", "side"])["day"].max().unstack()
-        between = np.busday_count(days[BOOK].to_numpy("datetime64[D]"), days[BANK].to_numpy("datetime64[D]"))
+        ours, theirs = (kept[kept["side"] == side].groupby("match")["day"].max() for side in (BOOK, BANK))
+        between = np.busday_count(ours.to_numpy("datetime64[D]"), theirs.to_numpy("datetime64[D]"))
         matches = pd.DataFrame(
             {
                 "kind": "truth",
@@ -80,16 +81,30 @@ def world(gen: Callable[..., dict[str, Any]], rows: int, seed: int, profile: str
     tables = gen(rows, seed, DAYS, profile)
     bank, book = _labelled(tables)
     count = max(5, int(share * rows))
-    bank = _returned(bank, book, rng, count)
+    bank = _returned(bank, rng, count)
     last = bank["booked"].min() + pd.Timedelta(days=int(DAYS * 0.9))
     pairs = _single(bank, book, last)
     chosen = rng.permutation(len(pairs))[: count * len(DAMAGES)]
-    for number, cause in enumerate(DAMAGES):
-        for one, other in pairs[chosen[number :: len(DAMAGES)]]:
-            if _DAMAGE[cause](bank, book, int(one), int(other), rng):
-                bank.loc[one, "label"], book.loc[other, "label"] = cause, cause
+    _damage(bank, book, pairs[chosen], rng)
     bank, book = (_cut(side, other, last) for side, other in ((bank, book), (book, bank)))
     return World(bank, book, last.date())
+
+
+def _damage(bank: pd.DataFrame, book: pd.DataFrame, pairs: Any, rng: np.random.Generator) -> None:
+    """Damage pairs (places at the bank and in the books), each way in turn, and label both lines with the cause."""
+    theirs, ours = _records(bank, pairs[:, 0]), _records(book, pairs[:, 1])
+    accounts = sorted(set(zip(book["currency"], book["account"], strict=True)))
+    for number, (one, other) in enumerate(zip(theirs, ours, strict=True)):
+        cause = DAMAGES[number % len(DAMAGES)]
+        if _DAMAGE[cause](one, other, rng, accounts):
+            one["label"] = other["label"] = cause
+    for frame, rows, places in ((bank, theirs, pairs[:, 0]), (book, ours, pairs[:, 1])):
+        changed = pd.DataFrame(rows, index=places).astype(frame.dtypes)
+        frame.loc[places] = changed
+
+
+def _records(frame: pd.DataFrame, places: Any) -> list[Row]:
+    return [{str(name): value for name, value in row.items()} for row in frame.loc[places].to_dict("records")]
 
 
 def _labelled(tables: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -123,7 +138,7 @@ def side(table: pd.DataFrame, key: str, day: str) -> pd.DataFrame:
 
 
 def _single(bank: pd.DataFrame, book: pd.DataFrame, last: pd.Timestamp) -> Any:
-    """Return true pairs of single lines of equal amounts, well before the cut: places on both sides, (pairs, 2)."""
+    """Return true pairs of single lines of equal amounts, well before the cut: places, shape (pairs, 2)."""
     early = last - pd.Timedelta(days=45)
     parts = []
     for frame in (bank, book):
@@ -134,7 +149,7 @@ def _single(bank: pd.DataFrame, book: pd.DataFrame, last: pd.Timestamp) -> Any:
     return both[equal]
 
 
-def _returned(bank: pd.DataFrame, book: pd.DataFrame, rng: np.random.Generator, count: int) -> pd.DataFrame:
+def _returned(bank: pd.DataFrame, rng: np.random.Generator, count: int) -> pd.DataFrame:
     """Add bank lines that take back a payment which the books have."""
     alone = np.flatnonzero((bank["group"] >= 0) & (bank["label"] == "") & ~bank["group"].duplicated(keep=False))
     back = bank.iloc[rng.permutation(alone)[:count]].copy()
@@ -146,7 +161,7 @@ def _returned(bank: pd.DataFrame, book: pd.DataFrame, rng: np.random.Generator, 
 
 
 def _cut(side: pd.DataFrame, other: pd.DataFrame, last: pd.Timestamp) -> pd.DataFrame:
-    """Keep what has come until the cut; a line whose partner comes later waits, a group that is cut in two is left out."""
+    """Keep what has come until the cut: a line whose partner comes later waits, groups cut in two are left out."""
     late = set(side.loc[side["booked"] > last, "group"]) | set(other.loc[other["booked"] > last, "group"])
     late.discard(-1)
     kept = side[side["booked"] <= last].copy()
@@ -157,57 +172,88 @@ def _cut(side: pd.DataFrame, other: pd.DataFrame, last: pd.Timestamp) -> pd.Data
     return kept[~torn | (~partner_left & whole)].reset_index(drop=True)
 
 
-def _date(bank: pd.DataFrame, book: pd.DataFrame, one: int, other: int, rng: np.random.Generator) -> bool:
-    day = book.loc[other, "booked"].to_datetime64().astype("datetime64[D]")
-    late = np.busday_offset(day, Policy().latest + int(rng.integers(2, 20)), roll="forward")
-    bank.loc[one, ["booked", "valued"]] = pd.Timestamp(late)
+Row = dict[str, Any]
+Accounts = list[tuple[str, str]]
+
+
+def _date(one: Row, other: Row, rng: np.random.Generator, _accounts: Accounts) -> bool:
+    late = np.busday_offset(other["booked"].date(), Policy().latest + int(rng.integers(2, 20)), roll="forward")
+    one["booked"] = one["valued"] = pd.Timestamp(late)
     return True
 
 
-def _swap(_bank: pd.DataFrame, book: pd.DataFrame, _one: int, other: int, rng: np.random.Generator) -> bool:
-    amount = int(book.loc[other, "amount"])
-    digits = list(str(abs(amount)))
+def _swap(_one: Row, other: Row, rng: np.random.Generator, _accounts: Accounts) -> bool:
+    digits = list(str(abs(other["amount"])))
     places = [k for k in range(len(digits) - 1) if digits[k] != digits[k + 1] and (k or digits[1] != "0")]
     if not places:
         return False
     k = places[int(rng.integers(len(places)))]
     digits[k], digits[k + 1] = digits[k + 1], digits[k]
-    book.loc[other, "amount"] = int(np.sign(amount)) * int("".join(digits))
+    other["amount"] = int("".join(digits)) * (1 if other["amount"] > 0 else -1)
     return True
 
 
-def _turn(_bank: pd.DataFrame, book: pd.DataFrame, _one: int, other: int, _rng: np.random.Generator) -> bool:
-    book.loc[other, "amount"] = -book.loc[other, "amount"]
+def _turn(_one: Row, other: Row, _rng: np.random.Generator, _accounts: Accounts) -> bool:
+    other["amount"] = -other["amount"]
     return True
 
 
-def _move(_bank: pd.DataFrame, book: pd.DataFrame, _one: int, other: int, rng: np.random.Generator) -> bool:
-    there = book.loc[book["currency"] == book.loc[other, "currency"], "account"].unique()
-    others = sorted(set(there) - {book.loc[other, "account"]})
-    book.loc[other, "account"] = others[int(rng.integers(len(others)))] if others else "ELSEWHERE"
+def _move(_one: Row, other: Row, rng: np.random.Generator, accounts: Accounts) -> bool:
+    others = [name for money, name in accounts if money == other["currency"] and name != other["account"]]
+    other["account"] = others[int(rng.integers(len(others)))] if others else "ELSEWHERE"
     return True
 
 
-def _part(bank: pd.DataFrame, book: pd.DataFrame, one: int, other: int, rng: np.random.Generator) -> bool:
-    amount = int(book.loc[other, "amount"])
-    bank.loc[one, "amount"] = int(np.sign(amount)) * max(1, int(abs(amount) * rng.uniform(0.2, 0.8)))
+def _part(one: Row, other: Row, rng: np.random.Generator, _accounts: Accounts) -> bool:
+    part = max(1, int(abs(other["amount"]) * rng.uniform(0.2, 0.8)))
+    one["amount"] = part if other["amount"] > 0 else -part
     return True
 
 
-def _fee(bank: pd.DataFrame, book: pd.DataFrame, one: int, other: int, rng: np.random.Generator) -> bool:
+def _fee(one: Row, other: Row, rng: np.random.Generator, _accounts: Accounts) -> bool:
     """Keep a little more than the policy allows: receipts arrive short, payments cost more."""
-    amount, policy = int(book.loc[other, "amount"]), Policy()
-    fee = int((policy.fee_fixed + float(policy.fee_share) * abs(amount)) * (1.05 + rng.exponential(0.4)))
-    if fee > abs(amount) // 3:
+    policy, size = Policy(), abs(other["amount"])
+    fee = int((policy.fee_fixed + float(policy.fee_share) * size) * (1.05 + rng.exponential(0.4)))
+    if fee > size // 3:
         return False
-    bank.loc[one, "amount"] = amount - fee
+    one["amount"] = other["amount"] - fee
     return True
 
 
-def _foreign(_bank: pd.DataFrame, book: pd.DataFrame, _one: int, other: int, rng: np.random.Generator) -> bool:
-    book.loc[other, "currency"] = "CHF"
-    book.loc[other, "amount"] = round(int(book.loc[other, "amount"]) * 0.94 * rng.normal(1, 0.01))
+def _foreign(_one: Row, other: Row, rng: np.random.Generator, _accounts: Accounts) -> bool:
+    other["currency"], other["amount"] = "CHF", round(other["amount"] * 0.94 * rng.normal(1, 0.01))
     return True
 
 
 _DAMAGE = dict(zip(DAMAGES, (_date, _swap, _turn, _move, _part, _fee, _foreign), strict=True))
+
+
+_CAUSES = {
+    "bank_only": "missing on one side",
+    "book_only": "missing on one side",
+    "transposed": "transposed digits",
+    "wrong_sign": "wrong sign",
+    "wrong_account": "wrong account",
+}
+
+
+def own(seed: int, days: int = 60, per_day: int = 60) -> World:
+    """Return the world of `fixtures.generate.statements` with the causes that it planted, two weeks later."""
+    made = statements.world(seed=seed, days=days, per_day=per_day, accounts=4)
+    groups = {key: number for number, link in enumerate(made.links) for key in (*link.bank, *link.book)}
+    labels = {one.key: _CAUSES.get(one.cause, one.cause) for one in made.breaks}
+    labels |= {key: "reversal" for link in made.links if link.kind == "reversal" for key in link.bank}
+    paired = [one for one in made.breaks if one.related and one.cause != "duplicate"]
+    for number, one in enumerate(paired, start=len(made.links)):
+        groups.setdefault(one.key, groups.get(one.related[0], number))
+    sides = []
+    for entries in (made.bank, made.book):
+        frame = pd.DataFrame([{column: getattr(one, column, "") for column in SIDE} for one in entries]).astype(SIDE)
+        keys = [one.key for one in entries]
+        sides.append(
+            frame.assign(
+                id=keys, group=[groups.get(key, -1) for key in keys], label=[labels.get(key, "") for key in keys]
+            )
+        )
+    last = max(frame["booked"].max() for frame in sides)
+    return World(sides[0], sides[1], (last + pd.Timedelta(days=14)).date())

@@ -1,8 +1,11 @@
-"""Why a line is open: cause, nearest candidates, the field that blocks, age, expected day, proposed entry."""
+"""Why a match was made, and why not the runner-up; why a line is open, and what to do about it.
+
+Everything said is counted anew from the lines; of the matcher's own figures only the margin is repeated.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
@@ -19,6 +22,7 @@ from bots.reconciliation.reasons.days import ordinals
 from bots.reconciliation.reasons.entries import Open, proposal
 from bots.reconciliation.reasons.nearest import across, along
 from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked, stack
+from bots.reconciliation.reasons.why import explained
 
 BREAK: Final = {
     "side": "int8",
@@ -37,13 +41,37 @@ BREAK: Final = {
 }
 """Columns of breaks.
 
-side, line: the open line. cause: a name of `causes.CAUSES`. blocks: the one field in which its nearest candidate differs
-(a name of `compare.DIFFERS`); empty where nothing differs, or where there is none. nearest_1..3: the likeliest lines of
-the other side, -1 for none; a candidate may be taken already, which then blocks. twin: the line of its own side that it
-repeats or takes back, -1 for none. odds: ln of the odds that line and nearest_1 are one payment, NaN without one. age:
-calendar days. expected: day on which a line that waits should clear, from the waits of closed matches; NaT for others.
-entry: proposed entry in the books' bank account, minor units, debit positive; 0 for none. proposal: the same in words.
+side, line: the open line. cause: a name of `causes.CAUSES`. blocks: the one field in which its nearest candidate
+differs (a name of `compare.DIFFERS`); empty where nothing differs, or where there is none. nearest_1..3: the likeliest
+lines of the other side, -1 for none; a candidate may be taken already, which then blocks. twin: the line of its own
+side that it repeats or takes back, -1 for none. odds: ln of the odds that line and nearest_1 are one payment, NaN
+without one. age: calendar days. expected: day on which a line that waits should clear, from the waits of closed
+matches; NaT for others. entry: proposed entry in the books' bank account, minor units, debit positive; 0 for none.
+proposal: the same in words.
 """
+
+
+def why(
+    bank: pd.DataFrame, book: pd.DataFrame, matched: Matched, policy: Policy, chosen: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Explain matches, closed ones and suggestions.
+
+    Args:
+        bank: columns of `matched.SIDE`.
+        book: the same.
+        matched: the solution over both.
+        policy: the one that it was matched under.
+        chosen: the matches to explain, numbers of `matched.matches`; None for all.
+
+    Returns:
+        Indexed by match: evidence (what ties it, in words), margin (ln of odds, infinite where nothing rivals it),
+        runner_up (the lines in which its best rival differs, empty without one), lost (why that one lost).
+    """
+    both = pd.concat([bank["currency"], book["currency"]], ignore_index=True)
+    codes, names = pd.factorize(both)
+    numbers = np.arange(len(matched.matches)) if chosen is None else np.asarray(chosen, dtype=np.int64)
+    lines = stack(bank, book, policy.calendar)
+    return explained(lines, codes.astype(np.int64), list(names), matched, numbers, policy)
 
 
 def breaks(bank: pd.DataFrame, book: pd.DataFrame, matched: Matched, policy: Policy, asof: date) -> pd.DataFrame:
@@ -174,7 +202,8 @@ def _blocks(found: Compared, nearest: Ints) -> NDArray[np.object_]:
 
 
 def _other(found: Compared, pair: Ints) -> Ints:
-    return _at(found.other, pair)
+    place: Ints = _at(found.other, pair)
+    return place
 
 
 def _numbers(lines: Stacked, found: Compared, pair: Ints) -> Ints:

@@ -7,7 +7,7 @@ looking at all their bounds.
 
 Two sources, one rule for each kind:
 
-1. Reviews of the user's own decide alone as soon as there are enough of them that, all right, they would prove the limit.
+1. Reviews of the user's own decide alone as soon as they are so many that, all right, they would prove the limit.
 2. Before that, one wrong match among them holds the kind back, whatever the seed says.
 3. Before that, and all right, the figures decide that Countersign was seeded with. Those come from a generator with
    known truth, not from anybody's books, and every report says so. The two are never added up: a million made-up lines

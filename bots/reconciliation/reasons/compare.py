@@ -3,7 +3,8 @@
 The odds follow Fellegi and Sunter: for each field ln(how often it looks like this in lines that belong together / in
 lines that do not). How often lines agree by chance is counted in the lines at hand: a reference that one line carries
 weighs more than a name that a thousand do, and an amount at a price point next to nothing. How often lines that belong
-together differ is `DIFFERS`. The sum begins with ln(1 / lines that could be it): the open ones of that side, if it is open.
+together differ is `DIFFERS`. The sum begins with ln(1 / lines that could be it): the open ones of that side, if it is
+open.
 
 I. P. Fellegi and A. B. Sunter, "A theory for record linkage", Journal of the American Statistical Association 64
 (1969), 1183-1210.
@@ -14,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
@@ -31,7 +33,7 @@ UNKNOWN, AGREES, NEAR, UNLIKE = 0, 1, 2, 3
 """How a reference or a name compares: one has none; equal or contained; a few signs apart; something else."""
 EQUAL, WITHIN, OPPOSITE, SWAPPED, FEE, PART, OTHER, FOREIGN = range(8)
 """How amounts compare: equal; the bank's short by a fee that the policy allows; equal but for the sign; two digits
-swapped; short as by a fee that is larger; one a part of the other; unlike; in another currency."""
+swapped, or one mistyped; short as by a fee that is larger; one a part of the other; unlike; in another currency."""
 
 DIFFERS: Final[Mapping[str, float]] = MappingProxyType(
     {
@@ -51,10 +53,20 @@ EDITS: Final = 2
 """Edits (a swap of neighbours is one) within which a reference is a damaged one."""
 _REACH: Final = 100
 """References within so many edits of a running number, roughly."""
+_SPAN: Final = 14
+"""Days that a window holds, roughly..."""
+_MONTHS: Final = 7.0
+"""... and the most that being within it is worth: lines of one party lie together."""
+_UNSEEN: Final = 100
+"""Lines that might be there beside those that are: in a short list, that one line has an amount says little."""
 _ALIKE: Final = 85.0
 """Likeness of names, of 100, from which they are one."""
 FEE_REACH: Final = 2
-"""A fee may be so many times what the policy allows before it counts as a part payment."""
+"""A fee may be so many times what the policy allows before it counts as a part payment..."""
+FEE_PART: Final = 4
+"""... and at most one in so many of the amount."""
+_SLIP: Final = 10
+"""A mistyped digit changes the amount by at most one in so many; a leading digit may as well be another amount."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,6 @@ class Compared:
     """The line that stands for the bank: of two sides the bank's, of one side the first."""
     book: Ints
     account: Bools
-    currency: Bools
     amount: Ints
     days: Ints
     """Business days from the books' day to the bank's."""
@@ -84,10 +95,10 @@ class Compared:
     def blocks(self) -> NDArray[np.object_]:
         """Return the one field that keeps each pair from matching, the gravest of those that differ; empty for none."""
         off = {
-            "currency": ~self.currency,
+            "currency": self.amount == FOREIGN,
             "account": ~self.account,
             "sign": self.amount == OPPOSITE,
-            "amount": ~np.isin(self.amount, (EQUAL, WITHIN, OPPOSITE)),
+            "amount": ~np.isin(self.amount, (EQUAL, WITHIN, OPPOSITE, FOREIGN)),
             "date": ~self.window,
             "taken": self.taken,
             "reference": self.reference >= NEAR,
@@ -114,7 +125,7 @@ def compare(lines: Stacked, one: Ints, other: Ints, taken: Bools, policy: Policy
     reference, shared = _references(lines, one, other, copies)
     name = _names(lines, one, other)
     amount = _amounts(lines, bank, book, policy)
-    account, currency = lines.account[one] == lines.account[other], lines.currency[one] == lines.currency[other]
+    account = lines.account[one] == lines.account[other]
     busy = taken[other] & ~inside
     side = lines.side[other]
     size = np.bincount(lines.side, minlength=2)[side].astype(float)
@@ -122,16 +133,14 @@ def compare(lines: Stacked, one: Ints, other: Ints, taken: Bools, policy: Policy
     odds = (
         -np.log(rivals)
         + np.where(account, np.log(size / copies.of("account", other)), np.log(DIFFERS["account"]))
-        + np.where(currency, 0.0, np.log(DIFFERS["currency"]))
-        + _of_amount(lines, amount, other, size, copies, inside)
+        + np.where(amount == FOREIGN, np.log(DIFFERS["currency"]), 0.0)
+        + _of_amount(amount, other, size + _UNSEEN, copies, inside)
         + _of_days(lines, window)
         + np.where(busy, np.log(DIFFERS["taken"]), 0.0)
-        + _of_text(
-            reference, np.log(np.maximum(size / shared, 1.0)), np.log(np.maximum(size / _REACH, 1.0)), "reference"
-        )
-        + _of_text(name, np.log(size / copies.of("name", other)), np.zeros(len(one)), "name")
+        + _of_text("reference", reference, (size + _UNSEEN) / shared, (size + _UNSEEN) / _REACH)
+        + _of_text("name", name, (size + _UNSEEN) / copies.of("name", other), np.ones(len(one)))
     )
-    return Compared(one, other, bank, book, account, currency, amount, days, window, reference, name, busy, odds)
+    return Compared(one, other, bank, book, account, amount, days, window, reference, name, busy, odds)
 
 
 class _Copies:
@@ -155,12 +164,12 @@ class _Copies:
         return self._counts["mark"]
 
     def _count(self, values: Ints, side: Ints) -> Ints:
-        _, codes, counts = np.unique(values * 2 + side, return_inverse=True, return_counts=True)
-        found: Ints = counts[codes]
+        codes, distinct = pd.factorize(values * 2 + side)
+        found: Ints = np.bincount(codes, minlength=len(distinct))[codes]
         return found
 
 
-def _of_amount(lines: Stacked, amount: Ints, other: Ints, size: Floats, copies: _Copies, inside: Bools) -> Floats:
+def _of_amount(amount: Ints, other: Ints, size: Floats, copies: _Copies, inside: Bools) -> Floats:
     """Return what the amounts are worth; of a fee or a part, that most amounts would do as well."""
     same = np.log(size / copies.of("size", other))
     bag = np.log(size / copies.of("digits", other))
@@ -173,17 +182,17 @@ def _of_amount(lines: Stacked, amount: Ints, other: Ints, size: Floats, copies: 
 
 
 def _of_days(lines: Stacked, window: Bools) -> Floats:
-    """Return what the days are worth: the share of lines that a window holds by chance is not counted, but the window's."""
-    days = np.unique(lines.day)
-    span = max(2.0, float(days[-1] - days[0])) if len(days) else 2.0
-    return np.where(window, min(2.0, np.log(span / 14) if span > 14 else 0.0), np.log(DIFFERS["date"]))
+    """Return what the days are worth: within the window little, as all lines of a month are near each other."""
+    span = float(np.ptp(lines.day)) if len(lines) else 0.0
+    found: Floats = np.where(window, np.log(np.clip(span / _SPAN, 1.0, _MONTHS)), np.log(DIFFERS["date"]))
+    return found
 
 
-def _of_text(state: Ints, agrees: Floats, near: Floats, field: str) -> Floats:
+def _of_text(field: str, state: Ints, agrees: Floats, near: Floats) -> Floats:
+    """Return what a reference or name is worth; `agrees` and `near`: one line in how many does so by chance."""
     off = np.log(DIFFERS[field])
-    return np.select(
-        [state == AGREES, state == NEAR, state == UNLIKE], [agrees, near + off, np.full(len(state), off)], 0.0
-    )
+    worth = [np.log(np.maximum(agrees, 1.0)), np.log(np.maximum(near, 1.0)) + off, np.full(len(state), off)]
+    return np.select([state == AGREES, state == NEAR, state == UNLIKE], worth, 0.0)
 
 
 def _references(lines: Stacked, one: Ints, other: Ints, copies: _Copies) -> tuple[Ints, Floats]:
@@ -217,12 +226,14 @@ def _few(lines: Stacked) -> float:
 
 def _names(lines: Stacked, one: Ints, other: Ints) -> Ints:
     """Return how names compare; one that is cut off agrees, as does one that only the free text has."""
-    pairs, back = np.unique(np.stack([lines.name[one], lines.name[other]]), axis=1, return_inverse=True)
-    ours, theirs = lines.names[pairs[0]].tolist(), lines.names[pairs[1]].tolist()
+    width = len(lines.names)
+    back, pairs = pd.factorize(lines.name[one] * width + lines.name[other])
+    first, second = pairs // width, pairs % width
+    ours, theirs = lines.names[first].tolist(), lines.names[second].tolist()
     like = cpdist(ours, theirs, scorer=fuzz.token_set_ratio) >= _ALIKE
     cut = np.array([a.startswith(b) or b.startswith(a) for a, b in zip(ours, theirs, strict=True)], dtype=bool)
-    known = (pairs[0] > 0) & (pairs[1] > 0)
-    state = np.select([~known, like | cut], [UNKNOWN, AGREES], UNLIKE)[back.reshape(-1)]
+    known = (first > 0) & (second > 0)
+    state = np.select([~known, like | cut], [UNKNOWN, AGREES], UNLIKE)[back]
     told = np.flatnonzero((state == UNKNOWN) & ((lines.name[one] > 0) | (lines.name[other] > 0)))
     named = np.where(lines.name[one[told]] > 0, one[told], other[told])
     silent = np.where(lines.name[one[told]] > 0, other[told], one[told])
@@ -238,9 +249,11 @@ def _amounts(lines: Stacked, bank: Ints, book: Ints, policy: Policy) -> Ints:
     short = ours - theirs
     allowed = policy.fee_fixed + float(policy.fee_share) * np.abs(ours)
     same_sign = np.sign(ours) == np.sign(theirs)
-    fee = same_sign & (short > 0) & (2 * short < np.abs(ours))
+    fee = same_sign & (short > 0) & (FEE_PART * short <= np.abs(ours))
+    foreign = lines.currency[bank] != lines.currency[book]
+    elsewhere = (lines.account[bank] != lines.account[book]) & (ours == theirs)  # with the account goes its currency
     states = [
-        lines.currency[bank] != lines.currency[book],
+        foreign & ~elsewhere,
         ours == theirs,
         ours == -theirs,
         same_sign & _swapped(lines, bank, book),
@@ -251,14 +264,13 @@ def _amounts(lines: Stacked, bank: Ints, book: Ints, policy: Policy) -> Ints:
     return np.select(states, [FOREIGN, EQUAL, OPPOSITE, SWAPPED, WITHIN, FEE, PART], OTHER).astype(np.int64)
 
 
-def _swapped(lines: Stacked, one: Ints, other: Ints) -> Bools:
-    """Say whether two digits of one amount stand the other way round in the other."""
-    found: Any = np.zeros(len(one), bool)
-    asked = np.flatnonzero(lines.digits[one] == lines.digits[other])
-    left, right = np.abs(lines.amount[one[asked]]), np.abs(lines.amount[other[asked]])
-    differing = np.zeros(len(asked), np.int64)
+def _swapped(lines: Stacked, bank: Ints, book: Ints) -> Bools:
+    """Say whether two digits of one amount stand the other way round in the other, or one digit is another."""
+    left, right = np.abs(lines.amount[bank]), np.abs(lines.amount[book])
+    slip = _SLIP * np.abs(left - right) <= right
+    differing, alike = np.zeros(len(bank), np.int64), lines.digits[bank] == lines.digits[book]
     while left.any() or right.any():
         differing += left % 10 != right % 10
         left, right = left // 10, right // 10
-    found[asked] = differing == 2  # noqa: PLR2004 - a swap moves two
+    found: Bools = ((differing == 2) & alike) | ((differing == 1) & slip)  # noqa: PLR2004 - a swap moves two
     return found

@@ -33,7 +33,7 @@ class Waits:
     def later(self, age: Ints) -> Floats:
         """Return the share of partners that come later than so many business days, never quite 0 or 1."""
         after = len(self.days) - np.searchsorted(self.days, age, side="right")
-        found: Floats = (after + 0.5) / (len(self.days) + 1.0)
+        found: Floats = (after + 0.5).astype(np.float64) / (len(self.days) + 1.0)
         return found
 
     def median_after(self, age: Ints) -> tuple[Ints, Bools]:
@@ -48,8 +48,8 @@ def still_coming(waits: Waits, age: Ints, lonely: Bools, everybody: Ints) -> Boo
     """Say which open lines without a partner more likely wait for one than have none.
 
     By Bayes: a line that waits is still open at this age with the share of waits that are longer; a line that has no
-    partner always is. How many have none is counted among lines older than every wait that was ever seen; it is at most the share
-    of all lines that are open without a partner now.
+    partner always is. How many have none is counted among lines older than every wait that was ever seen; they are at
+    most the share of all lines that are open without a partner now.
 
     Args:
         waits: of the lines' side.

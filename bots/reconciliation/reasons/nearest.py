@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked
 
-MOST: Final = 4
-"""Lines taken on either side of an open line, of each way of looking."""
+MOST: Final = 2
+"""Lines taken on either side of an open line, of each way of looking at the other side."""
+BESIDE: Final = 8
+"""The same of its own side, which there is one way to look at."""
 _PREFIX: Final = 5
 """Letters of a name that both sides have left after cutting, folding and legal forms."""
 
@@ -32,7 +35,7 @@ def across(lines: Stacked, open_lines: Ints, taken: Bools) -> tuple[Ints, Ints]:
         theirs = lines.side != side
         ours = open_lines[lines.side[open_lines] == side]
         for pool in (np.flatnonzero(theirs & ~taken), np.flatnonzero(theirs & taken)):
-            found += [_near(*way) for way in _ways(lines, ours, pool)]
+            found += [_near(*way, most=MOST) for way in _ways(lines, ours, pool)]
     return _once(found, len(lines))
 
 
@@ -42,7 +45,7 @@ def along(lines: Stacked, open_lines: Ints) -> tuple[Ints, Ints]:
     key = _join(lines.account, lines.size)
     for side in (0, 1):
         ours, pool = open_lines[lines.side[open_lines] == side], np.flatnonzero(lines.side == side)
-        one, other = _near(key[ours], lines.day[ours], ours, key[pool], lines.day[pool], pool)
+        one, other = _near(key[ours], lines.day[ours], ours, key[pool], lines.day[pool], pool, most=BESIDE)
         found.append((one[one != other], other[one != other]))
     return _once(found, len(lines))
 
@@ -70,7 +73,7 @@ def _ways(lines: Stacked, ours: Ints, pool: Ints) -> list[tuple[Ints, Ints, Ints
 
 
 def _near(
-    key: Ints, order: Ints, line: Ints, pool_key: Ints, pool_order: Ints, pool: Ints, most: int = MOST
+    key: Ints, order: Ints, line: Ints, pool_key: Ints, pool_order: Ints, pool: Ints, most: int
 ) -> tuple[Ints, Ints]:
     """Pair each line with the `most` on either side of it, in order, among those of the pool with its key."""
     if not len(line) or not len(pool):
@@ -114,5 +117,6 @@ def _join(first: Ints, second: Ints) -> Ints:
 
 
 def _once(found: list[tuple[Ints, Ints]], width: int) -> tuple[Ints, Ints]:
-    pairs = np.unique(np.concatenate([one * width + other for one, other in found]))
+    pairs = pd.unique(np.concatenate([one * width + other for one, other in found]))
+    pairs.sort()
     return pairs // width, pairs % width

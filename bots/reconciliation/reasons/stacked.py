@@ -2,8 +2,8 @@
 
 Texts are folded by Arrow, column by column (Unicode NFKC, then upper case, letters and digits only). A *mark* is
 anything that may name a payment: a reference, an end-to-end id or a run of at least three digits in one of them or in
-the free text, without leading zeros. How many lines carry a mark says what it is worth: a year stands in every
-reference, a running number in one.
+the free text, without leading zeros, but a year. How many lines carry a mark says what it is worth: a branch stands in
+every reference, a running number in one.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ SHORTEST: Final = 3
 """Digits of a run that is a mark."""
 _NOT_PROVIDED: Final = "NOTPROVIDED"
 """ISO 20022's word for no end-to-end id."""
+_YEAR: Final = "^(19|20)[0-9]{2}$"
 _DAY: Final = np.timedelta64(1, "D")
 _PLACES: Final = 18
 
@@ -129,14 +130,15 @@ def _marks(both: pd.DataFrame, references: Any, traces: Any) -> tuple[Ints, Ints
     for column in ("reference", "end_to_end", "text"):
         parts = pc.split_pattern_regex(pc.utf8_normalize(_arrow(both[column]), form="NFKC"), r"\D+")
         runs = pc.utf8_ltrim(pc.list_flatten(parts), characters="0")
-        long = pc.greater_equal(pc.utf8_length(runs), SHORTEST)
+        long = pc.and_not(pc.greater_equal(pc.utf8_length(runs), SHORTEST), pc.match_substring_regex(runs, _YEAR))
         lines.append(pc.list_parent_indices(parts).filter(long).to_numpy(zero_copy_only=False))
         texts.append(runs.filter(long))
     line = np.concatenate(lines).astype(np.int64)
     text = pa.concat_arrays([pa.array(part, type=pa.large_string()) for part in texts])
     named = pc.not_equal(text, "").to_numpy(zero_copy_only=False)
     encoded = text.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    pairs = np.unique(line[named] * (len(text) + 1) + encoded[named])
+    pairs = pd.unique(line[named] * (len(text) + 1) + encoded[named])
+    pairs.sort()
     return pairs // (len(text) + 1), pairs % (len(text) + 1)
 
 
@@ -153,8 +155,8 @@ def _digit_bag(amounts: Ints) -> Ints:
 
 def _pairs(first: Ints, second: Ints) -> Ints:
     """Return one code for each distinct pair."""
-    _, codes = np.unique(second, return_inverse=True)
-    _, joint = np.unique(first * (codes.max(initial=0) + 1) + codes, return_inverse=True)
+    codes, distinct = pd.factorize(second)
+    joint, _ = pd.factorize(first * max(1, len(distinct)) + codes)
     return joint.astype(np.int64)
 
 

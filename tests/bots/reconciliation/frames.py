@@ -2,60 +2,52 @@
 
 from __future__ import annotations
 
-from datetime import date
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from bots.reconciliation.lines import Delivery, Line, Statement
-from bots.reconciliation.matched import MATCH, Matched
-from bots.reconciliation.reading import Side
-from bots.reconciliation.sides import balances, side
+from bots.reconciliation.matched import BANK, BOOK, MATCH, SIDE, Matched
 
-DAY = date(2026, 3, 2)
-
-
-def delivery(
-    *amounts: int, account: str = "A", opening: int | None = None, name: str = "bank.csv", text: str = "", who: str = ""
-) -> Delivery:
-    """Return a delivery of one statement in EUR, one line an amount, a day each."""
-    lines = tuple(
-        Line(number=at + 2, amount=amount, currency="EUR", booked=DAY.replace(day=2 + at), text=text, name=who)
-        for at, amount in enumerate(amounts)
-    )
-    closing = None if opening is None else opening + sum(amounts)
-    statement = Statement(account, "EUR", 1, lines, opening=opening, closing=closing)
-    return Delivery(Path(name), "0" * 64, "csv", (statement,), ())
+PLAIN: dict[str, Any] = dict.fromkeys(SIDE, "") | {
+    "account": "OURS",
+    "currency": "EUR",
+    "valued": None,
+    "reversal": False,
+    "booked": "2026-03-02",
+}
 
 
-def read(*given: Delivery) -> Side:
-    """Return a side of deliveries."""
-    return Side(given, side(given), tuple(balances(given)))
+def side(*rows: dict[str, Any]) -> pd.DataFrame:
+    """Return a side of lines, each given by what is not plain about it."""
+    return pd.DataFrame([PLAIN | row for row in rows], columns=list(SIDE)).astype(SIDE)
 
 
-def solution(*found: tuple[str, bool, list[int], list[int], int]) -> Matched:
-    """Return a solution: kind, closed, lines of the bank, lines of the books, difference."""
-    rows = [
-        {
-            "kind": kind,
-            "difference": difference,
-            "days": 1,
-            "score": 5.0,
-            "margin": np.inf,
-            "rivals": 0,
-            "alternatives": 0,
-            "runner_up": -1,
-            "closed": closed,
-        }
-        for kind, closed, _, _, difference in found
-    ]
+def solved(
+    *groups: tuple[Sequence[int], Sequence[int]],
+    lost: Iterable[tuple[Sequence[int], Sequence[int]]] = (),
+    **columns: Any,
+) -> Matched:
+    """Return a solution: the bank's and the books' lines of each match, and of each candidate that lost."""
+    made = [_frame(groups, columns), _frame(tuple(lost), {"score": 1.0, "closed": False})]
+    return Matched(made[0][0], made[0][1], made[1][0], made[1][1])
+
+
+def _frame(
+    groups: Sequence[tuple[Sequence[int], Sequence[int]]], columns: dict[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    plain: dict[str, Any] = dict.fromkeys(MATCH, 0) | {
+        "kind": "reference",
+        "score": 9.0,
+        "margin": float("inf"),
+        "runner_up": -1,
+        "closed": True,
+    }
+    matches = pd.DataFrame([plain | columns for _ in groups], columns=list(MATCH)).astype(MATCH)
     members = [
-        (at, side, line)
-        for at, (_, _, *sides, _) in enumerate(found)
-        for side, lines in enumerate(sides)
+        (number, one, line)
+        for number, both in enumerate(groups)
+        for one, lines in ((BANK, both[0]), (BOOK, both[1]))
         for line in lines
     ]
-    matches = pd.DataFrame(rows, columns=list(MATCH)).astype(MATCH)
-    frame = pd.DataFrame(members, columns=["match", "side", "line"], dtype="int64")
-    return Matched(matches, frame, matches.iloc[:0], frame.iloc[:0])
+    return matches, pd.DataFrame(members, columns=["match", "side", "line"]).astype("int64")

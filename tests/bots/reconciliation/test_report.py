@@ -23,7 +23,7 @@ from bots.reconciliation.pictures import ages, columns, waterfall
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reading import Sides
 from bots.reconciliation.reconcile import Outcome
-from tests.bots.reconciliation.frames import delivery, read, solution
+from tests.bots.reconciliation.outcomes import delivery, read, solution
 
 HOSTILE = '=HYPERLINK("http://evil.example","x")<script>alert(1)</script>\u202e\x07'
 

@@ -14,7 +14,7 @@ from bots.reconciliation.matched import SIDE
 from bots.reconciliation.reading import read_sides
 from bots.reconciliation.sides import ORIGIN, balances, side
 from engine.errors import UserError
-from tests.bots.reconciliation.frames import delivery
+from tests.bots.reconciliation.outcomes import delivery
 from tests.bots.reconciliation.samples import CAMT
 
 DATA = Path(__file__).parents[3] / "fixtures" / "data"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bots.reconciliation.what_if import Changed, changes, counted
-from tests.bots.reconciliation.frames import solution
+from tests.bots.reconciliation.outcomes import solution
 
 
 def test_every_way_in_which_a_closed_match_can_change_is_told_once() -> None:
