@@ -16,6 +16,7 @@ from bots.reconciliation.explain import breaks
 from bots.reconciliation.gate import Evidence, Standing, seeded, standings
 from bots.reconciliation.matched import BANK, BOOK, Matched
 from bots.reconciliation.matching.engine import match
+from bots.reconciliation.matching.remittance import with_references
 from bots.reconciliation.reading import Sides, read_sides
 
 _HELD = "held back by the definition: it is suggested only"
@@ -105,7 +106,7 @@ def outcome_of(
     ranked = tuple(replace(one, closes=False, words=_HELD) if one.kind in held else one for one in ranked)
     closing = frozenset(one.kind for one in ranked if one.closes)
     policy = definition.policy
-    matched = match(sides.bank.lines, sides.book.lines, policy, closing)
+    matched = match(*with_references(sides.bank.lines, sides.book.lines), policy, closing)
     day = asof or _last_day(sides)
     open_ = breaks(sides.bank.lines, sides.book.lines, matched, policy, day)
     return Outcome(definition, sides, day, matched, open_, ranked)
