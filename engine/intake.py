@@ -39,11 +39,11 @@ def followers(workflow: Workflow, reference: str, record: dict[str, Any]) -> Fol
     rows, holds = [], {}
     for number, row in enumerate(table, start=1):
         cells, origin = encode(row), f"{workflow.name} {reference}:{number}"
-        code = cells.pop(follow.hold, "") if follow.hold else ""
+        code, why = (str(cells.get(name) or "") if name else "" for name in (follow.hold, follow.why))
         if code:
-            why = str(cells.get(follow.why, "")) if follow.why else ""
-            holds[origin] = Finding("source", str(code), why or str(code))
-        rows.append(RawRow(origin, cells))
+            holds[origin] = Finding("source", code, why or code)
+        said = {follow.hold, follow.why} - target.fields.keys()
+        rows.append(RawRow(origin, {name: value for name, value in cells.items() if name not in said}))
     items, rejected = _items(take_rows(target.source, target.fields, rows))
     return Followers(target, [replace(item, hold=holds.get(item.origin)) for item in items], rejected)
 

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -30,6 +29,7 @@ _TEXTS = ("reference", "text", "name", "bank_id", "end_to_end", "batch", "counte
 SUGGESTED, BREAK = "suggested", "break"
 """Why a person decides first."""
 CLOSED = ""
+_WORDS = 500
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Side:
-    frame: pd.DataFrame
-    days: list[date]
-    ids: list[str]
+    lines: Sequence[Line]
+    ids: Sequence[str]
+
+    def frame(self, account: str) -> pd.DataFrame:
+        """Return the columns of SIDE."""
+        columns: dict[str, list[object]] = {
+            name: [account] * len(self.lines) if name == "account" else [getattr(line, name) for line in self.lines]
+            for name in SIDE
+        }
+        return pd.DataFrame({name: pd.Series(columns[name], dtype=kind) for name, kind in SIDE.items()})
 
 
 def clearings(
@@ -83,10 +90,10 @@ def clearings(
     ids = identities(bank, own)
     seen = [at for at, line in enumerate(bank) if _near(own, line.booked, policy)]
     sides = (
-        _side(own, [bank[at] for at in seen], [ids[at] for at in seen]),
-        _side(own, [item.line for item in book], [item.name for item in book]),
+        _Side([bank[at] for at in seen], [ids[at] for at in seen]),
+        _Side([item.line for item in book], [item.name for item in book]),
     )
-    found = match(sides[BANK].frame, sides[BOOK].frame, policy, closing)
+    found = match(sides[BANK].frame(own.account), sides[BOOK].frame(own.account), policy, closing)
     finder = _Finder(own, sides, [item.is_open for item in book], sign)
     rows = finder.matched(found)
     rows += finder.unmatched(policy)
@@ -105,130 +112,105 @@ def identities(lines: Sequence[Line], own: Partition) -> list[str]:
         told = (own.account, own.currency, str(line.amount), str(line.booked), str(line.valued), line.reversal)
         content = "\0".join(map(str, (*told, *(getattr(line, name) for name in _TEXTS))))
         counted[content] += 1
-        names.append(hashlib.sha256(f"{content}\0{counted[content]}".encode()).hexdigest()[:16])
+        names.append(_short(f"{content}\0{counted[content]}"))
     return names
 
 
 def _near(own: Partition, day: date, policy: Policy) -> bool:
     width = policy.latest - policy.earliest
-    return bool(
-        np.busday_offset(np.datetime64(own.first), -width, roll="backward")
-        <= np.datetime64(day)
-        <= np.busday_offset(np.datetime64(own.last), width, roll="forward")
-    )
+    return _business_days(own.first, -width) <= day <= _business_days(own.last, width)
 
 
-def _side(own: Partition, lines: Sequence[Line], ids: list[str]) -> _Side:
-    columns: dict[str, list[object]] = {name: [getattr(line, name) for line in lines] for name in _TEXTS}
-    columns |= {
-        "account": [own.account] * len(lines),
-        "currency": [line.currency for line in lines],
-        "amount": [line.amount for line in lines],
-        "booked": [line.booked for line in lines],
-        "valued": [line.valued for line in lines],
-        "reversal": [line.reversal for line in lines],
-    }
-    frame = pd.DataFrame({name: pd.Series(columns[name], dtype=kind) for name, kind in SIDE.items()})
-    return _Side(frame, [line.booked for line in lines], ids)
+def _business_days(day: date, count: int) -> date:
+    """Return the day that many business days later; a day that is none counts as the next, going back the last."""
+    found = np.busday_offset(np.datetime64(day), count, roll="backward" if count < 0 else "forward")
+    return date.fromisoformat(str(found))
 
 
 class _Finder:
     """Turns matches into rows and keeps count of the partition's bank lines."""
 
     def __init__(self, own: Partition, sides: tuple[_Side, _Side], is_open: Sequence[bool], sign: int) -> None:
-        self.own, self.sides, self.is_open, self.sign = own, sides, is_open, sign
+        self.own, self.is_open, self.sign = own, is_open, sign
+        self.bank, self.book = sides
         self.states: dict[int, str] = {}
         self.taken: set[int] = set()
 
     def matched(self, found: Matched) -> list[dict[str, Scalar]]:
         """Return a row an open item of each match that is ours."""
         rows: list[dict[str, Scalar]] = []
-        groups = dict(iter(found.members.groupby("match")))
-        matches = found.matches
-        for number, kind, closed in zip(matches.index, matches["kind"], matches["closed"], strict=True):
-            group = groups[number]
-            bank = [int(line) for line in group.loc[group["side"] == BANK, "line"]]
-            book = [int(line) for line in group.loc[group["side"] == BOOK, "line"]]
-            self.taken.update(book)
-            state = CLOSED if closed else SUGGESTED
-            for line in bank:
-                if self.own.holds(self.sides[BANK].days[line]):
-                    self._place(line, state)
-            first = min(self.sides[BANK].days[line] for line in bank) if bank else self._first(book)
-            if self.own.holds(first):
-                rows += self._rows(str(kind), bank, book, state)
+        matches, members = found.matches, found.members.sort_values(["match", "side", "line"])
+        number, side, line = (members[name].to_numpy() for name in ("match", "side", "line"))
+        starts = np.searchsorted(number, matches.index)
+        ends = np.searchsorted(number, matches.index, side="right")
+        for kind, closed, start, end in zip(matches["kind"], matches["closed"], starts, ends, strict=True):
+            bank, book = (line[start:end][side[start:end] == one].tolist() for one in (BANK, BOOK))
+            rows += self._match(str(kind), bank, book, CLOSED if closed else SUGGESTED)
         return rows
 
     def unmatched(self, policy: Policy) -> list[dict[str, Scalar]]:
         """Return a row a bank line without a partner, and one an open item that no later bank line can clear."""
         rows = []
-        for line, day in enumerate(self.sides[BANK].days):
-            if self.own.holds(day) and line not in self.states:
-                self._place(line, BREAK)
-                rows.append(self._break(line))
-        for item, day in enumerate(self.sides[BOOK].days):
-            until = np.busday_offset(np.datetime64(day), policy.latest, roll="forward").item()
-            if self.is_open[item] and item not in self.taken and self.own.holds(until):
+        for at, line in enumerate(self.bank.lines):
+            if self.own.holds(line.booked) and at not in self.states:
+                self._place(at, BREAK)
+                name = f"L-{self.bank.ids[at]}"
+                why = f"no open item fits the bank line {_said([line])}"
+                rows.append(self._row(name, name, None, line, line.booked, "", BREAK, why))
+        for at, line in enumerate(self.book.lines):
+            until = _business_days(line.booked, policy.latest)
+            if self.is_open[at] and at not in self.taken and self.own.holds(until):
                 why = f"no bank line until {until}, {policy.latest} business days after it was posted"
-                name = self.sides[BOOK].ids[item]
-                amount = self._amount(BOOK, item)
-                rows.append(self._row(f"B-{name}", "", name, amount, until, "", BREAK, why))
+                rows.append(self._row(f"B-{self.book.ids[at]}", "", at, line, until, "", BREAK, why))
         return rows
 
-    def _place(self, line: int, state: str) -> None:
-        if line in self.states:
-            raise BusinessException("line_twice", f"bank line {self.sides[BANK].ids[line]} is in two matches")
-        self.states[line] = state
+    def _place(self, at: int, state: str) -> None:
+        if at in self.states:
+            raise BusinessException("line_twice", f"the bank line {_said([self.bank.lines[at]])} is in two matches")
+        self.states[at] = state
 
-    def _first(self, book: Sequence[int]) -> date:
-        return min(self.sides[BOOK].days[line] for line in book)
-
-    def _rows(self, kind: str, bank: list[int], book: list[int], state: str) -> list[dict[str, Scalar]]:
-        named = "\0".join(
-            [*sorted(self.sides[BANK].ids[line] for line in bank), *sorted(self.sides[BOOK].ids[line] for line in book)]
-        )
-        name = "M-" + hashlib.sha256(named.encode()).hexdigest()[:16]
-        day = max(self.sides[BANK].days[line] for line in bank) if bank else max(self.sides[BOOK].days[n] for n in book)
-        why = f"{kind}: {self._said(bank)}"
-        items: list[int | None] = [item for item in book if self.is_open[item]]
+    def _match(self, kind: str, bank: list[int], book: list[int], state: str) -> list[dict[str, Scalar]]:
+        self.taken.update(book)
+        for at in bank:
+            if self.own.holds(self.bank.lines[at].booked):
+                self._place(at, state)
+        lines = [self.bank.lines[at] for at in bank] or [self.book.lines[at] for at in book]
+        if not self.own.holds(min(line.booked for line in lines)):
+            return []
+        named = [*sorted(self.bank.ids[at] for at in bank), *sorted(self.book.ids[at] for at in book)]
+        name = f"M-{_short(chr(0).join(named))}"
+        day = max(line.booked for line in lines)
+        why = f"{kind}: {_said(lines)}"
+        items = [at for at in book if self.is_open[at]]
+        rows = [
+            self._row(f"{name}/{self.book.ids[at]}", name, at, self.book.lines[at], day, kind, state, why)
+            for at in items
+        ]
         if state and not items:  # nothing to mark, but a person is to see the line
-            items = [None]
-        rows = []
-        for item in items:
-            label = "" if item is None else self.sides[BOOK].ids[item]
-            amount = self._amount(BANK, bank[0]) if item is None else self._amount(BOOK, item)
-            rows.append(self._row(f"{name}/{label}", name, label, amount, day, kind, state, why))
+            rows.append(self._row(name, name, None, lines[0], day, kind, state, why))
         return rows
-
-    def _break(self, line: int) -> dict[str, Scalar]:
-        name = f"L-{self.sides[BANK].ids[line]}"
-        why = f"no open item fits the bank line {self._said([line])}"
-        return self._row(name, name, "", self._amount(BANK, line), self.sides[BANK].days[line], "", BREAK, why)
-
-    def _said(self, bank: Sequence[int]) -> str:
-        frame, days = self.sides[BANK].frame, self.sides[BANK].days
-        money = [f"{major(int(frame['amount'][at]), frame['currency'][at])} {frame['currency'][at]}" for at in bank]
-        told = (
-            (days[at], amount, frame["name"][at], frame["text"][at]) for at, amount in zip(bank, money, strict=True)
-        )
-        return "; ".join(" ".join(str(part) for part in parts if part) for parts in told)
-
-    def _amount(self, side: int, line: int) -> Decimal:
-        frame = self.sides[side].frame
-        return major(self.sign * int(frame["amount"][line]), str(frame["currency"][line]))
 
     def _row(
-        self, entry: str, name: str, item: str, amount: Decimal, day: date, kind: str, hold: str, why: str
+        self, entry: str, name: str, item: int | None, of: Line, day: date, kind: str, hold: str, why: str
     ) -> dict[str, Scalar]:
         return {
             "entry": entry,
             "match": name,
-            "item": item,
+            "item": "" if item is None else self.book.ids[item],
             "account": self.own.account,
-            "currency": self.own.currency,
-            "amount": amount,
+            "currency": of.currency,
+            "amount": major(self.sign * of.amount, of.currency),
             "cleared_on": day,
             "kind": kind,
             "hold": hold,
-            "why": why[:500],
+            "why": why[:_WORDS],
         }
+
+
+def _said(lines: Sequence[Line]) -> str:
+    told = ((line.booked, major(line.amount, line.currency), line.currency, line.name, line.text) for line in lines)
+    return "; ".join(" ".join(str(part) for part in parts if part) for parts in told)
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

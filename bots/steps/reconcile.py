@@ -20,6 +20,7 @@ from bots.reconciliation.readers.text import Unreadable
 from bots.reconciliation.tie import tie_out
 from engine.definition import Frozen
 from engine.errors import BusinessException
+from engine.values import Scalar
 
 CLOSING = frozenset({"reference"})
 
@@ -45,7 +46,9 @@ async def reconcile(bot: Bot, params: Reconcile) -> None:
     own = partition(**item)
     outcome = await asyncio.to_thread(_matched, bot, params, own)
     bot.record[params.to] = list(outcome.rows)
-    counted = [{"state": state or "closed", "lines": lines} for state, lines in sorted(outcome.states.items())]
+    counted: list[dict[str, Scalar]] = [
+        {"state": state or "closed", "lines": lines} for state, lines in sorted(outcome.states.items())
+    ]
     bot.record[f"{params.to}-states"] = counted
 
 
