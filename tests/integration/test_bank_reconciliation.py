@@ -120,9 +120,19 @@ def test_the_same_file_again_is_no_work_and_an_overlapping_one_only_its_new_line
     assert len(new) == 2, "the lines that came before have their items or wait already"
 
 
+def test_a_break_is_not_marked_however_often_it_is_tried(desk: Desk) -> None:
+    breaks = {one.item.reference: one.item.id for one in desk.shell.story().values() if one.item.reason == "break"}
+    tried = [number for reference, number in breaks.items() if reference.startswith(("L-", "B-"))]
+    assert {reference[0] for reference in breaks} == {"L", "B"}
+    desk.shell("items", "retry", *tried, "--reason", "try it")
+    assert desk.cleared() == Counter(SURE)
+    states = {one.item.id: one.item.state for one in desk.shell.story().values()}
+    assert {states[number] for number in tried} == {"review"}
+
+
 def test_a_person_names_the_item_and_the_bot_marks_it(desk: Desk) -> None:
     amount = f"{-desk.lines[NAMELESS[0] - FIRST][4] / 100:.2f}"
-    waiting = [one for one in desk.shell.story().values() if one.item.reason in {"break", "suggested"}]
+    waiting = [one for one in desk.shell.story().values() if one.item.state == "review"]
     (item,) = [one.item for one in waiting if one.item.reference[0] in "LM" and one.payload["amount"] == amount]
     name = f"OP-{NAMELESS[0] + 1:06d}"
     done = desk.shell("review", "correct", item.id, f"item={name}", "--as", "qa", "--reason", "see the remittance")
