@@ -23,6 +23,7 @@ from bots.doctor import CheckLine, browser_report
 from bots.dry_run import rehearse
 from bots.office import BotOffice
 from bots.profile import AppExtras
+from bots.reconciliation.cli import add_reconcile
 from bots.reconciliation.partitions import statement_rows
 from bots.registry import step_kinds
 from console.db import build_db
@@ -283,6 +284,7 @@ add_reviewers(app, lambda: office)
 app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
 add_inspection_verbs(app, lambda: office)
+add_reconcile(app, lambda: office)
 
 if __name__ == "__main__":
     main()
