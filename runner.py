@@ -24,6 +24,7 @@ from bots.dry_run import rehearse
 from bots.office import BotOffice
 from bots.profile import AppExtras
 from bots.reconciliation.cli import add_reconcile
+from bots.reconciliation.partitions import statement_rows
 from bots.registry import step_kinds
 from console.db import build_db
 from console.definitions import add_definition_verbs
@@ -85,7 +86,7 @@ class Office:
     @cached_property
     def registry(self) -> Registry:
         """Every step and check that a definition may name."""
-        return Registry(steps=step_kinds(), checks=check_kinds(), app_extras=AppExtras)
+        return Registry(step_kinds(), check_kinds(), AppExtras, statement_rows)
 
     @cached_property
     def ledger(self) -> Database:
@@ -165,8 +166,10 @@ class Office:
         return report
 
     def work(self, run_ids: list[int] | None, *, drain: bool = False) -> None:
-        """Work the given runs to their end and audit them; without runs, whatever is open, until stopped or drained."""
+        """Work the given runs and those that follow them; without runs, whatever is open, until stopped or drained."""
         asyncio.run(self._work(run_ids, drain=drain))
+        if run_ids and (following := runs.followers_of(self.database, run_ids)):
+            self.work(following)
 
     def rehearse(self, workflow: Workflow, reference: str, payload: Record) -> tuple[SentRequest, ...]:
         """Take one record to the brink of its commit and return what would be sent."""

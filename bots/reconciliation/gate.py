@@ -1,9 +1,8 @@
 """The evidence gate: which kinds of evidence may close matches on their own, by what was measured of each kind.
 
 Every kind has an exact upper bound of its share of wrong matches, one-sided after Clopper and Pearson, from samples in
-which each match was judged right or wrong. A kind closes only while its bound is at or under the limit. `confidence`
-holds for all kinds at once: the risk is shared out equally among them (Bonferroni), because the kinds are chosen by
-looking at all their bounds.
+which each match was judged right or wrong. A kind closes only while its bound is at or under the limit. The confidence
+is that of each kind's bound by itself.
 
 Two sources, one rule for each kind:
 
@@ -74,8 +73,6 @@ class Standing:
     wrong: int
     bound: float
     """Upper bound of the share of wrong matches, from the source that decides; 1 where nothing was measured."""
-    confidence: float
-    """Of this kind's bound: higher than that of all kinds at once."""
     source: Source
     missing: int
     """Own reviews that are missing until they decide alone, if all of them turn out right; 0 if they do."""
@@ -107,7 +104,7 @@ def closing(evidence: Iterable[Evidence], limit: float = LIMIT, confidence: floa
     Args:
         evidence: samples, any number of a kind and source; those of one kind and source are added up.
         limit: largest share of wrong matches, in (0, 1).
-        confidence: with which all returned kinds are under the limit at once, in (0.5, 1).
+        confidence: of each kind's bound, in (0.5, 1).
 
     Raises:
         UserError: limit or confidence is out of its range.
@@ -127,9 +124,7 @@ def standings(
         before = added.get((one.kind, one.source), Evidence(one.kind, 0, 0, one.source))
         total = Evidence(one.kind, before.reviewed + one.reviewed, before.wrong + one.wrong, one.source)
         added[one.kind, one.source] = total
-    kinds = sorted({kind for kind, _ in added})
-    each = 1 - (1 - confidence) / max(1, len(kinds))
-    return tuple(_standing(kind, added, limit, each) for kind in kinds)
+    return tuple(_standing(kind, added, limit, confidence) for kind in sorted({kind for kind, _ in added}))
 
 
 def needed(wrong: int, limit: float, confidence: float) -> int:
@@ -192,7 +187,7 @@ def _standing(kind: str, added: dict[tuple[str, Source], Evidence], limit: float
         words += f"; your own {own.reviewed:,} reviews were all right, too few to decide" if own.reviewed else ""
     bound = decides.bound(confidence)
     closes = bound <= limit
-    return Standing(kind, closes, decides.reviewed, decides.wrong, bound, confidence, decides.source, missing, words)
+    return Standing(kind, closes, decides.reviewed, decides.wrong, bound, decides.source, missing, words)
 
 
 def _check(confidence: float) -> None:
