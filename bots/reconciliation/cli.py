@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.loading import load_one
 from engine.clock import SystemClock
 from engine.errors import UserError
+
+if TYPE_CHECKING:
+    from bots.reconciliation.judging import Judge
 
 
 class ReconcileDesk(Protocol):
@@ -32,8 +35,10 @@ class ReconcileDesk(Protocol):
         ...
 
 
-def add_reconcile(app: typer.Typer, open_desk: Callable[[], ReconcileDesk]) -> None:
-    """Add `reconcile` over a desk that is opened when it runs."""
+def add_reconcile(
+    app: typer.Typer, open_desk: Callable[[], ReconcileDesk], *, judge: Callable[[], Judge] | None = None
+) -> None:
+    """Add `reconcile` over a desk that is opened when it runs; `judge` gives suggestions a probability."""
 
     @app.command("reconcile")
     def _reconcile(
@@ -57,7 +62,9 @@ def add_reconcile(app: typer.Typer, open_desk: Callable[[], ReconcileDesk]) -> N
 
         desk = open_desk()
         told = load_one(definition, KINDS) if definition else DEFAULT
-        outcome = reconcile(bank, book, told, asof=_day(asof), currency=_currency(currency))
+        outcome = reconcile(
+            bank, book, told, asof=_day(asof), currency=_currency(currency), judge=judge() if judge else None
+        )
         folder = out or desk.home / "reconciliations" / f"{bank.stem}-{book.stem}"
         proof, written = prove(outcome, folder, SystemClock().now())
         written += export.write_tables(outcome, folder)

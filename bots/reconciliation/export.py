@@ -73,6 +73,7 @@ def _matches(outcome: Outcome) -> pd.DataFrame:
             "margin": of["margin"].round(4).to_numpy(),
             "rivals": of["rivals"].to_numpy(),
             "alternatives": of["alternatives"].to_numpy(),
+            "probability_wrong": outcome.probability.reindex(members["match"]).round(4).to_numpy(),
         }
     )
     difference = [

@@ -16,7 +16,7 @@ from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.matched import BANK, BOOK
 from bots.reconciliation.reasons.causes import CAUSES
 from bots.reconciliation.reconcile import Outcome
-from bots.reconciliation.wording import bound, counted, money, signed, visible
+from bots.reconciliation.wording import bound, counted, money, share, signed, visible
 
 MOST = 100
 """Matches of one kind, suggestions, breaks and quarantined bookings that are shown; the tables hold all of them."""
@@ -187,9 +187,13 @@ class Views:
             difference=signed(int(row["difference"]), currency) if row["difference"] else "",
             why=tuple(visible(one) for one in reasons),
             rivals=tuple(visible(one) for one in rivals),
-            probability="",
+            probability=self._probability(number),
             rival=tuple(rival),
         )
+
+    def _probability(self, number: int) -> str:
+        wrong = self.outcome.probability.get(number, math.nan)
+        return "" if math.isnan(wrong) else f"{share(1 - wrong)} likely right"
 
     def line(self, side: int, at: int) -> LineView:
         """Return one line."""
