@@ -57,10 +57,15 @@ def write_tables(outcome: Outcome, folder: Path) -> list[Path]:
     return [*written, _written(folder / "reconciliation.xlsx", partial(_workbook, found))]
 
 
+def write_table(table: pd.DataFrame, path: Path) -> Path:
+    """Write one table as CSV; see `write_tables`."""
+    return _written(path, partial(_csv, table))
+
+
 def _matches(outcome: Outcome) -> pd.DataFrame:
     members, matches = outcome.matched.members, outcome.matched.matches
     of = matches.iloc[members["match"].to_numpy()].reset_index(drop=True)
-    lines = _lines(outcome, members["side"], members["line"])
+    lines = line_columns(outcome, members["side"], members["line"])
     told = pd.DataFrame(
         {
             "match": members["match"].to_numpy(),
@@ -84,7 +89,7 @@ def _matches(outcome: Outcome) -> pd.DataFrame:
 
 def _breaks(outcome: Outcome) -> pd.DataFrame:
     found = outcome.breaks.reset_index(drop=True)
-    lines = _lines(outcome, found["side"], found["line"])
+    lines = line_columns(outcome, found["side"], found["line"])
     told = found.assign(side=found["side"].map(lambda side: _SIDES[side]), odds=found["odds"].round(4))
     told["expected"] = told["expected"].dt.strftime("%Y-%m-%d").fillna("")
     told["entry"] = [
@@ -103,7 +108,7 @@ def _quarantine(outcome: Outcome) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["side", "file", "line", "field", "value", "problem", "bookings"])
 
 
-def _lines(outcome: Outcome, sides: pd.Series, at: pd.Series) -> pd.DataFrame:
+def line_columns(outcome: Outcome, sides: pd.Series, at: pd.Series) -> pd.DataFrame:
     """Return the lines that rows are about, in their order."""
     frames = {BANK: outcome.sides.bank.lines, BOOK: outcome.sides.book.lines}
     parts = []
