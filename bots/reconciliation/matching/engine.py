@@ -9,9 +9,10 @@ import pandas as pd
 from bots.reconciliation.matched import Matched
 from bots.reconciliation.matching import evidence, names, pairing, rarity
 from bots.reconciliation.matching.coding import Bools, Coded, Ints, code
+from bots.reconciliation.matching.groups import group_candidates
 from bots.reconciliation.matching.outcome import Taken, outcome
 from bots.reconciliation.matching.pairing import Pairs
-from bots.reconciliation.matching.pool import Pool, of_pairs
+from bots.reconciliation.matching.pool import Pool, of_pairs, with_groups
 from bots.reconciliation.policy import Policy
 
 
@@ -96,7 +97,9 @@ class _Run:
         pairs = pairing.joined(self.rest, pairing.by_amount(self.connection, self.policy, self.still))
         weighed = evidence.weigh(pairs, self.world, self.still[1])
         alike, order = _looks(pairs, self.bank, self.book)
-        return of_pairs(weighed, alike, order, len(self.frames[0]), len(self.frames[0]) + len(self.frames[1]))
+        pool = of_pairs(weighed, alike, order, len(self.frames[0]), len(self.frames[0]) + len(self.frames[1]))
+        open_bank, open_book = (np.flatnonzero(still) for still in self.still)
+        return with_groups(pool, group_candidates(*self.frames, open_bank, open_book, self.policy))
 
     def _open(self, pairs: Pairs) -> Pairs:
         return pairs.where(self.still[0][pairs.bank] & self.still[1][pairs.book])

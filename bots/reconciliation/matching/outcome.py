@@ -82,7 +82,7 @@ def _weighed(pool: Pool, chosen: Ints, margin: Floats) -> dict[str, NDArray[Any]
     weaker = len(ODDS) - np.searchsorted(np.sort(np.log(ODDS)), strength, "right")
     base = pool.base[chosen]
     return {
-        "kind": base + np.where(pool.graded[chosen], weaker, 0),
+        "kind": base + weaker,
         "difference": pool.difference[chosen],
         "days": pool.days[chosen],
         "score": pool.score[chosen],
