@@ -45,10 +45,6 @@ BASES: Final = {
 
 KINDS: Final = MappingProxyType(
     SURE
-    | {
-        f"{base}_{strength}": f"{text}; {odds}"
-        for base, text in BASES.items()
-        for strength, odds in STRENGTHS.items()
-    }
+    | {f"{base}_{strength}": f"{text}; {odds}" for base, text in BASES.items() for strength, odds in STRENGTHS.items()}
 )
 """Name of a kind -> what it means, in one sentence."""
