@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bots.reconciliation.kinds import KINDS, NAMED, STRENGTHS
+from bots.reconciliation.kinds import KINDS, STRENGTHS
 from bots.reconciliation.matching import names, rarity
 from bots.reconciliation.matching.coding import Bools, Coded, Ints
 from bots.reconciliation.matching.names import Names
@@ -106,18 +106,21 @@ def _named(world: World, pairs: Pairs, name: Ints) -> Floats:
     return np.asarray(np.where(name >= names.ALIKE, fits / (len(world.book.name) + 1), 1.0))
 
 
-_SUFFIXES = ("_other", "", "_alike", "_name")
-"""Of the grades of names, in their order."""
-
-
 def base(weighed: Weighed) -> Ints:
     """Number what ties each pair: the kind of evidence at its full strength, in the order of KINDS."""
-    pairs, fee = weighed.pairs, weighed.difference != 0
-    slip = np.where(fee, _number("slip_fee"), np.where(pairs.slips == 1, _number("slip"), _number("slips")))
-    same = np.where(fee, _number("same_fee"), _number("same"))
-    by = np.where(pairs.reference == NONE, _number("amount"), np.where(pairs.reference == SLIPPED, slip, same))
-    named = np.array([list(NAMED).index(suffix) for suffix in _SUFFIXES]) * len(STRENGTHS)
-    return np.asarray(by + named[weighed.name])
+    pairs, name, fee = weighed.pairs, weighed.name, weighed.difference != 0
+    known, slipped = pairs.reference != NONE, pairs.reference == SLIPPED
+    cases = {
+        "other_name": name == names.OTHER,
+        "slip_fee": slipped & fee,
+        "slips": slipped & (pairs.slips > 1),
+        "slip": slipped,
+        "same_fee": known & fee,
+        "same": known,
+        "amount_name": name == names.EQUAL,
+        "amount_alike": name == names.ALIKE,
+    }
+    return np.select(list(cases.values()), [_number(kind) for kind in cases], _number("amount"))
 
 
 def _number(base: str) -> int:
