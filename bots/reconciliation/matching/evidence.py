@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,9 @@ OTHER_NAME: Final = 7.0
 """What another name takes from the score: a payer under another name is one in a thousand."""
 UNUSUAL: Final = 3.0
 """What a slip or a fee takes from the score: one true pair in twenty has one."""
+
+UNEXPLAINED: Final = math.log(1000)
+"""The most that a pair of two amounts is worth: what is missing may be another line, and if that is found, it counts."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def weigh(pairs: Pairs, world: World, still: Bools) -> Weighed:
     score = np.log(world.usual[days - world.policy.earliest] * window) - np.log(expected)
     score -= UNUSUAL * ((pairs.reference == SLIPPED).astype(int) + (difference != 0))
     score[name == names.OTHER] -= OTHER_NAME
+    score[difference != 0] = np.minimum(score[difference != 0], UNEXPLAINED)
     return Weighed(pairs, name, days, difference, score)
 
 
