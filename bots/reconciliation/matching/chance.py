@@ -77,3 +77,13 @@ def expected(groups: Groups, totals: View, items: View) -> Reals:
     drawn = drawn + gammaln(np.bincount(owner[new], minlength=count) + 1)
     found = groups.tried * np.maximum(np.exp(drawn), crowd.density(totals)[groups.total])
     return np.asarray(found, dtype=np.float64)
+
+
+def of_one(tried: Reals, missing: Ints, pool: Ints, items: View) -> Reals:
+    """Return how many lines of the pool are to be expected by chance that have the amount of the `missing` item.
+
+    `tried` lines of the pool were compared for each; `missing` and `pool` are rows of `items`.
+    """
+    crowd = Crowd.of(items.take(pool))
+    share = np.maximum(crowd.equal(items), crowd.density(items))[missing]
+    return np.asarray(tried * share, dtype=np.float64)

@@ -23,8 +23,6 @@ KEY = log(12_682 / 3)
 """Sums by reference: no error among 12,682 generated groups."""
 SUM = log(55_593 / 10)
 """The only sum in a party: 4 errors among 55,593 generated pairs; at most 10 by the bound."""
-FEE_KEY = log(57_969 / 3)
-"""Same reference, difference a fee: no error among 57,969 generated pairs."""
 FEE_PARTY = log(10)
 """Same party, difference within the bounds of fees: a guess, until reviews say better."""
 KEY_FEE = log(1)

@@ -27,6 +27,14 @@ def combined(*codes: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
     return left, right
 
 
+def numbered(own: Ints, amount: Ints, theirs: Ints, other: Ints) -> tuple[Ints, Ints]:
+    """Number (code, amount) of both sides together."""
+    both = np.stack((np.concatenate((own, theirs)), np.concatenate((amount, other))))
+    _, number = np.unique(both, axis=1, return_inverse=True)
+    number = number.ravel()
+    return number[: len(own)], number[len(own) :]
+
+
 def between(left: View, right: View, blocks: Blocks, low: int, high: int) -> tuple[Ints, Ints, Ints]:
     """Return (place in blocks.left, row of the left, row of the right), right's day minus left's in low..high."""
     start, end, order = _ranges(left, right, blocks, low, high)
