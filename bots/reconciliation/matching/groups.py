@@ -10,15 +10,18 @@ import numpy as np
 import pandas as pd
 
 from bots.reconciliation.matched import BANK, BOOK
-from bots.reconciliation.matching import chance, odds, rests, runs, sums
+from bots.reconciliation.matching import chance, rests, runs, sums
 from bots.reconciliation.matching.candidates import Candidates, Part, assemble
 from bots.reconciliation.matching.claims import claims
+from bots.reconciliation.matching.exchange import exchanged
 from bots.reconciliation.matching.fees import with_fee
-from bots.reconciliation.matching.pairs import Blocks, combined
+from bots.reconciliation.matching.listed import listed
+from bots.reconciliation.matching.net import net
+from bots.reconciliation.matching.pairs import distinct
 from bots.reconciliation.matching.reversals import partners, reversals
-from bots.reconciliation.matching.shared import by_key
+from bots.reconciliation.matching.shared import batches, by_key
 from bots.reconciliation.matching.tied import Names, Sought, parts
-from bots.reconciliation.matching.view import Flags, Ints, View, Views, parties, spread, views
+from bots.reconciliation.matching.view import Flags, Ints, View, parties, spread, views
 from bots.reconciliation.policy import Policy
 
 KINDS: Final = MappingProxyType(
@@ -26,6 +29,10 @@ KINDS: Final = MappingProxyType(
         "group_by_key": "all lines that carry one reference or id add up to the other side's line with it",
         "net_by_key": "all lines of both sides that carry one reference or id add up to the same",
         "group_by_key_less_fee": "all lines that carry one reference or id add up to the same but for a fee",
+        "listed_in_remittance": "the text lists several references of the other side, whose lines add up to the line",
+        "listed_less_fee": "the text lists several references, whose lines add up to the line but for a fee",
+        "batch_total": "all lines with one id, which the other side has not, add up to a line of it",
+        "common_batch_total": "the same, with amounts that many lines have",
         "sum_tied_by_key": "lines of one party add up to a line, and one of them carries its reference",
         "sum_in_party": "lines of one party add up to a line, where an accident is hardly to be expected",
         "common_sum_in_party": "lines of one party add up to a line, with amounts that many lines have",
@@ -37,6 +44,9 @@ KINDS: Final = MappingProxyType(
         "reversal_marked": "the same amount back on one side, marked as reversal or with the same reference",
         "reversal_in_party": "the same amount back on one side, from the same party",
         "reversal_by_amount": "the only same amount back on one side, the party not named",
+        "net_in_party": "several lines of one party on both sides add up to the same, and no part of them does",
+        "exchange_by_key": "same reference or id in two currencies, at about the rate of the day",
+        "exchange_in_party": "same party in two currencies, at about the rate of the day",
         "fee_in_party": "same party, the difference is a fee",
     }
 )
@@ -44,6 +54,7 @@ KINDS: Final = MappingProxyType(
 
 _IN_PARTY = Names("sum_in_party", "common_sum_in_party", "sum_tied_by_key")
 _RUN = Names("run_of_party", "common_run_of_party")
+_BATCH = Names("batch_total", "common_batch_total")
 _REST = Names("rest_by_key", "common_rest_by_key")
 
 Rows = tuple[Ints, Ints]
@@ -67,7 +78,14 @@ def group_candidates(
     both = views(bank, book, np.asarray(open_bank, dtype=np.int64), np.asarray(open_book, dtype=np.int64), policy)
     claiming = claims(bank.iloc[open_bank], book)
     of_bank, of_book = parties(both)
-    found = by_key(both.bank, both.book, policy)
+    found = [*by_key(both.bank, both.book, policy), net(both.bank, both.book, (of_bank, of_book), claiming, policy)]
+    found += exchanged(both, of_bank, of_book, policy)
+    texts = [
+        [side.iloc[rows][name] for name in ("text", "reference")]
+        for side, rows in ((bank, open_bank), (book, open_book))
+    ]
+    found += listed(both.bank, both.book, texts[0], texts[1][1], BANK, policy)
+    found += listed(both.book, both.bank, texts[1], texts[0][1], BOOK, policy)
     cut = []
     for side, totals, items, own, theirs in (
         (BANK, both.bank, both.book, of_bank, of_book),
@@ -78,7 +96,7 @@ def group_candidates(
         cut.append(gone)
         low, high = (-policy.latest, -policy.earliest) if side == BANK else (policy.earliest, policy.latest)
         found += reversals(totals, own, partners(totals, items, own, theirs, low, high), side, policy)
-    return assemble([*found, _fees(both, of_bank, of_book, policy)], cut)
+    return assemble([*found, with_fee(both.bank, both.book, (of_bank, of_book), claiming, policy)], cut)
 
 
 def _sums(
@@ -93,11 +111,13 @@ def _sums(
     mute = np.flatnonzero(claiming) if side == BOOK else np.zeros(0, dtype=np.int64)
     lacking = rests.rests(totals, items, party, mute, side, policy)
     one = chance.of_one(lacking.groups.tried, lacking.missing, lacking.pool, items)
+    whole = batches(totals, items, side, policy)
     found = []
     for groups, searches, accidents, names in (
         (named, len(np.unique(problem.total)), chance.expected(named, totals, items), _IN_PARTY),
         (of_days, len(nameless), chance.expected(of_days, totals, items), _RUN),
         (lacking.groups, lacking.searches, one, _REST),
+        (whole, len(whole.total), chance.expected(whole, totals, items), _BATCH),
     ):
         found += parts(Sought(groups, totals, items, side, searches, accidents), claiming, names)
     return found, cut
@@ -109,18 +129,8 @@ def _doubted(groups: sums.Groups, totals: View, items: View, party: Rows, side: 
     order = np.argsort(party[0], kind="stable")
     low, high = (np.searchsorted(party[0][order], groups.item[first], side=edge) for edge in ("left", "right"))
     place, found = spread(low, high)
-    suspected = np.unique(np.stack((groups.total[place], party[1][order][found])), axis=1)
-    problem = sums.problem(totals, items, ((suspected[0], suspected[1]), party), side, policy)
+    suspected = distinct(groups.total[place], party[1][order][found])
+    problem = sums.problem(totals, items, (suspected, party), side, policy)
     problem, cut = sums.limited(problem, "run_of_party", policy)
     ways = sums.ways(problem, policy)[groups.total] - 1 + np.isin(totals.line[groups.total], cut["line"].to_numpy())
     return replace(groups, alternatives=np.maximum(groups.alternatives, ways))
-
-
-def _fees(both: Views, of_bank: Rows, of_book: Rows, policy: Policy) -> Part:
-    own, theirs = combined(
-        (of_bank[1], of_book[1]),
-        (both.bank.purse[of_bank[0]], both.book.purse[of_book[0]]),
-        (both.bank.sign[of_bank[0]], both.book.sign[of_book[0]]),
-    )
-    blocks = Blocks((of_bank[0], own), (of_book[0], theirs))
-    return with_fee(both.bank, both.book, blocks, "fee_in_party", odds.FEE_PARTY, policy)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bots.reconciliation.matched import BANK
-from bots.reconciliation.matching.pairs import Blocks, between, combined, counted, numbered
+from bots.reconciliation.matching.pairs import Blocks, between, combined, counted, distinct, numbered
 from bots.reconciliation.matching.sums import Groups
 from bots.reconciliation.matching.view import Ints, View, spread
 from bots.reconciliation.policy import Policy
@@ -40,7 +40,7 @@ def rests(totals: View, items: View, parties: tuple[Rows, Rows], claiming: Ints,
     (row, key), (column, item_key) = totals.keys(), items.keys()
     own, theirs = combined((key, item_key), (totals.purse[row], items.purse[column]))
     _, total, item = between(totals, items, Blocks((row, own), (column, theirs)), low, high)
-    total, item = np.unique(np.stack((total, item)), axis=1)
+    total, item = distinct(total, item)
     paid = np.zeros(len(totals), dtype=np.int64)
     np.add.at(paid, total, items.amount[item])
     part = np.unique(total)
@@ -76,7 +76,7 @@ def _bases(
         (party, item_party), (totals.purse[row], items.purse[column]), (totals.sign[row], items.sign[column])
     )
     _, total, item = between(totals, items, Blocks((row, own), (column, theirs)), *window)
-    pairs = np.unique(np.stack((total, item)), axis=1)
+    pairs = distinct(total, item)
     return np.concatenate((part, pairs[0])), np.concatenate((np.full(len(part), -1), pairs[1]))
 
 

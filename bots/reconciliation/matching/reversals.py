@@ -6,7 +6,7 @@ import numpy as np
 
 from bots.reconciliation.matching import odds
 from bots.reconciliation.matching.candidates import MOST_RIVALS, Part
-from bots.reconciliation.matching.pairs import Blocks, between, combined, counted, numbered
+from bots.reconciliation.matching.pairs import Blocks, between, combined, counted, distinct, numbered
 from bots.reconciliation.matching.view import Flags, Ints, View
 from bots.reconciliation.policy import Policy
 
@@ -85,8 +85,7 @@ def _opposites(view: View, code: Rows, policy: Policy, only: Flags | None = None
         view.reversal[first] == view.reversal[second], view.line[first] < view.line[second], view.reversal[second]
     )
     order = later_day | takes_back
-    pairs = np.unique(np.stack((first[order], second[order])), axis=1)
-    return pairs[0], pairs[1]
+    return distinct(first[order], second[order])
 
 
 def _alone(view: View, policy: Policy) -> Rows:

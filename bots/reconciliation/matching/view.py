@@ -71,8 +71,9 @@ class View:
         """Return (row, key) of every key of every line; a key that a line has twice is there once."""
         row = np.tile(np.arange(len(self)), len(KEYS))
         key = np.concatenate([getattr(self, name) for name in KEYS])
-        pairs = np.unique(np.stack((row[key >= 0], key[key >= 0])), axis=1)
-        return pairs[0], pairs[1]
+        width = 1 + int(key.max(initial=0))
+        pairs = np.unique(row[key >= 0] * width + key[key >= 0])
+        return pairs // width, pairs % width
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,9 @@ def _with_keys(view: View, other: View, own: tuple[Ints, Ints], theirs: tuple[In
     by_row = np.argsort(theirs[0], kind="stable")
     low, high = (np.searchsorted(theirs[0][by_row], column, side=side) for side in ("left", "right"))
     place, found = spread(low, high)
-    more = np.unique(np.stack((row[place], theirs[1][by_row][found])), axis=1)
-    return np.concatenate((own[0], more[0])), np.concatenate((own[1], more[1]))
+    width = 1 + int(theirs[1].max(initial=0))
+    more = np.unique(row[place] * width + theirs[1][by_row][found])
+    return np.concatenate((own[0], more // width)), np.concatenate((own[1], more % width))
 
 
 def spread(low: Ints, high: Ints) -> tuple[Ints, Ints]:
