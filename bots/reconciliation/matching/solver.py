@@ -88,12 +88,16 @@ def solve(graph: Graph) -> Solution:
     return solution
 
 
-def take_clear(graph: Graph, solution: Solution, least: float) -> None:
-    """Take, in turns, the candidates that are better than all rivals of their lines together by at least `least`."""
+def take_clear(graph: Graph, solution: Solution, least: float, only: Bools | None = None) -> None:
+    """Take, in turns, the candidates that are better than all rivals of their lines together by at least `least`.
+
+    `only`: those that may be taken; the others still are rivals.
+    """
     live = solution.live
     while live.any():
         bound = _capped(_margins(graph, live), graph, solution.cap)
         clear = live & (np.minimum(bound, graph.score) >= least)
+        clear &= True if only is None else only
         if not clear.any():
             return
         solution.taken |= clear
