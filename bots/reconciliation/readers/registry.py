@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def sniff(data: bytes) -> str:
         return "camt"
     if text.startswith("01,"):
         return "bai2"
-    if text.startswith(("{1:", ":20:", ":25:", ":60F:")) or "\n:20:" in text or "\n:61:" in text:
+    if text.startswith("{1:") or re.search(r"^:(20|25|28C?|34F|6[0-5][FM]?|86|90[CD]):", text, re.MULTILINE):
         return "mt940"
     return "csv"
 

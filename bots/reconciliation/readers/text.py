@@ -6,6 +6,7 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff",
 
 
 _NEARLY_ALL = 0.8
+_FAR_MORE = 4
 
 
 class Unreadable(ValueError):
@@ -29,7 +30,8 @@ def decoded(data: bytes, declared: str | None = None) -> str:
         raise Unreadable("it holds zero bytes: it is no text file")
     try:
         return data.decode("utf-8")
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        _refuse_if_nearly_utf8(data, error.start)
         chinese = _chinese(data)
         if chinese is not None:
             return chinese
@@ -44,6 +46,22 @@ def _as(data: bytes, name: str) -> str:
         return data.decode(name)
     except (UnicodeDecodeError, LookupError) as error:
         raise Unreadable(f"it cannot be read as {name}: {error}") from error
+
+
+def _refuse_if_nearly_utf8(data: bytes, at: int) -> None:
+    """Refuse text that is UTF-8 but for a few bytes: read as anything else, all of its names would be garbled.
+
+    Raises:
+        Unreadable: far more characters beyond ASCII are UTF-8 than are not.
+    """
+    text = data.decode("utf-8", "replace")
+    bad = text.count("\ufffd") - data.count("\ufffd".encode())
+    good = sum(not sign.isascii() for sign in text) - bad
+    if good > _FAR_MORE * bad:
+        line = data.count(b"\n", 0, at) + 1
+        raise Unreadable(
+            f"line {line} holds bytes that are no UTF-8, though {good} other characters are: it is damaged"
+        )
 
 
 def _chinese(data: bytes) -> str | None:
