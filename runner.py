@@ -23,6 +23,8 @@ from bots.doctor import CheckLine, browser_report
 from bots.dry_run import rehearse
 from bots.office import BotOffice
 from bots.profile import AppExtras
+from bots.reconciliation.cli import add_reconcile
+from bots.reconciliation.partitions import statement_rows
 from bots.registry import step_kinds
 from console.db import build_db
 from console.definitions import add_definition_verbs
@@ -84,7 +86,7 @@ class Office:
     @cached_property
     def registry(self) -> Registry:
         """Every step and check that a definition may name."""
-        return Registry(steps=step_kinds(), checks=check_kinds(), app_extras=AppExtras)
+        return Registry(step_kinds(), check_kinds(), AppExtras, statement_rows)
 
     @cached_property
     def ledger(self) -> Database:
@@ -164,8 +166,10 @@ class Office:
         return report
 
     def work(self, run_ids: list[int] | None, *, drain: bool = False) -> None:
-        """Work the given runs to their end and audit them; without runs, whatever is open, until stopped or drained."""
+        """Work the given runs and those that follow them; without runs, whatever is open, until stopped or drained."""
         asyncio.run(self._work(run_ids, drain=drain))
+        if run_ids and (following := runs.followers_of(self.database, run_ids)):
+            self.work(following)
 
     def rehearse(self, workflow: Workflow, reference: str, payload: Record) -> tuple[SentRequest, ...]:
         """Take one record to the brink of its commit and return what would be sent."""
@@ -280,6 +284,7 @@ add_reviewers(app, lambda: office)
 app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
 add_inspection_verbs(app, lambda: office)
+add_reconcile(app, lambda: office)
 
 if __name__ == "__main__":
     main()

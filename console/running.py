@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -112,10 +112,15 @@ def add_run_verbs(app: typer.Typer, desk: Callable[[], WorkDesk]) -> None:
 
 def _finish(here: WorkDesk, run_id: int, workflow: Workflow, *, as_json: bool) -> None:
     report = here.report(run_id, workflow, quiet=as_json)
+    reports = [report]
+    if workflow.followed is not None:
+        following = runs.followers_of(here.database, [run_id])
+        reports += [here.report(run, workflow.followed, quiet=as_json) for run in following]
     if as_json:
-        told: Mapping[str, object] = {**as_data(report), "proof": as_data(proof(here.database, workflow.name))}
+        told = {**as_data(report), "proof": as_data(proof(here.database, workflow.name))}
+        told["following"] = [as_data(one) for one in reports[1:]]
         typer.echo(json.dumps(told, ensure_ascii=False))
-    done = report.run.state == "done" and not report.figures.in_review
+    done = all(one.run.state == "done" and not one.figures.in_review for one in reports)
     raise typer.Exit(0 if done else NEEDS_PERSON)
 
 

@@ -1,0 +1,216 @@
+"""What becomes of a partition: items to mark as cleared, suggestions and breaks; every line in exactly one state.
+
+A partition is matched with the days around it in view (the window of the policy), so that a line at its edge has the
+rivals that it would have in the whole; a match belongs to the partition in which its first line was booked. Items that
+were cleared before are matched too, and never marked: so the outcome does not depend on how far others have come, and a
+line that a bank delivers twice finds its item again instead of another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from bots.reconciliation.lines import Line
+from bots.reconciliation.matched import BANK, BOOK, SIDE, Matched
+from bots.reconciliation.matching.engine import match
+from bots.reconciliation.partitions import Partition, major
+from bots.reconciliation.policy import Policy
+from engine.errors import BusinessException
+from engine.values import Scalar
+
+_TEXTS = ("reference", "text", "name", "bank_id", "end_to_end", "batch", "counter_account")
+SUGGESTED, BREAK = "suggested", "break"
+"""Why a person decides first."""
+CLOSED = ""
+_WORDS = 500
+
+
+@dataclass(frozen=True)
+class BookItem:
+    """One line of the books and the name that the application has for it."""
+
+    name: str
+    line: Line
+    is_open: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found in a partition."""
+
+    rows: list[dict[str, Scalar]]
+    """One an open item to mark (`hold` is empty), a suggestion or a break (`hold` says which)."""
+    states: dict[str, int] = field(default_factory=dict)
+    """How many bank lines of the partition ended in which state: closed (empty), suggested, break."""
+
+
+@dataclass(frozen=True)
+class _Side:
+    lines: Sequence[Line]
+    ids: Sequence[str]
+
+    def frame(self, account: str) -> pd.DataFrame:
+        """Return the columns of SIDE."""
+        columns: dict[str, list[object]] = {
+            name: [account] * len(self.lines) if name == "account" else [getattr(line, name) for line in self.lines]
+            for name in SIDE
+        }
+        return pd.DataFrame({name: pd.Series(columns[name], dtype=kind) for name, kind in SIDE.items()})
+
+
+def clearings(
+    own: Partition,
+    bank: Sequence[Line],
+    book: Sequence[BookItem],
+    policy: Policy,
+    closing: frozenset[str],
+    *,
+    sign: int = 1,
+) -> Outcome:
+    """Match the lines of a partition with the open items of its account.
+
+    Args:
+        own: the partition.
+        bank: all lines of its account and currency in the file, in order.
+        book: the items of its account, amounts positive where money came in.
+        policy: the limits within which candidates are looked for.
+        closing: kinds of evidence that may close on their own.
+        sign: -1 where the application writes money that came in as negative.
+
+    Raises:
+        BusinessException: a bank line would end in no state, or in two: a bug, or lines that cannot be told apart.
+    """
+    ids = identities(bank, own)
+    seen = [at for at, line in enumerate(bank) if _near(own, line.booked, policy)]
+    sides = (
+        _Side([bank[at] for at in seen], [ids[at] for at in seen]),
+        _Side([item.line for item in book], [item.name for item in book]),
+    )
+    found = match(sides[BANK].frame(own.account), sides[BOOK].frame(own.account), policy, closing)
+    finder = _Finder(own, sides, [item.is_open for item in book], sign)
+    rows = finder.matched(found)
+    rows += finder.unmatched(policy)
+    states = Counter(finder.states.values())
+    lines = sum(own.holds(line.booked) for line in bank)
+    if sum(states.values()) != lines:
+        raise BusinessException("lines_lost", f"{sum(states.values())} of {lines} lines of {own.period} have a state")
+    return Outcome(rows, dict(states))
+
+
+def identities(lines: Sequence[Line], own: Partition) -> list[str]:
+    """Return a name for each line that any file would give it: its content, and which of several equal ones it is."""
+    counted: Counter[str] = Counter()
+    names = []
+    for line in lines:
+        told = (own.account, own.currency, str(line.amount), str(line.booked), str(line.valued), line.reversal)
+        content = "\0".join(map(str, (*told, *(getattr(line, name) for name in _TEXTS))))
+        counted[content] += 1
+        names.append(_short(f"{content}\0{counted[content]}"))
+    return names
+
+
+def _near(own: Partition, day: date, policy: Policy) -> bool:
+    width = policy.latest - policy.earliest
+    return _business_days(own.first, -width) <= day <= _business_days(own.last, width)
+
+
+def _business_days(day: date, count: int) -> date:
+    """Return the day that many business days later; a day that is none counts as the next, going back the last."""
+    found = np.busday_offset(np.datetime64(day), count, roll="backward" if count < 0 else "forward")
+    return date.fromisoformat(str(found))
+
+
+class _Finder:
+    """Turns matches into rows and keeps count of the partition's bank lines."""
+
+    def __init__(self, own: Partition, sides: tuple[_Side, _Side], is_open: Sequence[bool], sign: int) -> None:
+        self.own, self.is_open, self.sign = own, is_open, sign
+        self.bank, self.book = sides
+        self.states: dict[int, str] = {}
+        self.taken: set[int] = set()
+
+    def matched(self, found: Matched) -> list[dict[str, Scalar]]:
+        """Return a row an open item of each match that is ours."""
+        rows: list[dict[str, Scalar]] = []
+        matches, members = found.matches, found.members.sort_values(["match", "side", "line"])
+        number, side, line = (members[name].to_numpy() for name in ("match", "side", "line"))
+        starts = np.searchsorted(number, matches.index)
+        ends = np.searchsorted(number, matches.index, side="right")
+        for kind, closed, start, end in zip(matches["kind"], matches["closed"], starts, ends, strict=True):
+            bank, book = (line[start:end][side[start:end] == one].tolist() for one in (BANK, BOOK))
+            rows += self._match(str(kind), bank, book, CLOSED if closed else SUGGESTED)
+        return rows
+
+    def unmatched(self, policy: Policy) -> list[dict[str, Scalar]]:
+        """Return a row a bank line without a partner, and one an open item that no later bank line can clear."""
+        rows = []
+        for at, line in enumerate(self.bank.lines):
+            if self.own.holds(line.booked) and at not in self.states:
+                self._place(at, BREAK)
+                name = f"L-{self.bank.ids[at]}"
+                why = f"no open item fits the bank line {_said([line])}"
+                rows.append(self._row(name, name, None, line, line.booked, "", BREAK, why))
+        for at, line in enumerate(self.book.lines):
+            until = _business_days(line.booked, policy.latest)
+            if self.is_open[at] and at not in self.taken and self.own.holds(until):
+                why = f"no bank line until {until}, {policy.latest} business days after it was posted"
+                rows.append(self._row(f"B-{self.book.ids[at]}", "", at, line, until, "", BREAK, why))
+        return rows
+
+    def _place(self, at: int, state: str) -> None:
+        if at in self.states:
+            raise BusinessException("line_twice", f"the bank line {_said([self.bank.lines[at]])} is in two matches")
+        self.states[at] = state
+
+    def _match(self, kind: str, bank: list[int], book: list[int], state: str) -> list[dict[str, Scalar]]:
+        self.taken.update(book)
+        for at in bank:
+            if self.own.holds(self.bank.lines[at].booked):
+                self._place(at, state)
+        lines = [self.bank.lines[at] for at in bank] or [self.book.lines[at] for at in book]
+        if not self.own.holds(min(line.booked for line in lines)):
+            return []
+        named = [*sorted(self.bank.ids[at] for at in bank), *sorted(self.book.ids[at] for at in book)]
+        name = f"M-{_short(chr(0).join(named))}"
+        day = max(line.booked for line in lines)
+        why = f"{kind}: {_said(lines)}"
+        items = [at for at in book if self.is_open[at]]
+        rows = [
+            self._row(f"{name}/{self.book.ids[at]}", name, at, self.book.lines[at], day, kind, state, why)
+            for at in items
+        ]
+        if state and not items:  # nothing to mark, but a person is to see the line
+            rows.append(self._row(name, name, None, lines[0], day, kind, state, why))
+        return rows
+
+    def _row(
+        self, entry: str, name: str, item: int | None, of: Line, day: date, kind: str, hold: str, why: str
+    ) -> dict[str, Scalar]:
+        return {
+            "entry": entry,
+            "match": name,
+            "item": "" if item is None else self.book.ids[item],
+            "account": self.own.account,
+            "currency": of.currency,
+            "amount": major(self.sign * of.amount, of.currency),
+            "cleared_on": day,
+            "kind": kind,
+            "hold": hold,
+            "why": why[:_WORDS],
+        }
+
+
+def _said(lines: Sequence[Line]) -> str:
+    told = ((line.booked, major(line.amount, line.currency), line.currency, line.name, line.text) for line in lines)
+    return "; ".join(" ".join(str(part) for part in parts if part) for parts in told)
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,48 @@
+"""The kinds of evidence by which lines are matched; each has an error rate of its own."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+SURE: Final = {
+    "reference": "the same reference and amount, and no other line has both",
+    "reference_first": "the same reference and amount as several lines have: the first of them",
+    "reference_nth": "the same reference and amount, n times on both sides: the n-th with the n-th",
+    "normalised": "the same amount, and the same reference once spelling is set aside; no other line has both",
+}
+"""Kinds that need no weighing: nothing competes."""
+
+WEIGHED: Final = {
+    "same": "the same amount and reference, contested",
+    "same_fee": "the same reference and an amount that a fee explains, contested",
+    "slip": "the same amount, and a reference one slip of the hand away",
+    "slips": "the same amount, and a reference two slips of the hand away",
+    "slip_fee": "a reference one slip of the hand away, and an amount that a fee explains",
+    "amount": "the same amount within the days",
+}
+NAMED: Final = {
+    "": "no name on one side",
+    "_name": "the same name",
+    "_alike": "a name cut short or misspelt",
+    "_other": "another name",
+}
+STRENGTHS: Final = {
+    "certain": "odds of a thousand to one",
+    "strong": "odds of a hundred to one",
+    "likely": "odds of ten to one",
+    "doubtful": "less than that",
+}
+"""By how much a match fits better than chance and than its rivals, the smaller of both."""
+ODDS: Final = (1000.0, 100.0, 10.0)
+
+KINDS: Final = MappingProxyType(
+    SURE
+    | {
+        f"{base}{suffix}_{strength}": f"{text}; {name}; {odds}"
+        for base, text in WEIGHED.items()
+        for suffix, name in NAMED.items()
+        for strength, odds in STRENGTHS.items()
+    }
+)
+"""Name of a kind -> what it means, in one sentence."""

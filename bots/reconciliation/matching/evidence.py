@@ -1,0 +1,118 @@
+"""What a pair's evidence is worth, and which kind of evidence that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bots.reconciliation.kinds import KINDS, NAMED, STRENGTHS
+from bots.reconciliation.matching import names, rarity
+from bots.reconciliation.matching.coding import Bools, Coded, Ints
+from bots.reconciliation.matching.pairing import NONE, SLIPPED, Pairs
+from bots.reconciliation.policy import Policy
+
+Floats = NDArray[np.float64]
+
+OTHER_NAME: Final = 7.0
+"""What another name takes from the score: a payer under another name is one in a thousand."""
+UNUSUAL: Final = 3.0
+"""What a slip or a fee takes from the score: one true pair in twenty has one."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Both sides, and what is usual in them."""
+
+    bank: Coded
+    book: Coded
+    spelled: NDArray[np.object_]
+    """The normalised names by their number."""
+    policy: Policy
+    usual: Floats
+    """How likely each gap of business days from the policy's earliest on is among pairs that are certain."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Pairs with what they have in common."""
+
+    pairs: Pairs
+    name: Ints
+    """Grade of the names."""
+    days: Ints
+    difference: Ints
+    score: Floats
+    """ln of the odds that the lines belong together."""
+
+
+def weigh(pairs: Pairs, world: World, still: Bools) -> Weighed:
+    """Weigh pairs against what would fit by chance among the lines of the books that are still open."""
+    bank, book = world.bank, world.book
+    name, fitting = names.graded(bank.name[pairs.bank], book.name[pairs.book], world.spelled)
+    days = bank.day[pairs.bank] - book.day[pairs.book]
+    window = world.policy.latest - world.policy.earliest + 1
+    span = max(int(np.ptp(book.day)) + 1, window) if len(book.day) else window
+    expected = _open_lines(world, still)[pairs.book] * window / span
+    difference = bank.amount[pairs.bank] - book.amount[pairs.book]
+    expected *= _amounts(world, pairs, difference) * _named(world, pairs, name, fitting)
+    known = pairs.reference != NONE
+    expected[known] *= rarity.slipped(pairs.slips[known], int((book.exact != 0).sum()))
+    score = np.log(world.usual[days - world.policy.earliest] * window) - np.log(expected)
+    score -= UNUSUAL * ((pairs.reference == SLIPPED).astype(int) + (difference != 0))
+    score[name == names.OTHER] -= OTHER_NAME
+    return Weighed(pairs, name, days, difference, score)
+
+
+def by_reference(days: Ints, world: World) -> Floats:
+    """Weigh pairs that alone have one reference and one amount: any other line has that reference by chance."""
+    window = world.policy.latest - world.policy.earliest + 1
+    return np.asarray(np.log(world.usual[days - world.policy.earliest] * window) + np.log(max(len(world.book.day), 1)))
+
+
+def _amounts(world: World, pairs: Pairs, difference: Ints) -> Floats:
+    """Return how likely an unrelated line of the books has such an amount: this one, or one that a fee explains."""
+    likely = np.empty(len(pairs))
+    equal = difference == 0
+    amount = world.book.amount
+    likely[equal] = rarity.amounts(amount[pairs.book[equal]], amount)
+    received = world.bank.amount[pairs.bank[~equal]]
+    most = world.policy.fee_fixed + (np.abs(received) * float(world.policy.fee_share)).astype(np.int64)
+    likely[~equal] = rarity.short(received, most, amount)
+    return likely
+
+
+def _open_lines(world: World, still: Bools) -> Floats:
+    """Return of each line of the books how many lines of its pot are open."""
+    pots, where = np.unique(world.book.pot, return_inverse=True)
+    return np.asarray(np.bincount(where, weights=still, minlength=len(pots))[where])
+
+
+def _named(world: World, pairs: Pairs, name: Ints, fitting: Ints) -> Floats:
+    """Return how likely an unrelated line of the books has a name that fits as well as this one's."""
+    counts = np.bincount(world.book.name, minlength=len(world.spelled))
+    share = (counts[world.book.name[pairs.book]] + 1) / (len(world.book.name) + 1)
+    among = np.maximum(fitting[world.bank.name[pairs.bank]], 1)
+    return np.asarray(
+        np.where(name == names.EQUAL, share, np.where(name == names.ALIKE, np.minimum(share * among, 1.0), 1.0))
+    )
+
+
+_SUFFIXES = ("_other", "", "_alike", "_name")
+"""Of the grades of names, in their order."""
+
+
+def base(weighed: Weighed) -> Ints:
+    """Number what ties each pair: the kind of evidence at its full strength, in the order of KINDS."""
+    pairs, fee = weighed.pairs, weighed.difference != 0
+    slip = np.where(fee, _number("slip_fee"), np.where(pairs.slips == 1, _number("slip"), _number("slips")))
+    same = np.where(fee, _number("same_fee"), _number("same"))
+    by = np.where(pairs.reference == NONE, _number("amount"), np.where(pairs.reference == SLIPPED, slip, same))
+    named = np.array([list(NAMED).index(suffix) for suffix in _SUFFIXES]) * len(STRENGTHS)
+    return np.asarray(by + named[weighed.name])
+
+
+def _number(base: str) -> int:
+    return list(KINDS).index(f"{base}_{next(iter(STRENGTHS))}")
