@@ -122,10 +122,21 @@ def _tag_damaged(data: bytes, rng: random.Random) -> bytes:
     return data[:at] + bytes([rng.choice(b"XxQ0 ")]) + data[at + 1 :]
 
 
+_MORE = ((b"/", b","), (b":", b";"), (b'"', b"'"), (b"\n", b"\n\n"), (b"-", b"/"), (b" ", b"\t"))
+
+
 def _separator_changed(data: bytes, rng: random.Random) -> bytes:
     one, other = rng.choice(
-        [(b",", b"."), (b".", b","), (b";", b","), (b",", b";"), (b"\r\n", b"\n"), (b"\n", b"\r"), (b"\n", b"\r\n")]
-        + [(b"/", b","), (b":", b";"), (b'"', b"'"), (b"\n", b"\n\n"), (b"-", b"/"), (b" ", b"\t")]
+        [
+            (b",", b"."),
+            (b".", b","),
+            (b";", b","),
+            (b",", b";"),
+            (b"\r\n", b"\n"),
+            (b"\n", b"\r"),
+            (b"\n", b"\r\n"),
+            *_MORE,
+        ]
     )
     places = [match.start() for match in re.finditer(re.escape(one), data)]
     if not places:

@@ -1,8 +1,8 @@
 """Do the readers lose anything: `python -m benchmarks.readers --data DIR [--quick] [--json] [--copies N] [--seed N]`.
 
 Every sample below DIR is read and ties out, is read with nothing to tie it to and says so, or is held back or refused
-with the reason. Then 10,000 damaged copies of the samples, and of files of our own. A copy is lost in silence if it is read
-and nothing is in its quarantine, and yet
+with the reason. Then 10,000 damaged copies of the samples, and of files of our own. A copy is lost in silence if it is
+read and nothing is in its quarantine, and yet
 
 - it has more or fewer bookings than `reader_mutants` counts in it, which knows nothing of the readers, or
 - the lines of a statement do not add up from its opening to its closing balance, or
@@ -148,7 +148,7 @@ def damage(folder: Path, bases: list[Sample], copies: int, rng: random.Random, s
         except UserError:
             ends["refused"] += 1
             continue
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is a crash, and counted
+        except BaseException as error:  # whatever it is, it is a crash, and counted
             if isinstance(error, KeyboardInterrupt):
                 raise
             ends["crashes"] += 1
