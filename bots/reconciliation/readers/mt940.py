@@ -49,24 +49,21 @@ def read_mt940(data: bytes, found: Found) -> None:
 
 
 def _fields(text: str, found: Found) -> Iterator[_Field]:
-    current: _Field | None = None
-    for number, raw in enumerate(text.splitlines(), start=1):
+    tag, number, parts = "", 0, list[str]()
+    for at, raw in enumerate(text.splitlines(), start=1):
         line = raw.rstrip("\r\x03\x1a ")
         match = _TAG.match(line)
+        ends = line == "-" or line.startswith(("-}", "{", "}"))
         if _UNTAGGED.match(line) and not (match and match[1] == "61"):
-            found.refuse(number, "line", line, "looks like a booking, but its tag is not :61:")
-        elif match:
-            if current is not None:
-                yield current
-            current = _Field(match[1], match[2], number)
-        elif line == "-" or line.startswith(("-}", "{", "}")):
-            if current is not None:
-                yield current
-            current = None
-        elif current is not None:
-            current = replace(current, text=f"{current.text}\n{line}")
-    if current is not None:
-        yield current
+            found.refuse(at, "line", line, "looks like a booking, but its tag is not :61:")
+        elif match or ends:
+            if tag:
+                yield _Field(tag, "\n".join(parts), number)
+            tag, number, parts = (match[1], at, [match[2]]) if match else ("", at, [])
+        elif tag:
+            parts.append(line)
+    if tag:
+        yield _Field(tag, "\n".join(parts), number)
 
 
 def _statement(fields: list[_Field], found: Found) -> None:

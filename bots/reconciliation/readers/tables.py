@@ -1,4 +1,4 @@
-"""Tables of bookings: CSV, XLSX, XLS and ODS, with declared columns or ones told from their headings.
+"""Tables of bookings, whatever they came in, with declared columns or ones told from their headings.
 
 How dates and decimals are written is told from the whole column; a column that can be read in two ways is refused with
 the question that has to be answered. A row of totals is checked, not skipped; a running balance must run.
@@ -6,9 +6,8 @@ the question that has to be answered. A row of totals is checked, not skipped; a
 
 from __future__ import annotations
 
-import csv
-import io
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -17,16 +16,14 @@ from itertools import islice, pairwise
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from python_calamine import CalamineError, CalamineWorkbook
 
 from bots.reconciliation.lines import Found, Line, Statement
 from bots.reconciliation.money import NoAmount, minor, written
 from bots.reconciliation.readers.cells import Cell, DateOrder, date_order, day_of, decimal_sign, text_of
 from bots.reconciliation.readers.columns import is_heading, roles_of
-from bots.reconciliation.readers.text import Unreadable, decoded
+from bots.reconciliation.readers.text import Unreadable
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_HEAD = 40
+HEAD = 40
 """Rows within which the headings are looked for."""
 _TOTALS = re.compile(r"^(grand )?(total|totals|sum|summe|gesamt|somme|totale|suma|合计|总计|小计)\b.*", re.IGNORECASE)
 _DEBIT = frozenset({"d", "dr", "debit", "s", "soll", "af", "out", "-", "借", "支", "dbit"})
@@ -51,83 +48,23 @@ class TableSpec(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """One row of a table."""
+
     number: int
+    """Line of the file on which it begins, from 1; for a sheet its row."""
     cells: tuple[Cell, ...]
     swallowed: int = 0
     """Rows that seem to stand within its quotes."""
 
 
-def read_csv(data: bytes, found: Found, spec: TableSpec) -> None:
-    """Read a CSV file; its rows are parsed anew at each look, so that they are never all in memory.
+def read_table(rows: Iterable[Row], found: Found, spec: TableSpec) -> None:
+    """Read a table; `rows` can be gone through more than once.
 
     Raises:
-        Unreadable: it is no text, or has no headings that tell of dates and amounts.
+        Unreadable: no row has headings that tell of dates and amounts, or a column can be read in two ways.
     """
-    text = decoded(data, spec.encoding)
-    _table(_CsvRows(text, spec.delimiter or _delimiter(text)), found, spec)
-
-
-class _CsvRows:
-    """The rows of a CSV file with the line on which each begins."""
-
-    def __init__(self, text: str, delimiter: str) -> None:
-        self.text, self.delimiter = text, delimiter
-
-    def __iter__(self) -> Iterator[_Row]:
-        lines = (match[0] for match in _LINE.finditer(self.text))
-        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
-        number = 1
-        try:
-            for cells in reader:
-                yield _Row(number, tuple(cells), self._swallowed(cells) if reader.line_num > number else 0)
-                number = reader.line_num + 1
-        except csv.Error as error:
-            raise Unreadable(f"line {reader.line_num} is no CSV: {error}") from error
-
-    def _swallowed(self, cells: Sequence[str]) -> int:
-        """Return how many rows stand within quotes: as many delimiters as rows of this width would have."""
-        breaks = sum(len(cell.splitlines()) - 1 for cell in cells if cell)
-        delimiters = sum(cell.count(self.delimiter) for cell in cells)
-        return breaks if breaks and delimiters >= breaks * max(1, len(cells) - 1) else 0
-
-
-def read_workbook(data: bytes, found: Found, spec: TableSpec) -> None:
-    """Read the one sheet of a workbook that holds bookings.
-
-    Raises:
-        Unreadable: it is no workbook, or no sheet has headings that tell of dates and amounts.
-    """
-    try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(data))
-        names = [spec.sheet] if spec.sheet else book.sheet_names
-        sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in names}
-    except (CalamineError, OSError, ValueError) as error:
-        raise Unreadable(f"the workbook cannot be read: {error}") from error
-    for cells in sheets.values():
-        rows = [_Row(number, tuple(row)) for number, row in enumerate(cells, start=1)]
-        if spec.columns or any(is_heading([str(cell) for cell in row.cells]) for row in rows[:_HEAD]):
-            _table(rows, found, spec)
-            return
-    raise Unreadable(f"no sheet has headings that tell of dates and amounts ({', '.join(names)}): declare the columns")
-
-
-def _delimiter(text: str) -> str:
-    """Return the delimiter that cuts the most lines into the same number of cells."""
-    lines = [match[0] for match in islice(_LINE.finditer(text), 200) if match[0].strip()]
-    best = max(";\t|,", key=lambda sign: (_regular(lines, sign), ";\t|,".index(sign) * -1))
-    return best if _regular(lines, best) else ","
-
-
-def _regular(lines: Sequence[str], sign: str) -> int:
-    counts = [len(next(csv.reader([line], delimiter=sign), [])) for line in lines]
-    usual = max((count for count in counts if count > 1), key=counts.count, default=0)
-    return counts.count(usual) * (usual > 1) * 100 + usual
-
-
-def _table(rows: Iterable[_Row], found: Found, spec: TableSpec) -> None:
-    """Read a table; `rows` can be gone through more than once."""
-    top = list(islice(rows, _HEAD))
+    top = list(islice(rows, HEAD))
     head = next((at for at, row in enumerate(top) if _is_head(row, spec)), None)
     if head is None:
         raise Unreadable("no row has headings that tell of dates and amounts: declare the columns")
@@ -147,18 +84,18 @@ def _table(rows: Iterable[_Row], found: Found, spec: TableSpec) -> None:
 class _Body:
     """The rows below the headings that hold anything."""
 
-    def __init__(self, rows: Iterable[_Row], head: int) -> None:
+    def __init__(self, rows: Iterable[Row], head: int) -> None:
         self.rows, self.head = rows, head
 
-    def __iter__(self) -> Iterator[_Row]:
+    def __iter__(self) -> Iterator[Row]:
         return (row for row in islice(self.rows, self.head + 1, None) if any(str(cell).strip() for cell in row.cells))
 
 
-def _shown(row: _Row) -> str:
+def _shown(row: Row) -> str:
     return " | ".join(str(cell) for cell in row.cells if str(cell).strip())
 
 
-def _is_head(row: _Row, spec: TableSpec) -> bool:
+def _is_head(row: Row, spec: TableSpec) -> bool:
     cells = [str(cell).strip() for cell in row.cells]
     if spec.columns:
         return all(heading in cells for heading in spec.columns.values())
@@ -168,7 +105,7 @@ def _is_head(row: _Row, spec: TableSpec) -> bool:
 class _Table:
     """The rows under the headings, with what the whole column tells of each cell."""
 
-    def __init__(self, roles: Mapping[str, int], spec: TableSpec, rows: Iterable[_Row], width: int) -> None:
+    def __init__(self, roles: Mapping[str, int], spec: TableSpec, rows: Iterable[Row], width: int) -> None:
         self.roles, self.spec, self.rows, self.width = roles, spec, rows, width
         self.order = spec.date_order or date_order(self._texts("booked", "valued"))
         self.decimal = spec.decimal or decimal_sign(self._texts("amount", "debit", "credit", "balance"))
@@ -180,7 +117,7 @@ class _Table:
         here = [name for name in names if name in self.roles]
         return (self.text(row, name) for row in (self.rows if here else ()) for name in here)
 
-    def could_be_booking(self, row: _Row) -> bool:
+    def could_be_booking(self, row: Row) -> bool:
         """Say whether a row can be read as a booking."""
         try:
             self.line(row)
@@ -188,12 +125,12 @@ class _Table:
             return False
         return True
 
-    def cell(self, row: _Row, role: str) -> Cell:
+    def cell(self, row: Row, role: str) -> Cell:
         """Return a cell, "" where the row ends before it or the table has no such column."""
         at = self.roles.get(role)
         return row.cells[at] if at is not None and at < len(row.cells) else ""
 
-    def text(self, row: _Row, role: str) -> str:
+    def text(self, row: Row, role: str) -> str:
         """Return a cell's text; what is no text already is left out."""
         value = self.cell(row, role)
         return value.strip() if isinstance(value, str) else ""
@@ -202,7 +139,7 @@ class _Table:
         """Read the rows into one statement an account and currency."""
         lines: dict[tuple[str, str], list[Line]] = {}
         balances: dict[tuple[str, str], list[int | None]] = {}
-        totals: list[_Row] = []
+        totals: list[Row] = []
         held = len(found.quarantined)
         for row in self.rows:
             if self._is_total(row):
@@ -228,7 +165,7 @@ class _Table:
                 found.refuse(row.number, "total", _shown(row), "a total over several accounts", 0)
         found.statements += statements
 
-    def line(self, row: _Row) -> Line:
+    def line(self, row: Row) -> Line:
         """Read one row.
 
         Raises:
@@ -238,7 +175,7 @@ class _Table:
             raise NoAmount(f"a quote seems to swallow the {row.swallowed} rows that follow")
         if len(row.cells) < self.width or any(str(cell).strip() for cell in row.cells[self.width :]):
             raise NoAmount(f"it has {len(row.cells)} cells, the headings are {self.width}")
-        currency = (self.text(row, "currency") or self.spec.currency or "").upper()
+        currency = sys.intern((self.text(row, "currency") or self.spec.currency or "").upper())
         if not currency:
             raise NoAmount("its currency is not told: declare it")
         booked = self.day(row, "booked")
@@ -255,11 +192,11 @@ class _Table:
             end_to_end=text_of(self.cell(row, "end_to_end")),
             reference=text_of(self.cell(row, "reference")),
             text=text_of(self.cell(row, "text")),
-            name=text_of(self.cell(row, "name")),
-            counter_account=text_of(self.cell(row, "counter_account")),
+            name=sys.intern(text_of(self.cell(row, "name"))),  # the same parties come again and again
+            counter_account=sys.intern(text_of(self.cell(row, "counter_account"))),
         )
 
-    def signed(self, row: _Row, currency: str) -> int:
+    def signed(self, row: Row, currency: str) -> int:
         """Return the amount of a row, positive where money came in."""
         if "amount" in self.roles:
             amount = self.amount(row, "amount", currency)
@@ -279,7 +216,7 @@ class _Table:
             amount = (credit or 0) - abs(debit or 0)
         return -amount if self.spec.negate else amount
 
-    def amount(self, row: _Row, role: str, currency: str) -> int | None:
+    def amount(self, row: Row, role: str, currency: str) -> int | None:
         """Return a cell's amount in minor units; None for an empty one."""
         value = self.cell(row, role)
         if isinstance(value, bool) or value is None or value == "":
@@ -288,7 +225,7 @@ class _Table:
             return minor(Decimal(repr(value)), currency)  # a sheet's 0.1 is 0.1, not its nearest double
         return written(str(value), currency, self.decimal) if str(value).strip() else None
 
-    def day(self, row: _Row, role: str) -> date | None:
+    def day(self, row: Row, role: str) -> date | None:
         """Return a cell's day; None for an empty one."""
         value = self.cell(row, role)
         if isinstance(value, datetime):
@@ -297,12 +234,12 @@ class _Table:
             return value
         return day_of(str(value), self.order) if str(value).strip() else None
 
-    def _is_total(self, row: _Row) -> bool:
+    def _is_total(self, row: Row) -> bool:
         dated = str(self.cell(row, "booked")).strip() or str(self.cell(row, "valued")).strip()
         first = next((str(cell).strip() for cell in row.cells if str(cell).strip()), "")
         return _TOTALS.match(first) is not None and (not dated or _TOTALS.match(dated) is not None)
 
-    def _with_totals(self, statement: Statement, totals: Sequence[_Row], found: Found) -> Statement:
+    def _with_totals(self, statement: Statement, totals: Sequence[Row], found: Found) -> Statement:
         for row in totals:
             try:
                 if "amount" in self.roles:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -56,7 +58,7 @@ def _refuse_if_nearly_utf8(data: bytes, at: int) -> None:
     """
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd") - data.count("\ufffd".encode())
-    good = sum(not sign.isascii() for sign in text) - bad
+    good = len(text) - len(text.encode("ascii", "ignore")) - bad
     if good > _FAR_MORE * bad:
         line = data.count(b"\n", 0, at) + 1
         raise Unreadable(
@@ -73,8 +75,9 @@ def _chinese(data: bytes) -> str | None:
         text = data.decode("gb18030")
     except UnicodeDecodeError:
         return None
-    beyond = [sign for sign in text if not sign.isascii()]
-    return text if beyond and sum(map(_everyday, beyond)) >= _NEARLY_ALL * len(beyond) else None
+    beyond = {sign: count for sign, count in Counter(text).items() if not sign.isascii()}
+    everyday = sum(count for sign, count in beyond.items() if _everyday(sign))
+    return text if beyond and everyday >= _NEARLY_ALL * sum(beyond.values()) else None
 
 
 def _everyday(sign: str) -> bool:

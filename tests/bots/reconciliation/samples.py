@@ -74,6 +74,14 @@ Summe;;1.171,44;;;
 """
 
 
+BOT = """[
+{"booked": "2026-03-02", "valued": "2026-03-03", "amount": "1000", "currency": "EUR", "Description": "INV-1",
+ "balance": "1100"},
+{"booked": "2026-03-02", "valued": null, "amount": "234.50", "currency": "EUR", "balance": "1334.50"},
+{"booked": "2026-03-04", "amount": -63.06, "currency": "EUR", "balance": 1271.44}
+]"""
+
+
 def workbook() -> bytes:
     """Return the statement as an XLSX file, with real dates and numbers."""
     from datetime import datetime  # noqa: PLC0415 - its only use
@@ -98,4 +106,5 @@ SAMPLES: dict[str, tuple[str, bytes]] = {
     "bai2": ("statement.bai", BAI2.encode()),
     "csv": ("statement.csv", CSV.encode("utf-8-sig")),
     "workbook": ("statement.xlsx", workbook()),
+    "bot": ("rows.json", BOT.encode()),
 }
