@@ -24,7 +24,7 @@ UNUSUAL: Final = 3.0
 """What a slip or a fee takes from the score: one true pair in twenty has one."""
 
 UNEXPLAINED: Final = math.log(1000)
-"""The most that a pair of two amounts is worth: what is missing may be another line, and if that is found, it counts."""
+"""The most that a pair of two amounts is worth: what is missing may be another line, and that counts once found."""
 
 
 @dataclass(frozen=True)

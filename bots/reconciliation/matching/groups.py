@@ -21,7 +21,7 @@ from bots.reconciliation.matching.pairs import distinct
 from bots.reconciliation.matching.reversals import partners, reversals
 from bots.reconciliation.matching.shared import batches, by_key
 from bots.reconciliation.matching.tied import Names, Sought, parts
-from bots.reconciliation.matching.view import Flags, Ints, View, parties, spread, views
+from bots.reconciliation.matching.view import Flags, Ints, View, parties, spread, views, without
 from bots.reconciliation.policy import Policy
 
 KINDS: Final = MappingProxyType(
@@ -106,7 +106,7 @@ def _sums(
     own, theirs = party
     problem, cut = sums.limited(sums.problem(totals, items, party, side, policy), "sum_in_party", policy)
     named = sums.solve(problem, cut["line"].to_numpy(), policy)
-    nameless = np.setdiff1d(np.arange(len(totals)), own[0])
+    nameless = without(len(totals), own[0])
     of_days = _doubted(runs.runs(totals, nameless, items, theirs, side, policy), totals, items, theirs, side, policy)
     mute = np.flatnonzero(claiming) if side == BOOK else np.zeros(0, dtype=np.int64)
     lacking = rests.rests(totals, items, party, mute, side, policy)

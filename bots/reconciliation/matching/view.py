@@ -179,6 +179,13 @@ def _with_keys(view: View, other: View, own: tuple[Ints, Ints], theirs: tuple[In
     return np.concatenate((own[0], more // width)), np.concatenate((own[1], more % width))
 
 
+def without(count: int, rows: Ints) -> Ints:
+    """Return the rows 0 to count - 1 that are not among `rows`."""
+    left = np.ones(count, dtype=bool)
+    left[rows] = False
+    return np.flatnonzero(left)
+
+
 def spread(low: Ints, high: Ints) -> tuple[Ints, Ints]:
     """Write out ranges: (number of the range, place within it) of every element of every `low:high`."""
     length = np.maximum(high - low, 0)
