@@ -22,11 +22,11 @@ from bots.reconciliation.partitions import (
 )
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.readers.registry import read
-from bots.steps.reconcile import CLOSING
 from engine.errors import BusinessException
 from fixtures.portal import seed
 from fixtures.portal.statement import camt053
 
+CLOSING = frozenset({"reference"})
 SUPPLIERS = seed.load_suppliers()
 
 
