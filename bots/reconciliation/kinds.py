@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
+from bots.reconciliation.matching import groups
+
 SURE: Final = {
     "reference": "the same reference and amount, and no other line has both",
     "reference_first": "the same reference and amount as several lines have: the first of them",
@@ -36,13 +38,13 @@ STRENGTHS: Final = {
 """By how much a match fits better than chance and than its rivals, the smaller of both."""
 ODDS: Final = (1000.0, 100.0, 10.0)
 
+BASES: Final = {
+    f"{base}{suffix}": f"{text}; {name}" for base, text in WEIGHED.items() for suffix, name in NAMED.items()
+} | groups.KINDS
+"""What is weighed, pairs and groups alike; each has all strengths."""
+
 KINDS: Final = MappingProxyType(
     SURE
-    | {
-        f"{base}{suffix}_{strength}": f"{text}; {name}; {odds}"
-        for base, text in WEIGHED.items()
-        for suffix, name in NAMED.items()
-        for strength, odds in STRENGTHS.items()
-    }
+    | {f"{base}_{strength}": f"{text}; {odds}" for base, text in BASES.items() for strength, odds in STRENGTHS.items()}
 )
 """Name of a kind -> what it means, in one sentence."""

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CLEAR: Final = 1.0
-"""Margin (ln of odds) from which a candidate is taken without looking at its component."""
+"""Margin and score (ln of odds) from which a candidate is taken without looking at its component."""
 
 MOST_PROOFS: Final = 40
 """Pairs of one assignment up to which each one's margin is worked out."""
@@ -50,37 +50,65 @@ class Graph:
     lines: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Solution:
-    """What is taken."""
+    """What is taken so far."""
 
     taken: Bools
     """Of each candidate."""
     margin: Floats
     """Of each candidate that is taken: score of the best solution minus that of the best one without it (bounded from
     below where it was clear), infinite where nothing rivals it; of others -inf."""
+    live: Bools
+    """Of each candidate: neither taken nor beaten, and better than nothing."""
+    cap: Floats
+    """Of each line: the most that a margin of its candidates can be, since rivals of theirs were beaten by others."""
+
+    @classmethod
+    def of(cls, graph: Graph) -> Solution:
+        """Return the solution that holds nothing yet."""
+        none = np.zeros(len(graph.score), bool)
+        return cls(none, np.full(len(none), -np.inf), graph.score > 0, np.full(graph.lines, np.inf))
+
+    def grown(self, graph: Graph) -> Solution:
+        """Return the same with further candidates, as far as their lines are free."""
+        more = Solution.of(graph)
+        count = len(self.taken)
+        more.taken[:count], more.margin[:count], more.live[:count] = self.taken, self.margin, self.live
+        more.live[count:] &= ~_touching(graph, more.taken)[count:]
+        more.cap = self.cap
+        return more
 
 
 def solve(graph: Graph) -> Solution:
     """Take the best candidates."""
-    taken = np.zeros(len(graph.score), bool)
-    margin = np.full(len(graph.score), -np.inf)
-    live = graph.score > 0
-    cap = np.full(graph.lines, np.inf)
+    solution = Solution.of(graph)
+    take_clear(graph, solution, CLEAR)
+    take_rest(graph, solution)
+    return solution
+
+
+def take_clear(graph: Graph, solution: Solution, least: float) -> None:
+    """Take, in turns, the candidates that are better than all rivals of their lines together by at least `least`."""
+    live = solution.live
     while live.any():
-        bound = _capped(_margins(graph, live), graph, cap)
-        clear = live & (bound >= CLEAR)
+        bound = _capped(_margins(graph, live), graph, solution.cap)
+        clear = live & (np.minimum(bound, graph.score) >= least)
         if not clear.any():
-            break
-        taken |= clear
-        margin[clear] = bound[clear]
+            return
+        solution.taken |= clear
+        solution.margin[clear] = bound[clear]
         gone = live & _touching(graph, clear)
-        _lower(graph, cap, gone & ~clear, clear, bound)
+        _lower(graph, solution.cap, gone & ~clear, clear, bound)
         live &= ~gone
-    if live.any():
-        _components(graph, live, taken, margin)
-        margin = _capped(margin, graph, cap)
-    return Solution(taken, margin)
+
+
+def take_rest(graph: Graph, solution: Solution) -> None:
+    """Solve what is left, component by component."""
+    if solution.live.any():
+        _components(graph, solution.live, solution.taken, solution.margin)
+        solution.margin = _capped(solution.margin, graph, solution.cap)
+        solution.live[:] = False
 
 
 def _least(graph: Graph, of_line: Floats) -> Floats:
@@ -141,7 +169,7 @@ def _margins(graph: Graph, live: Bools) -> Floats:
 
 
 def _components(graph: Graph, live: Bools, taken: Bools, margin: Floats) -> None:
-    """Solve what is left, component by component."""
+    """Solve each connected component of the live candidates."""
     member = np.flatnonzero(live[graph.candidate])
     candidate, line = graph.candidate[member], graph.line[member]
     wanted, row = np.unique(line, return_inverse=True)
