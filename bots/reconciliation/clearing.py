@@ -20,21 +20,24 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bots.reconciliation.explain import breaks, why
+from bots.reconciliation.judging import Judge, suggestions
 from bots.reconciliation.lines import Line
 from bots.reconciliation.matched import BANK, BOOK, SIDE, Matched
+from bots.reconciliation.matching.days import ordinals
 from bots.reconciliation.matching.engine import match
 from bots.reconciliation.partitions import Partition, major
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons.causes import CAUSES
-from bots.reconciliation.reasons.days import ordinals
-from bots.reconciliation.wording import visible
+from bots.reconciliation.wording import share, visible
 from engine.errors import BusinessException
 from engine.values import Scalar
 
 _TEXTS = ("reference", "text", "name", "bank_id", "end_to_end", "batch", "counter_account")
-SUGGESTED, BREAK = "suggested", "break"
+SUGGESTED, DOUBTED, BREAK = "suggested", "doubted", "break"
 """Why a person decides first."""
 CLOSED = ""
+_DOUBT = 0.5
+"""A match that is as likely wrong as right does not close, whatever its kind."""
 _WORDS = 800
 
 
@@ -54,7 +57,7 @@ class Outcome:
     rows: list[dict[str, Scalar]]
     """One an open item to mark (`hold` is empty), a suggestion or a break (`hold` says which)."""
     states: dict[str, int] = field(default_factory=dict)
-    """How many bank lines of the partition ended in which state: closed (empty), suggested, break."""
+    """How many bank lines of the partition ended in which state: closed (empty), suggested, doubted, break."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def clearings(
     policy: Policy,
     closing: frozenset[str],
     *,
+    judge: Judge | None = None,
     sign: int = 1,
 ) -> Outcome:
     """Match the lines of a partition with the items of its account.
@@ -93,6 +97,7 @@ def clearings(
         book: the items of its account, amounts positive where money came in.
         policy: the limits within which candidates are looked for.
         closing: kinds of evidence that may close on their own.
+        judge: gives each match a probability of being wrong; one that it finds more likely wrong is held back.
         sign: -1 where the application writes money that came in as negative.
 
     Raises:
@@ -110,7 +115,8 @@ def clearings(
     frames = (sides[BANK].frame(own.account), sides[BOOK].frame(own.account))
     found = match(frames[BANK], frames[BOOK], policy, closing)
     finder = _Finder(own, sides, [item.is_open for item in book], sign)
-    rows = finder.matched(found, why(*frames, found, policy))
+    wrong = suggestions(*frames, found, judge, range(len(found.matches)))
+    rows = finder.matched(found, why(*frames, found, policy).assign(wrong=wrong))
     due = sides[BOOK].workdays(policy) + policy.latest
     overdue = np.flatnonzero((due >= first - window) & (due <= last)).tolist()
     rows += finder.unmatched(breaks(*frames, found, policy, own.last), overdue)
@@ -142,7 +148,7 @@ class _Finder:
         self.states: dict[int, str] = {}
 
     def matched(self, found: Matched, told: pd.DataFrame) -> list[dict[str, Scalar]]:
-        """Return a row an open item of each match that is ours; `told` is what `explain.why` says."""
+        """Return a row an open item of each match that is ours; `told` is what `explain.why` says, and P(wrong)."""
         rows: list[dict[str, Scalar]] = []
         matches, members = found.matches, found.members.sort_values(["match", "side", "line"])
         number, side, line = (members[name].to_numpy() for name in ("match", "side", "line"))
@@ -151,7 +157,8 @@ class _Finder:
         each = zip(matches["kind"], matches["closed"], starts, ends, told.to_dict("records"), strict=True)
         for kind, closed, start, end, said in each:
             bank, book = (line[start:end][side[start:end] == one].tolist() for one in (BANK, BOOK))
-            rows += self._match(str(kind), bank, book, CLOSED if closed else SUGGESTED, said)
+            state = SUGGESTED if not closed else CLOSED if said["wrong"] < _DOUBT else DOUBTED
+            rows += self._match(str(kind), bank, book, state, said)
         return rows
 
     def unmatched(self, told: pd.DataFrame, overdue: Sequence[int]) -> list[dict[str, Scalar]]:
@@ -188,7 +195,8 @@ class _Finder:
         named = [*sorted(self.bank.ids[at] for at in bank), *sorted(self.book.ids[at] for at in book)]
         name = f"M-{_short(chr(0).join(named))}"
         day = max(line.booked for line in lines)
-        words = f"{_said(lines)}: {told['evidence']}" + (f"; not {told['runner_up']}" if told["runner_up"] else "")
+        words = f"{_said(lines)}: {told['evidence']}; P(wrong) {share(told['wrong'])}"
+        words += f"; not {told['runner_up']}: {told['lost']}" if told["runner_up"] else ""
         items = [at for at in book if self.is_open[at]]
         rows = [
             self._row(f"{name}/{self.book.ids[at]}", name, at, self.book.lines[at], day, kind, state, words)

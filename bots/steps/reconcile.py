@@ -19,7 +19,7 @@ from bots.reconciliation.readers.registry import READERS, sniff
 from bots.reconciliation.readers.text import Unreadable
 from bots.reconciliation.tie import tie_out
 from engine.definition import Frozen
-from engine.errors import BusinessException
+from engine.errors import BusinessException, UserError
 from engine.values import Scalar
 
 
@@ -78,7 +78,12 @@ def _matched(bot: Bot, params: Reconcile, own: Partition) -> Outcome:
     before = _book(_downloaded(bot, params.cleared), params, own) if params.cleared else []
     items = {item.name: item for item in book} | {item.name: replace(item, is_open=False) for item in before}
     sign = -1 if params.book.spec().negate else 1
-    return clearings(own, bank, list(items.values()), params.policy.policy({}), params.closing(), sign=sign)
+    policy, judge = params.policy.policy({}), bot.judge
+    try:
+        seen = judge() if judge else None
+        return clearings(own, bank, list(items.values()), policy, params.closing(), judge=seen, sign=sign)
+    except UserError as error:  # a calendar or a model that is not there: nothing that another attempt would mend
+        raise BusinessException("not_matched", str(error)) from None
 
 
 def _bank(bot: Bot, own: Partition) -> list[Line]:
