@@ -33,13 +33,13 @@ def inspector_of(models: ModelStore, database: Database) -> Countersigner:
     return Countersigner(models, Promises(database, models), shadows_of(models, database))
 
 
-def match_judge(models: ModelStore) -> FrameJudge:
-    """Return what judges reconciliation matches: the champion, or the rules of the first day while none is trained.
+def match_judge(models: ModelStore) -> FrameJudge | None:
+    """Return what judges reconciliation matches, the champion; None while no model is trained.
 
     Raises:
         UserError: the champion cannot be trusted.
     """
-    return FrameJudge(MatchJudge(models.get(MATCH_QUALITY) if models.versions(MATCH_QUALITY) else None))
+    return FrameJudge(MatchJudge(models.get(MATCH_QUALITY))) if models.versions(MATCH_QUALITY) else None
 
 
 def watchers(open_desk: Callable[[], InspectionDesk]) -> tuple[Callable[[Database], object], ...]:
