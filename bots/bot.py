@@ -49,7 +49,7 @@ class Bot:
     secret_typed: bool = False
     guard: SingleSendGuard | None = None
     """Whose closing our own navigation ends; a login has none."""
-    judge: Callable[[], Judge] | None = None
+    judge: Callable[[], Judge | None] | None = None
     """Who gives matches a probability, where somebody is wired in."""
 
     def allow(self, seconds: float) -> None:

@@ -44,7 +44,7 @@ class BrowserHands:
     workflow: Workflow
     slot: Slot
     pool: SessionPool
-    judge: Callable[[], Judge] | None = None
+    judge: Callable[[], Judge | None] | None = None
     record: dict[str, Any] = field(default_factory=dict)
     _bot: Bot | None = None
 

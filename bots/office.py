@@ -33,7 +33,7 @@ class BotOffice:
         secrets: SecretStore,
         headless: bool = True,
         choice: BrowserChoice | None = None,
-        judge: Callable[[], Judge] | None = None,
+        judge: Callable[[], Judge | None] | None = None,
     ) -> None:
         """Prepare; the browser starts with the first item that needs it, `judge` is asked with the first matches."""
         self._redactor = redactor

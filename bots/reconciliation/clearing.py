@@ -115,8 +115,7 @@ def clearings(
     frames = (sides[BANK].frame(own.account), sides[BOOK].frame(own.account))
     found = match(frames[BANK], frames[BOOK], policy, closing)
     finder = _Finder(own, sides, [item.is_open for item in book], sign)
-    wrong = suggestions(*frames, found, judge, range(len(found.matches)))
-    rows = finder.matched(found, why(*frames, found, policy).assign(wrong=wrong))
+    rows = finder.matched(found, why(*frames, found, policy).assign(wrong=_wrong(*frames, found, judge)))
     due = sides[BOOK].workdays(policy) + policy.latest
     overdue = np.flatnonzero((due >= first - window) & (due <= last)).tolist()
     rows += finder.unmatched(breaks(*frames, found, policy, own.last), overdue)
@@ -125,6 +124,16 @@ def clearings(
     if sum(states.values()) != lines:
         raise BusinessException("lines_lost", f"{sum(states.values())} of {lines} lines of {own.period} have a state")
     return Outcome(rows, dict(states))
+
+
+def _wrong(bank: pd.DataFrame, book: pd.DataFrame, found: Matched, judge: Judge | None) -> pd.Series:
+    """Return P(wrong) of each match: of what closed in the eyes of the judge alone, who inspects it (0 without one)."""
+    wrong = pd.Series(0.0, index=found.matches.index)
+    if judge is not None and len(wrong):
+        said = judge(bank, book, found.matches, found.members, found.lost, found.lost_members)
+        wrong = pd.Series(said, index=wrong.index).fillna(0.0)
+    open_ = suggestions(bank, book, found, judge)
+    return wrong.where(~wrong.index.isin(open_.index), open_)
 
 
 def identities(lines: Sequence[Line], own: Partition) -> list[str]:
