@@ -1,8 +1,8 @@
 """Frozen sets of the matching benchmark: a bank statement and a ledger with their truth, as Parquet in one folder.
 
 Tables: `bank` and `ledger` (id, account, currency, date, amount_cents, reference, description, counterparty), `truth`
-(a row a true pair), `breaks` (side, id, kind: lines that have no partner), `bankclass` and `ledclass` (id, class_id: lines
-that look the same share a class, and either of them is a right partner).
+(a row a true pair), `breaks` (side, id, kind: lines that have no partner), `bankclass` and `ledclass` (id, class_id:
+lines that look the same share a class, and either of them is a right partner).
 """
 
 from __future__ import annotations

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 import duckdb
 import numpy as np
 import pandas as pd
 
 from bots.reconciliation.matched import Matched
-from bots.reconciliation.matching import evidence, names, pairing, rarity
+from bots.reconciliation.matching import evidence, names, pairing, rarity, solver
 from bots.reconciliation.matching.coding import Bools, Coded, Ints, code
+from bots.reconciliation.matching.groups import group_candidates
 from bots.reconciliation.matching.outcome import Taken, outcome
 from bots.reconciliation.matching.pairing import Pairs
-from bots.reconciliation.matching.pool import Pool, of_pairs
+from bots.reconciliation.matching.pool import Pool, of_pairs, with_groups
 from bots.reconciliation.policy import Policy
+
+CERTAIN: Final = math.log(1000)
+"""Score and margin from which a pair is taken before groups are looked for: odds of a thousand to one."""
 
 
 def match(bank: pd.DataFrame, book: pd.DataFrame, policy: Policy, closing: frozenset[str]) -> Matched:
@@ -37,8 +44,8 @@ def match(bank: pd.DataFrame, book: pd.DataFrame, policy: Policy, closing: froze
         run = _Run(connection, (bank, book), policy)
         run.sure()
         run.numbered()
-        pool = run.pooled()
-    return outcome(run.taken, pool, closing)
+        pool, solution = run.pooled()
+    return outcome(run.taken, pool, solution, closing)
 
 
 class _Run:
@@ -50,7 +57,7 @@ class _Run:
         self.connection, self.frames, self.policy = connection, frames, policy
         self.calendar = np.busdaycalendar()
         self.bank, self.book, spelled = code(connection, self.calendar)
-        self.spelled = np.array(spelled, dtype=object)
+        self.names = names.Names.of(spelled)
         self.still = (np.ones(len(frames[0]), bool), np.ones(len(frames[1]), bool))
         self.taken: list[Taken] = []
         self.rest: Pairs
@@ -67,13 +74,13 @@ class _Run:
     def sure(self) -> None:
         """Take the pairs of one reference and amount: the only ones, then the first of several."""
         found = pairing.exact(self.connection, self.bank, self.book)
-        name, _ = names.graded(self.bank.name[found.bank], self.book.name[found.book], self.spelled)
+        name = self._graded(found)
         days = self.bank.day[found.bank] - self.book.day[found.book]
         inside = (days >= self.policy.earliest) & (days <= self.policy.latest)
         fitting = inside & (name != names.OTHER)
         only = self._only(found)
         usual = rarity.usual_days(days[only & fitting], self.policy.earliest, self.policy.latest)
-        self.world = evidence.World(self.bank, self.book, self.spelled, self.policy, usual)
+        self.world = evidence.World(self.bank, self.book, self.names, self.policy, np.sort(self.book.amount), usual)
         self._take("reference", found.where(only & fitting))
         several = found.where(~only & fitting)
         nth, repeated = _nth_with_nth(several, self.bank, self.book)
@@ -85,18 +92,33 @@ class _Run:
         """Take the pairs of one amount whose references are the same once spelling is set aside."""
         pairing.open_lines(self.connection, self.frames, (self.bank, self.book), self.still)
         found = pairing.by_number(self.connection, self.policy)
-        weighed = evidence.weigh(found, self.world, self.still[1])
-        same = (found.reference != pairing.SLIPPED) & (weighed.difference == 0)
-        clear = self._only(found) & same & (weighed.name != names.OTHER)
+        same = (found.reference != pairing.SLIPPED) & (self.bank.amount[found.bank] == self.book.amount[found.book])
+        clear = self._only(found) & same & (self._graded(found) != names.OTHER)
         self._take("normalised", found.where(clear))
         self.rest = self._open(pairing.joined(self.rest, found.where(~clear)))
 
-    def pooled(self) -> Pool:
-        """Weigh everything that is left."""
+    def pooled(self) -> tuple[Pool, solver.Solution]:
+        """Weigh pairs and take the certain ones; then all of the rest and groups together."""
         pairs = pairing.joined(self.rest, pairing.by_amount(self.connection, self.policy, self.still))
-        weighed = evidence.weigh(pairs, self.world, self.still[1])
-        alike, order = _looks(pairs, self.bank, self.book)
-        return of_pairs(weighed, alike, order, len(self.frames[0]), len(self.frames[0]) + len(self.frames[1]))
+        pool = of_pairs(evidence.weigh(pairs, self.world, self.still[1]), self.bank, self.book)
+        graph = pool.graph()
+        solution = solver.Solution.of(graph)
+        solver.take_clear(graph, solution, CERTAIN, pool.difference == 0)
+        used = np.zeros(pool.lines, bool)
+        used[pool.line[solution.taken[pool.candidate]]] = True
+        free = np.flatnonzero(~used & np.concatenate(self.still))
+        groups = group_candidates(
+            *self.frames, free[free < pool.bank], free[free >= pool.bank] - pool.bank, self.policy
+        )
+        pool = with_groups(pool, groups)
+        graph = pool.graph()
+        solution = solution.grown(graph)
+        solver.take_clear(graph, solution, solver.CLEAR)
+        solver.take_rest(graph, solution)
+        return pool, solution
+
+    def _graded(self, pairs: Pairs) -> Ints:
+        return self.names.graded(self.bank.name[pairs.bank], self.book.name[pairs.book])
 
     def _open(self, pairs: Pairs) -> Pairs:
         return pairs.where(self.still[0][pairs.bank] & self.still[1][pairs.book])
@@ -125,15 +147,3 @@ def _nth_with_nth(pairs: Pairs, bank: Coded, book: Coded) -> tuple[Bools, Bools]
         _, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
         many.append(count[inverse][where])
     return place[0] == place[1], (many[0] > 1) & (many[1] > 1)
-
-
-def _looks(pairs: Pairs, bank: Coded, book: Coded) -> tuple[Ints, Ints]:
-    """Number the pairs by what can be seen of their lines, and order those of one number: the k-th with the k-th."""
-    ranks = []
-    for side, line in ((bank, pairs.bank), (book, pairs.book)):
-        distinct, where = np.unique(line, return_inverse=True)
-        look = pd.Series(side.look[distinct])
-        ranks.append(look.groupby(look, sort=False).cumcount().to_numpy()[where])
-    apart = np.abs(ranks[0] - ranks[1])
-    key = bank.look[pairs.bank] * np.uint64(0x9E3779B97F4A7C15) + book.look[pairs.book]
-    return np.unique(key, return_inverse=True)[1], apart * (max(ranks[0].max(initial=0), 0) + 1) + ranks[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,38 +18,54 @@ OTHER, UNKNOWN, ALIKE, EQUAL = range(4)
 """Grades: another name; one side has none; cut short or misspelt; the same."""
 MISSPELT: Final = 88
 """Least similarity (rapidfuzz.fuzz.ratio, 0 to 100) of two spellings of one name."""
+LAST: Final = "\U0010ffff"
 LEAST: Final = 4
 """Letters that a name cut short must still have."""
 
 
-def graded(bank: Ints, book: Ints, spelled: NDArray[np.object_]) -> tuple[Ints, Ints]:
-    """Grade pairs of names, given by number.
+@dataclass(frozen=True)
+class Names:
+    """The normalised names, by their number."""
 
-    Returns:
-        The grade of each pair; and for each number of a name how many numbers of these pairs it is ALIKE to.
-    """
-    grade = np.where(bank == book, EQUAL, OTHER)
-    grade[(bank == NO_NAME) | (book == NO_NAME)] = UNKNOWN
-    unequal = np.flatnonzero(grade == OTHER)
-    fitting = np.zeros(len(spelled), np.int64)
-    if len(unequal):
-        keys, where = np.unique(bank[unequal] * len(spelled) + book[unequal], return_inverse=True)
-        left, right = keys // len(spelled), keys % len(spelled)
-        alike = _alike(spelled[left], spelled[right])
-        grade[unequal] = np.where(alike, ALIKE, OTHER)[where]
-        np.add.at(fitting, left[alike], 1)
-    return grade, fitting
+    spelled: NDArray[np.object_]
+    place: Ints
+    """Place of each name in the alphabet."""
+    low: Ints
+    """Where in the alphabet the names that begin with it begin, and where they end."""
+    high: Ints
 
+    @classmethod
+    def of(cls, spelled: list[str]) -> Names:
+        """Order the names; by code points, so that what begins with a name stands together."""
+        texts = np.array(spelled, dtype=object)
+        order = np.argsort(texts, kind="stable")
+        place = np.empty(len(texts), np.int64)
+        place[order] = np.arange(len(texts))
+        after = np.searchsorted(texts[order], np.array([text + LAST for text in spelled], dtype=object))
+        long = np.array([len(text) >= LEAST for text in spelled], dtype=bool)
+        return cls(texts, place, place, np.where(long, after, place))
 
-def _alike(left: NDArray[np.object_], right: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Say of each pair whether one name is the beginning of the other, or a spelling of it."""
-    begins = np.fromiter(
-        (
-            min(len(one), len(other)) >= LEAST and (one.startswith(other) or other.startswith(one))
-            for one, other in zip(left, right, strict=True)
-        ),
-        bool,
-        len(left),
-    )
-    similar = cpdist(list(left), list(right), scorer=fuzz.ratio, score_cutoff=MISSPELT, dtype=np.float32) > 0
-    return np.asarray(begins | similar)
+    def graded(self, bank: Ints, book: Ints) -> Ints:
+        """Grade pairs of names, given by number."""
+        grade = np.where(bank == book, EQUAL, OTHER)
+        grade[(bank == NO_NAME) | (book == NO_NAME)] = UNKNOWN
+        unequal = np.flatnonzero(grade == OTHER)
+        left, right = bank[unequal], book[unequal]
+        begins = self._begins(left, right) | self._begins(right, left)
+        grade[unequal[begins]] = ALIKE
+        unequal = unequal[~begins]
+        if len(unequal):
+            count = len(self.spelled)
+            keys, where = np.unique(bank[unequal] * count + book[unequal], return_inverse=True)
+            left, right = self.spelled[keys // count], self.spelled[keys % count]
+            similar = cpdist(list(left), list(right), scorer=fuzz.ratio, score_cutoff=MISSPELT, dtype=np.float32) > 0
+            grade[unequal[similar[where]]] = ALIKE
+        return grade
+
+    def beginning(self, name: Ints, lines: Ints) -> Ints:
+        """Count the lines whose names begin with a name; `lines` is how many lines have each name."""
+        running = np.r_[0, np.cumsum(lines[np.argsort(self.place)])]
+        return np.asarray(running[self.high[name]] - running[self.low[name]])
+
+    def _begins(self, short: Ints, long: Ints) -> NDArray[np.bool_]:
+        return np.asarray((self.place[long] > self.low[short]) & (self.place[long] < self.high[short]))

@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from bots.reconciliation.kinds import KINDS, ODDS
 from bots.reconciliation.matched import BANK, BOOK, MATCH, Matched
 from bots.reconciliation.matching.coding import Bools, Ints
-from bots.reconciliation.matching.pool import Pool
-from bots.reconciliation.matching.solver import solve
+from bots.reconciliation.matching.pool import Pool, top
+from bots.reconciliation.matching.solver import Solution
 
 Floats = NDArray[np.float64]
 
 KIND: Final = {kind: number for number, kind in enumerate(KINDS)}
-KEPT: Final = 3
-"""Candidates that lost and are kept, best first, for each line of either side."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,9 @@ class Taken:
     score: Floats
 
 
-def outcome(sure: Sequence[Taken], pool: Pool, closing: frozenset[str]) -> Matched:
-    """Solve what is left in the pool, and put all together; `closing` are the kinds that close on their own."""
-    solution = solve(pool.graph())
-    won, lost = np.flatnonzero(solution.taken), np.flatnonzero(_kept(pool, ~solution.taken))
+def outcome(sure: Sequence[Taken], pool: Pool, solution: Solution, closing: frozenset[str]) -> Matched:
+    """Put all together; `closing` are the kinds that close on their own."""
+    won, lost = np.flatnonzero(solution.taken), _kept(pool, ~solution.taken)
     runner_up = _runner_up(pool, won, lost)
     weighed = _weighed(pool, np.r_[won, lost], solution.margin)
     chosen = {name: column[: len(won)] for name, column in weighed.items()} | {"runner_up": runner_up}
@@ -76,13 +73,12 @@ def _sure(sure: Sequence[Taken]) -> dict[str, NDArray[Any]]:
 
 def _weighed(pool: Pool, chosen: Ints, margin: Floats) -> dict[str, NDArray[Any]]:
     """Return the columns of candidates of the pool."""
-    wants = np.bincount(pool.line, minlength=pool.lines) - 1
-    rivals = np.bincount(pool.candidate, weights=wants[pool.line], minlength=len(pool.score))
+    rivals = np.bincount(pool.candidate, weights=pool.wants[pool.line] - 1, minlength=len(pool.score))
     strength = np.minimum(pool.score, margin)[chosen]
     weaker = len(ODDS) - np.searchsorted(np.sort(np.log(ODDS)), strength, "right")
     base = pool.base[chosen]
     return {
-        "kind": base + np.where(pool.graded[chosen], weaker, 0),
+        "kind": base + weaker,
         "difference": pool.difference[chosen],
         "days": pool.days[chosen],
         "score": pool.score[chosen],
@@ -121,17 +117,11 @@ def _of(pool: Pool, chosen: Ints, first: int) -> pd.DataFrame:
     return _members(place[pool.candidate[member]][order], pool.line[member][order], pool.bank)
 
 
-def _kept(pool: Pool, lost: Bools) -> Bools:
-    """Say which of the candidates that lost are among the best KEPT of one of their lines."""
+def _kept(pool: Pool, lost: Bools) -> Ints:
+    """Return the candidates that lost and are among the best KEPT of one of their lines."""
     member = np.flatnonzero(lost[pool.candidate])
-    candidate, line = pool.candidate[member], pool.line[member]
-    by = np.lexsort((candidate, -pool.score[candidate], line))
-    start = np.r_[True, np.diff(line[by]) != 0] if len(by) else np.zeros(0, bool)
-    place = np.arange(len(by))
-    rank = place - np.maximum.accumulate(np.where(start, place, 0))
-    kept = np.zeros(len(pool.score), bool)
-    kept[candidate[by[rank < KEPT]]] = True
-    return kept
+    candidate = pool.candidate[member]
+    return np.unique(candidate[top(pool.line[member], pool.score[candidate])])
 
 
 def _runner_up(pool: Pool, won: Ints, lost: Ints) -> Ints:

@@ -92,16 +92,24 @@ def open_lines(
 def by_number(connection: duckdb.DuckDBPyConnection, policy: Policy) -> Pairs:
     """Return open pairs whose references have their main number in common, of one amount or a fee apart."""
     found = connection.sql(
-        f"""
-        SELECT bank.line AS bank, book.line AS book, bank.squeezed = book.squeezed AS same,
-            (list_has_all(bank.numbers, book.numbers) OR list_has_all(book.numbers, bank.numbers))
-            AND (len(bank.letters) = 0 OR len(book.letters) = 0 OR list_has_any(bank.letters, book.letters)) AS agree
-        FROM bank_main AS bank JOIN book_main AS book ON bank.key = book.key
-        WHERE bank.day - book.day BETWEEN {policy.earliest} AND {policy.latest}
-            AND book.amount - bank.amount BETWEEN 0
-                AND CASE WHEN book.amount = bank.amount THEN 0
-                    ELSE {policy.fee_fixed} + {policy.fee_share} * abs(book.amount) END
-        ORDER BY ALL
+        rf"""
+        WITH pair AS (
+            SELECT bank.line AS bank, book.line AS book, bank.spaced AS left_text, book.spaced AS right_text,
+                list_has_all(bank.numbers, book.numbers) OR list_has_all(book.numbers, bank.numbers) AS counted
+            FROM bank_main AS bank JOIN book_main AS book ON bank.key = book.key
+            WHERE bank.day - book.day BETWEEN {policy.earliest} AND {policy.latest}
+                AND book.amount - bank.amount BETWEEN 0
+                    AND CASE WHEN book.amount = bank.amount THEN 0
+                        ELSE {policy.fee_fixed} + {policy.fee_share} * abs(book.amount) END
+        ), lettered AS (
+            SELECT *, regexp_extract_all(left_text, '[^ 0-9]+') AS left_letters,
+                regexp_extract_all(right_text, '[^ 0-9]+') AS right_letters
+            FROM pair
+        )
+        SELECT bank, book, left_text = right_text AS same,
+            counted AND (len(left_letters) = 0 OR len(right_letters) = 0 OR list_has_any(left_letters, right_letters))
+                AS agree
+        FROM lettered ORDER BY bank, book
         """  # noqa: S608 (numbers of the policy)
     ).fetchnumpy()
     same, agree = np.asarray(found["same"], bool), np.asarray(found["agree"], bool)
@@ -134,7 +142,7 @@ def by_amount(connection: duckdb.DuckDBPyConnection, policy: Policy, still: tupl
 
 def _squeezed(connection: duckdb.DuckDBPyConnection, side: str, lines: int) -> NDArray[np.object_]:
     """Return the squeezed reference by line, empty for lines that have none or are not open."""
-    found = connection.sql(f"SELECT line, squeezed FROM {side}_open_reference").fetchnumpy()  # noqa: S608
+    found = connection.sql(f"SELECT line, replace(spaced, ' ', '') AS squeezed FROM {side}_open_reference").fetchnumpy()  # noqa: S608
     texts = np.full(lines, "", dtype=object)
     texts[np.asarray(found["line"], np.int64)] = np.asarray(found["squeezed"], dtype=object)
     return texts

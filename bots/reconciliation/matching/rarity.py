@@ -20,26 +20,24 @@ BAND: Final = 0.25
 """Amounts this much smaller or larger count as an amount's neighbours."""
 
 
-def amounts(wanted: Ints, book: Ints) -> Floats:
+def amounts(wanted: Ints, ordered: Ints) -> Floats:
     """Estimate for each amount how likely an unrelated line of the books has it.
 
     The share of the other lines that have this very amount, and on top the density of its neighbours: an amount that no
-    other line has is as likely as amounts of its size are, not impossible.
+    other line has is as likely as amounts of its size are, not impossible. `ordered` are the amounts of the books.
     """
     distinct, where = np.unique(wanted, return_inverse=True)
-    ordered = np.sort(book)
     same = np.searchsorted(ordered, distinct, "right") - np.searchsorted(ordered, distinct, "left")
     reach = np.maximum(np.abs(distinct) * BAND, 1).astype(np.int64)
     near = np.searchsorted(ordered, distinct + reach, "right") - np.searchsorted(ordered, distinct - reach, "left")
     shares = np.maximum(same - 1, 0) + (near + 1) / (2 * reach + 1)
-    return np.asarray(shares[where] / (len(book) + 1))
+    return np.asarray(shares[where] / (len(ordered) + 1))
 
 
-def short(wanted: Ints, most: Ints, book: Ints) -> Floats:
+def short(wanted: Ints, most: Ints, ordered: Ints) -> Floats:
     """Estimate for each amount how likely an unrelated line is no more than `most` above it."""
-    ordered = np.sort(book)
     inside = np.searchsorted(ordered, wanted + most, "right") - np.searchsorted(ordered, wanted, "left")
-    return np.asarray((inside + 1) / (len(book) + 1))
+    return np.asarray((inside + 1) / (len(ordered) + 1))
 
 
 def slipped(slips: Ints, references: int) -> Floats:

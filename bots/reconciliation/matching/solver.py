@@ -8,6 +8,7 @@ is solved exactly.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -23,10 +24,15 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CLEAR: Final = 1.0
-"""Margin (ln of odds) from which a candidate is taken without looking at its component."""
+"""Margin and score (ln of odds) from which a candidate is taken without looking at its component."""
+
+Solver = Callable[[int], tuple[list[int], float]]
+"""Given the set to leave out (-1: none), the best choice and its worth."""
 
 MOST_PROOFS: Final = 40
 """Pairs of one assignment up to which each one's margin is worked out."""
+MOST_SEARCHED: Final = 16
+"""Sets of one component up to which all choices are gone through."""
 MOST_SETS: Final = 60
 """Sets of one component up to which it is solved exactly where it holds more than pairs."""
 
@@ -50,37 +56,69 @@ class Graph:
     lines: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Solution:
-    """What is taken."""
+    """What is taken so far."""
 
     taken: Bools
     """Of each candidate."""
     margin: Floats
     """Of each candidate that is taken: score of the best solution minus that of the best one without it (bounded from
     below where it was clear), infinite where nothing rivals it; of others -inf."""
+    live: Bools
+    """Of each candidate: neither taken nor beaten, and better than nothing."""
+    cap: Floats
+    """Of each line: the most that a margin of its candidates can be, since rivals of theirs were beaten by others."""
+
+    @classmethod
+    def of(cls, graph: Graph) -> Solution:
+        """Return the solution that holds nothing yet."""
+        none = np.zeros(len(graph.score), bool)
+        return cls(none, np.full(len(none), -np.inf), graph.score > 0, np.full(graph.lines, np.inf))
+
+    def grown(self, graph: Graph) -> Solution:
+        """Return the same with further candidates, as far as their lines are free."""
+        more = Solution.of(graph)
+        count = len(self.taken)
+        more.taken[:count], more.margin[:count], more.live[:count] = self.taken, self.margin, self.live
+        more.live[count:] &= ~_touching(graph, more.taken)[count:]
+        more.cap = self.cap
+        return more
 
 
 def solve(graph: Graph) -> Solution:
     """Take the best candidates."""
-    taken = np.zeros(len(graph.score), bool)
-    margin = np.full(len(graph.score), -np.inf)
-    live = graph.score > 0
-    cap = np.full(graph.lines, np.inf)
+    solution = Solution.of(graph)
+    take_clear(graph, solution, CLEAR)
+    take_rest(graph, solution)
+    return solution
+
+
+def take_clear(graph: Graph, solution: Solution, least: float, only: Bools | None = None) -> None:
+    """Take, in turns, the candidates that are better than all rivals of their lines together by at least `least`.
+
+    `only`: those that may be taken; the others still are rivals.
+    """
+    live = solution.live
     while live.any():
-        bound = _capped(_margins(graph, live), graph, cap)
-        clear = live & (bound >= CLEAR)
+        bound = _capped(_margins(graph, live), graph, solution.cap)
+        clear = live & (np.minimum(bound, graph.score) >= least)
+        clear &= True if only is None else only
         if not clear.any():
-            break
-        taken |= clear
-        margin[clear] = bound[clear]
+            return
+        solution.taken |= clear
+        solution.margin[clear] = bound[clear]
         gone = live & _touching(graph, clear)
-        _lower(graph, cap, gone & ~clear, clear, bound)
+        _lower(graph, solution.cap, gone & ~clear, clear, bound)
         live &= ~gone
-    if live.any():
-        _components(graph, live, taken, margin)
-        margin = _capped(margin, graph, cap)
-    return Solution(taken, margin)
+
+
+def take_rest(graph: Graph, solution: Solution) -> None:
+    """Solve what is left, component by component."""
+    if solution.live.any():
+        _components(graph, solution.live, solution.taken, solution.margin)
+        solution.margin = _capped(solution.margin, graph, solution.cap)
+        solution.live[:] = False
 
 
 def _least(graph: Graph, of_line: Floats) -> Floats:
@@ -141,7 +179,7 @@ def _margins(graph: Graph, live: Bools) -> Floats:
 
 
 def _components(graph: Graph, live: Bools, taken: Bools, margin: Floats) -> None:
-    """Solve what is left, component by component."""
+    """Solve each connected component of the live candidates."""
     member = np.flatnonzero(live[graph.candidate])
     candidate, line = graph.candidate[member], graph.line[member]
     wanted, row = np.unique(line, return_inverse=True)
@@ -201,23 +239,52 @@ def _assigned(score: Floats, shape: tuple[int, int], row: Ints, column: Ints) ->
 
 def _packed(score: Floats, sets: list[Ints]) -> tuple[Ints, Floats]:
     """Solve a set packing, and again without each of its sets."""
+    solved = _searched(score, sets) if len(sets) <= MOST_SEARCHED else _programmed(score, sets)
+    chosen, total = solved(-1)
+    gaps = [total - solved(one)[1] for one in chosen]
+    return np.asarray(chosen, np.int64), np.asarray(gaps, np.float64)
+
+
+def _searched(score: Floats, sets: list[Ints]) -> Solver:
+    """Return the search through all choices, better sets first, given up where what is left cannot be enough."""
+    order = np.lexsort((np.arange(len(score)), -score)).tolist()
+    place = {line: bit for bit, line in enumerate(np.unique(np.concatenate(sets)).tolist())}
+    masks = [sum(1 << place[line] for line in sets[one].tolist()) for one in order]
+    worth = score[order].tolist()
+
+    def solved(without: int) -> tuple[list[int], float]:
+        most, choice = 0.0, 0
+
+        def go(at: int, used: int, total: float, chosen: int, left: float) -> None:
+            nonlocal most, choice
+            if total > most:
+                most, choice = total, chosen
+            for number in range(at, len(order)):
+                if total + left <= most:
+                    return
+                left -= worth[number]
+                if not used & masks[number] and order[number] != without:
+                    go(number + 1, used | masks[number], total + worth[number], chosen | 1 << number, left)
+
+        go(0, 0, 0.0, 0, sum(worth))
+        return sorted(order[number] for number in range(len(order)) if choice >> number & 1), most
+
+    return solved
+
+
+def _programmed(score: Floats, sets: list[Ints]) -> Solver:
+    """Return the same as an integer program."""
     used, row = np.unique(np.concatenate(sets), return_inverse=True)
     column = np.repeat(np.arange(len(sets)), [len(one) for one in sets])
     once = coo_matrix((np.ones(len(row)), (row, column)), shape=(len(used), len(sets))).tocsr()
 
-    def solved(most: Floats) -> tuple[Ints, float]:
+    def solved(without: int) -> tuple[list[int], float]:
+        most = (np.arange(len(sets)) != without).astype(float)
         result = milp(-score, constraints=LinearConstraint(once, ub=1), integrality=1, bounds=Bounds(0, most))
         chosen = np.flatnonzero(np.asarray(result.x) > 0.5)  # noqa: PLR2004 (the solver's 0 and 1 are floats)
-        return chosen, float(score[chosen].sum())
+        return chosen.tolist(), float(score[chosen].sum())
 
-    most = np.ones(len(sets))
-    chosen, total = solved(most)
-    gaps = np.zeros(len(chosen))
-    for place, one in enumerate(chosen):
-        most[one] = 0
-        gaps[place] = total - solved(most)[1]
-        most[one] = 1
-    return chosen, gaps
+    return solved
 
 
 def _in_turn(score: Floats, sets: list[Ints]) -> tuple[Ints, Floats]:

@@ -1,0 +1,136 @@
+"""Candidates of more than one line, and single ones that differ by a fee or by a currency, from what is still open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from bots.reconciliation.matched import BANK, BOOK
+from bots.reconciliation.matching import chance, rests, runs, sums
+from bots.reconciliation.matching.candidates import Candidates, Part, assemble
+from bots.reconciliation.matching.claims import claims
+from bots.reconciliation.matching.exchange import exchanged
+from bots.reconciliation.matching.fees import with_fee
+from bots.reconciliation.matching.listed import listed
+from bots.reconciliation.matching.net import net
+from bots.reconciliation.matching.pairs import distinct
+from bots.reconciliation.matching.reversals import partners, reversals
+from bots.reconciliation.matching.shared import batches, by_key
+from bots.reconciliation.matching.tied import Names, Sought, parts
+from bots.reconciliation.matching.view import Flags, Ints, View, parties, spread, views, without
+from bots.reconciliation.policy import Policy
+
+KINDS: Final = MappingProxyType(
+    {
+        "group_by_key": "all lines that carry one reference or id add up to the other side's line with it",
+        "net_by_key": "all lines of both sides that carry one reference or id add up to the same",
+        "group_by_key_less_fee": "all lines that carry one reference or id add up to the same but for a fee",
+        "listed_in_remittance": "the text lists several references of the other side, whose lines add up to the line",
+        "listed_less_fee": "the text lists several references, whose lines add up to the line but for a fee",
+        "batch_total": "all lines with one id, which the other side has not, add up to a line of it",
+        "common_batch_total": "the same, with amounts that many lines have",
+        "sum_tied_by_key": "lines of one party add up to a line, and one of them carries its reference",
+        "sum_in_party": "lines of one party add up to a line, where an accident is hardly to be expected",
+        "common_sum_in_party": "lines of one party add up to a line, with amounts that many lines have",
+        "contradicted_sum": "lines of one party add up to a line, and a reference names another document",
+        "rest_by_key": "lines with a line's reference and one that says nothing of itself add up to it",
+        "common_rest_by_key": "the same, with an amount that many lines have",
+        "run_of_party": "all that one party had open in some days adds up to a line that names no party",
+        "common_run_of_party": "the same, with amounts that many lines have",
+        "reversal_marked": "the same amount back on one side, marked as reversal or with the same reference",
+        "reversal_in_party": "the same amount back on one side, from the same party",
+        "reversal_by_amount": "the only same amount back on one side, the party not named",
+        "net_in_party": "several lines of one party on both sides add up to the same, and no part of them does",
+        "exchange_by_key": "same reference or id in two currencies, at about the rate of the day",
+        "exchange_in_party": "same party in two currencies, at about the rate of the day",
+        "fee_in_party": "same party, the difference is a fee",
+    }
+)
+"""Kinds of evidence of this module, in words."""
+
+_IN_PARTY = Names("sum_in_party", "common_sum_in_party", "sum_tied_by_key")
+_RUN = Names("run_of_party", "common_run_of_party")
+_BATCH = Names("batch_total", "common_batch_total")
+_REST = Names("rest_by_key", "common_rest_by_key")
+
+Rows = tuple[Ints, Ints]
+
+
+def group_candidates(
+    bank: pd.DataFrame, book: pd.DataFrame, open_bank: Ints, open_book: Ints, policy: Policy
+) -> Candidates:
+    """Return the candidates of several lines among the open lines of both sides (columns of `matched.SIDE`).
+
+    Args:
+        bank: the bank's side, whole.
+        book: the books' side, whole.
+        open_bank: positions of the bank's lines that are still open.
+        open_book: positions of the books' lines that are still open.
+        policy: limits.
+
+    Nothing is decided here: candidates overlap, and a solver chooses. Work grows with the lines and with what shares a
+    party and a window, never with the square of a side.
+    """
+    both = views(bank, book, np.asarray(open_bank, dtype=np.int64), np.asarray(open_book, dtype=np.int64), policy)
+    claiming = claims(bank.iloc[open_bank], book)
+    of_bank, of_book = parties(both)
+    found = [*by_key(both.bank, both.book, policy), net(both.bank, both.book, (of_bank, of_book), claiming, policy)]
+    found += exchanged(both, of_bank, of_book, policy)
+    texts = [
+        [side.iloc[rows][name] for name in ("text", "reference")]
+        for side, rows in ((bank, open_bank), (book, open_book))
+    ]
+    found += listed(both.bank, both.book, texts[0], texts[1][1], BANK, policy)
+    found += listed(both.book, both.bank, texts[1], texts[0][1], BOOK, policy)
+    cut = []
+    for side, totals, items, own, theirs in (
+        (BANK, both.bank, both.book, of_bank, of_book),
+        (BOOK, both.book, both.bank, of_book, of_bank),
+    ):
+        more, gone = _sums(totals, items, (own, theirs), side, claiming, policy)
+        found += more
+        cut.append(gone)
+        low, high = (-policy.latest, -policy.earliest) if side == BANK else (policy.earliest, policy.latest)
+        found += reversals(totals, own, partners(totals, items, own, theirs, low, high), side, policy)
+    return assemble([*found, with_fee(both.bank, both.book, (of_bank, of_book), claiming, policy)], cut)
+
+
+def _sums(
+    totals: View, items: View, party: tuple[Rows, Rows], side: int, claiming: Flags, policy: Policy
+) -> tuple[list[Part], pd.DataFrame]:
+    """Return the sums within a party, the runs of totals that name none, and what completes the lines of a key."""
+    own, theirs = party
+    problem, cut = sums.limited(sums.problem(totals, items, party, side, policy), "sum_in_party", policy)
+    named = sums.solve(problem, cut["line"].to_numpy(), policy)
+    nameless = without(len(totals), own[0])
+    of_days = _doubted(runs.runs(totals, nameless, items, theirs, side, policy), totals, items, theirs, side, policy)
+    mute = np.flatnonzero(claiming) if side == BOOK else np.zeros(0, dtype=np.int64)
+    lacking = rests.rests(totals, items, party, mute, side, policy)
+    one = chance.of_one(lacking.groups.tried, lacking.missing, lacking.pool, items)
+    whole = batches(totals, items, side, policy)
+    found = []
+    for groups, searches, accidents, names in (
+        (named, len(np.unique(problem.total)), chance.expected(named, totals, items), _IN_PARTY),
+        (of_days, len(nameless), chance.expected(of_days, totals, items), _RUN),
+        (lacking.groups, lacking.searches, one, _REST),
+        (whole, len(whole.total), chance.expected(whole, totals, items), _BATCH),
+    ):
+        found += parts(Sought(groups, totals, items, side, searches, accidents), claiming, names)
+    return found, cut
+
+
+def _doubted(groups: sums.Groups, totals: View, items: View, party: Rows, side: int, policy: Policy) -> sums.Groups:
+    """Count what else of its party would add up to the total of a run: with the party known, any choice counts."""
+    first = np.flatnonzero(np.diff(groups.owner, prepend=-1))
+    order = np.argsort(party[0], kind="stable")
+    low, high = (np.searchsorted(party[0][order], groups.item[first], side=edge) for edge in ("left", "right"))
+    place, found = spread(low, high)
+    suspected = distinct(groups.total[place], party[1][order][found])
+    problem = sums.problem(totals, items, (suspected, party), side, policy)
+    problem, cut = sums.limited(problem, "run_of_party", policy)
+    ways = sums.ways(problem, policy)[groups.total] - 1 + np.isin(totals.line[groups.total], cut["line"].to_numpy())
+    return replace(groups, alternatives=np.maximum(groups.alternatives, ways))

@@ -1,0 +1,222 @@
+"""The open lines of both sides as arrays that share their codes: what is equal has the same number on both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from bots.reconciliation.matching import days
+from bots.reconciliation.policy import Policy
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+KEYS = ("reference", "end_to_end", "batch", "bank_id")
+"""Columns that name a booking: equal in any of them, on either side, is a shared key."""
+_SHORTEST_KEY = 4
+_SHORTEST_NAME = 5
+_MOST_PARTIES = 8
+"""A short name that begins more names of the books than this names no one."""
+_NO_SIGNS = r"[^\p{L}\p{N}]+"
+_DIGIT = r"\p{N}"
+
+
+@dataclass(frozen=True)
+class View:
+    """Some lines of one side. Arrays of equal length, -1 where a line has no such thing."""
+
+    line: Ints
+    """Position in the side."""
+    account: Ints
+    currency: Ints
+    purse: Ints
+    """Account and currency together."""
+    amount: Ints
+    day: Ints
+    """Ordinal of the business day (`days.of`)."""
+    name: Ints
+    counter: Ints
+    """The other party's account."""
+    reversal: Flags
+    reference: Ints
+    end_to_end: Ints
+    batch: Ints
+    bank_id: Ints
+    """Keys are numbered together, so that a reference can equal a batch id."""
+
+    def __len__(self) -> int:
+        """Return the number of lines."""
+        return len(self.line)
+
+    def take(self, rows: Ints | Flags) -> View:
+        """Return some of the lines, in the order given."""
+        return View(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    @property
+    def sign(self) -> Ints:
+        """1 where money comes in, 0 where it goes out."""
+        return (self.amount > 0).astype(np.int64)
+
+    @property
+    def keyless(self) -> Flags:
+        """Lines without any reference or end-to-end id."""
+        return (self.reference < 0) & (self.end_to_end < 0)
+
+    def keys(self) -> tuple[Ints, Ints]:
+        """Return (row, key) of every key of every line; a key that a line has twice is there once."""
+        row = np.tile(np.arange(len(self)), len(KEYS))
+        key = np.concatenate([getattr(self, name) for name in KEYS])
+        width = 1 + int(key.max(initial=0))
+        pairs = np.unique(row[key >= 0] * width + key[key >= 0])
+        return pairs // width, pairs % width
+
+
+@dataclass(frozen=True)
+class Views:
+    """Both sides, and the texts behind their codes."""
+
+    bank: View
+    book: View
+    currencies: tuple[str, ...]
+    keys: pd.Index
+    names: pd.Index
+
+
+def plain(texts: pd.Series) -> pd.Series:
+    """Return texts in upper case without anything but letters and digits, accents taken off."""
+    array = pa.array(texts, type=pa.large_string())
+    whole = pc.utf8_upper(pc.utf8_normalize(array, "NFKD"))
+    return pd.Series(pc.replace_substring_regex(whole, _NO_SIGNS, "").to_numpy(zero_copy_only=False), index=texts.index)
+
+
+def keys_of(texts: pd.Series) -> pd.Series:
+    """Return what a column of keys says, empty where it is too short to name a booking, or holds no digit."""
+    said = plain(texts)
+    array = pa.array(said, type=pa.large_string())
+    good = pc.and_(pc.match_substring_regex(array, _DIGIT), pc.greater_equal(pc.utf8_length(array), _SHORTEST_KEY))
+    return said.where(good.to_numpy(zero_copy_only=False), "")
+
+
+def views(bank: pd.DataFrame, book: pd.DataFrame, open_bank: Ints, open_book: Ints, policy: Policy) -> Views:
+    """Number what the open lines of both sides say."""
+    sides = [side.iloc[rows] for side, rows in ((bank, open_bank), (book, open_book))]
+    both = pd.concat(sides, ignore_index=True)
+    account, _ = pd.factorize(both["account"])
+    currency, currencies = pd.factorize(both["currency"])
+    codes = {
+        "line": np.concatenate([open_bank, open_book]),
+        "account": account,
+        "currency": currency,
+        "purse": account * len(currencies) + currency,
+        "amount": both["amount"].to_numpy(),
+        "day": np.concatenate([days.of(side, policy.calendar) for side in sides]),
+        "counter": _codes(plain(both["counter_account"]))[0],
+        "reversal": both["reversal"].to_numpy(dtype=bool),
+    }
+    codes["name"], names = _codes(plain(both["name"]))
+    said = pd.concat([keys_of(both[name]) for name in KEYS], ignore_index=True)
+    numbered, keys = _codes(said)
+    codes |= dict(zip(KEYS, np.split(numbered, len(KEYS)), strict=True))
+    cut = len(open_bank)
+    first, second = (
+        View(
+            **{
+                name: np.asarray(code[part], dtype=bool if name == "reversal" else np.int64)
+                for name, code in codes.items()
+            }
+        )
+        for part in (slice(None, cut), slice(cut, None))
+    )
+    return Views(first, second, tuple(currencies), keys, names)
+
+
+def parties(both: Views) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
+    """Return (row, party) of the bank's and of the books' lines: whom a line may be from or to.
+
+    The books' names are the parties. A name of the bank's is the party of that name; if there is none, every party
+    whose name it begins (banks cut names off), or the longest that begins it, or else a party of its own. The other
+    party's account number is one more party, where both sides give it. A line that says neither has the party of the
+    lines of the other side that share a key with it.
+    """
+    known = np.unique(both.book.name[both.book.name >= 0])
+    name, party = _links(both.names, np.unique(both.bank.name[both.bank.name >= 0]), known)
+    order = np.argsort(name, kind="stable")
+    name, party = name[order], party[order]
+    low, high = (np.searchsorted(name, both.bank.name, side=side) for side in ("left", "right"))
+    rows, places = spread(low, high)
+    own = np.flatnonzero(both.book.name >= 0)
+    bank = _with_accounts(both.bank, rows, party[places], len(both.names))
+    book = _with_accounts(both.book, own, both.book.name[own], len(both.names))
+    return _with_keys(both.bank, both.book, bank, book), _with_keys(both.book, both.bank, book, bank)
+
+
+def _with_accounts(view: View, row: Ints, party: Ints, names: int) -> tuple[Ints, Ints]:
+    told = np.flatnonzero(view.counter >= 0)
+    return np.concatenate((row, told)), np.concatenate((party, names + view.counter[told]))
+
+
+def _with_keys(view: View, other: View, own: tuple[Ints, Ints], theirs: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """Add the parties of the other side's lines with the same key for the lines that have none."""
+    (row, key), (column, other_key) = view.keys(), other.keys()
+    silent = ~np.isin(row, own[0])
+    row, key = row[silent], key[silent]
+    order = np.argsort(other_key, kind="stable")
+    low, high = (np.searchsorted(other_key[order], key, side=side) for side in ("left", "right"))
+    place, found = spread(low, high)
+    row, column = row[place], column[order][found]
+    alike = view.purse[row] == other.purse[column]
+    row, column = row[alike], column[alike]
+    by_row = np.argsort(theirs[0], kind="stable")
+    low, high = (np.searchsorted(theirs[0][by_row], column, side=side) for side in ("left", "right"))
+    place, found = spread(low, high)
+    width = 1 + int(theirs[1].max(initial=0))
+    more = np.unique(row[place] * width + theirs[1][by_row][found])
+    return np.concatenate((own[0], more // width)), np.concatenate((own[1], more % width))
+
+
+def without(count: int, rows: Ints) -> Ints:
+    """Return the rows 0 to count - 1 that are not among `rows`."""
+    left = np.ones(count, dtype=bool)
+    left[rows] = False
+    return np.flatnonzero(left)
+
+
+def spread(low: Ints, high: Ints) -> tuple[Ints, Ints]:
+    """Write out ranges: (number of the range, place within it) of every element of every `low:high`."""
+    length = np.maximum(high - low, 0)
+    owner = np.repeat(np.arange(len(low)), length)
+    return owner, np.arange(len(owner)) + np.repeat(low - np.cumsum(length) + length, length)
+
+
+def _links(names: pd.Index, said: Ints, known: Ints) -> tuple[Ints, Ints]:
+    """Return (name of the bank's, party) for each that fits."""
+    texts = np.asarray(names[known], dtype=object)
+    order = np.argsort(texts, kind="stable")
+    texts, known = texts[order], known[order]
+    by_text = dict(zip(texts, known, strict=True))
+    found: list[tuple[int, int]] = []
+    for code, text in zip(said, names[said], strict=True):
+        if text in by_text:
+            found.append((code, code))
+        elif len(text) >= _SHORTEST_NAME:
+            low, high = np.searchsorted(texts, np.array([text, text + "\U0010ffff"], dtype=object))
+            if 0 < high - low <= _MOST_PARTIES:
+                found += [(code, party) for party in known[low:high]]
+            elif low == high:
+                cuts = (text[:size] for size in range(len(text) - 1, _SHORTEST_NAME - 1, -1))
+                found.append((code, next((by_text[cut] for cut in cuts if cut in by_text), code)))
+        else:
+            found.append((code, code))
+    pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _codes(texts: pd.Series) -> tuple[Ints, pd.Index]:
+    """Number texts; an empty one is -1."""
+    codes, unique = pd.factorize(texts.where(texts != "", None))
+    return np.asarray(codes, dtype=np.int64), pd.Index(unique)
