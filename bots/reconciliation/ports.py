@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import pandas as pd
-
-from bots.reconciliation.matched import Matched
 from bots.reconciliation.policy import Policy
 from engine.open_items import (
     AccountState,
@@ -26,6 +23,11 @@ from engine.open_items import (
     StatementFacts,
     Window,
 )
+
+if TYPE_CHECKING:  # it takes a second to load
+    import pandas as pd
+
+    from bots.reconciliation.matched import Matched
 
 
 class Matcher(Protocol):

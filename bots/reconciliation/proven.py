@@ -83,10 +83,6 @@ class Gated(Protocol):
         """Return the exact upper bound of the share of wrong ones (Clopper and Pearson), 1 where none was reviewed."""
 
     @property
-    def confidence(self) -> float:
-        """Return the confidence of this bound."""
-
-    @property
     def source(self) -> str:
         """Return whose judgements these are."""
 
@@ -120,6 +116,8 @@ class Reconciliation:
     gate: Sequence[Gated]
     limit: float
     """Upper bound that a kind of evidence must keep to close on its own."""
+    confidence: float
+    """Of each kind's bound."""
     definition: str = ""
     """Text of the definition, as it was used."""
     decisions: Sequence[Decision] = ()

@@ -38,6 +38,7 @@ def prove(outcome: Outcome, folder: Path, made: datetime) -> tuple[Proof, list[P
         matched=outcome.matched,
         gate=outcome.standings,
         limit=float(gate.limit),
+        confidence=float(gate.confidence),
         definition=outcome.definition.text,
         causes=dict(zip(causes, outcome.breaks["cause"].tolist(), strict=True)),
         software=_version(),
