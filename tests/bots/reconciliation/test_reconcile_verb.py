@@ -1,9 +1,14 @@
-"""`reconcile BANK BOOK` on the example of the how-to, from the command line to the verified proof."""
+"""`reconcile BANK BOOK` on the example of the how-to, from the command line to the verified proof.
+
+`COUNTERSIGN_UPDATE=1` writes what is printed into the how-to anew.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
+import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -18,6 +23,7 @@ from bots.reconciliation.cli import add_reconcile
 from engine.errors import UserError
 
 ROOT = Path(__file__).parents[3]
+HOWTO = ROOT / "docs" / "howto" / "reconcile-two-files.md"
 BANK, BOOK = ROOT / "fixtures" / "data" / "bank-2026-03.xml", ROOT / "fixtures" / "data" / "ledger-2026-03.xlsx"
 OK = ROOT / "fixtures" / "reconciliations" / "ok"
 
@@ -118,3 +124,29 @@ def test_mistakes_are_told_in_words(tmp_path: Path) -> None:
         UserError, match=r"reads the files in another way than .*main-account\.yaml \(bank, book, accounts\)"
     ):
         run(desk, BANK, BOOK, "--definition", OK / "main-account.yaml", "--what-if", OK / "tighter.yaml")
+
+
+def printed(home: Path, *words: str) -> str:
+    """Return what the verb prints, without what is of this machine and this moment."""
+    desk = Desk(home)
+    try:
+        run(desk, "fixtures/data/bank-2026-03.xml", "fixtures/data/ledger-2026-03.xlsx", *words)
+    except UserError as error:
+        return str(error)
+    text = re.sub(r"[0-9a-f]{64}", "…", desk.console.export_text().replace(str(home), "var"))
+    return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
+
+
+def test_the_how_to_shows_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    shown = [
+        printed(tmp_path),
+        printed(tmp_path, "--definition", "fixtures/reconciliations/broken/unknown-keys.yaml"),
+        printed(tmp_path, "--what-if", "fixtures/reconciliations/ok/tighter.yaml"),
+    ]
+    page = HOWTO.read_text(encoding="utf-8")
+    if os.environ.get("COUNTERSIGN_UPDATE"):
+        fresh = iter(shown)
+        page = re.sub(r"(?<=```text\n).*?(?=\n```)", lambda _: next(fresh), page, flags=re.DOTALL)
+        HOWTO.write_text(page, encoding="utf-8")
+    assert re.findall(r"```text\n(.*?)\n```", page, re.DOTALL) == shown
