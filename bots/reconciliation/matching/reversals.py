@@ -7,7 +7,7 @@ import numpy as np
 from bots.reconciliation.matching import odds
 from bots.reconciliation.matching.candidates import MOST_RIVALS, Part
 from bots.reconciliation.matching.pairs import Blocks, between, combined, counted, distinct, numbered
-from bots.reconciliation.matching.view import Flags, Ints, View
+from bots.reconciliation.matching.view import Flags, Ints, View, without
 from bots.reconciliation.policy import Policy
 
 Rows = tuple[Ints, Ints]
@@ -47,9 +47,9 @@ def partners(view: View, other: View, party: Rows, other_party: Rows, low: int, 
 
     Perhaps: the same, or one of the two names none. The window is the other line's day minus this one's.
     """
-    everyone, others = np.arange(len(view)), np.arange(len(other))
-    unnamed, nameless = np.setdiff1d(everyone, party[0]), np.setdiff1d(others, other_party[0])
-    known = np.setdiff1d(everyone, unnamed)
+    others = np.arange(len(other))
+    unnamed, nameless = without(len(view), party[0]), without(len(other), other_party[0])
+    known = without(len(view), unnamed)
     none = np.zeros(len(view) + len(other), dtype=np.int64)
     found = np.zeros(len(view), dtype=np.int64)
     for (row, code), (column, other_code) in (
