@@ -35,8 +35,7 @@ def test_a_single_line_of_the_party_with_that_amount_is_an_alternative() -> None
 
 def test_a_reference_to_another_document_speaks_against_a_sum() -> None:
     of = candidates([{"amount": 31_250, "name": "KELSTAZAN LTD", "reference": "INV-2025-0904"}], OPEN)
-    assert found(of, "contradicted_sum") == [((0,), (0, 1))]
-    assert of.rows["score"].iloc[0] < 0
+    assert of.rows.empty
 
 
 def test_a_batch_id_that_no_document_has_does_not_speak_against_it() -> None:
