@@ -23,6 +23,8 @@ from bots.doctor import CheckLine, browser_report
 from bots.dry_run import rehearse
 from bots.office import BotOffice
 from bots.profile import AppExtras
+from bots.reconciliation.cli import add_reconcile
+from bots.reconciliation.partitions import statement_rows
 from bots.registry import step_kinds
 from console.db import build_db
 from console.definitions import add_definition_verbs
@@ -59,9 +61,10 @@ from fixtures.cli import add_fixture_verbs
 from qc_models.canaries import top_up
 from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import read_history, register, train_and_register
+from qc_models.match.cli import frame_judge
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
-from qc_models.wiring import add_inspection_verbs, inspector_of, watchers
+from qc_models.wiring import add_inspection_verbs, inspector_of, match_judge, watchers
 
 EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
@@ -84,7 +87,7 @@ class Office:
     @cached_property
     def registry(self) -> Registry:
         """Every step and check that a definition may name."""
-        return Registry(steps=step_kinds(), checks=check_kinds(), app_extras=AppExtras)
+        return Registry(step_kinds(), check_kinds(), AppExtras, statement_rows)
 
     @cached_property
     def ledger(self) -> Database:
@@ -164,8 +167,10 @@ class Office:
         return report
 
     def work(self, run_ids: list[int] | None, *, drain: bool = False) -> None:
-        """Work the given runs to their end and audit them; without runs, whatever is open, until stopped or drained."""
+        """Work the given runs and those that follow them; without runs, whatever is open, until stopped or drained."""
         asyncio.run(self._work(run_ids, drain=drain))
+        if run_ids and (following := runs.followers_of(self.database, run_ids)):
+            self.work(following)
 
     def rehearse(self, workflow: Workflow, reference: str, payload: Record) -> tuple[SentRequest, ...]:
         """Take one record to the brink of its commit and return what would be sent."""
@@ -178,7 +183,12 @@ class Office:
 
     async def _work(self, run_ids: list[int] | None, *, drain: bool) -> None:
         with Progress(self, run_ids) as progress:
-            async with BotOffice(headless=self.headless, redactor=self.redactor, secrets=self.secrets) as bots:
+            async with BotOffice(
+                headless=self.headless,
+                redactor=self.redactor,
+                secrets=self.secrets,
+                judge=lambda: match_judge(self.models),
+            ) as bots:
                 worker = Worker(
                     database=self.database,
                     office=bots,
@@ -280,6 +290,7 @@ add_reviewers(app, lambda: office)
 app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
 add_inspection_verbs(app, lambda: office)
+add_reconcile(app, lambda: office, judge=lambda: frame_judge(office.models))
 
 if __name__ == "__main__":
     main()

@@ -19,13 +19,13 @@ from engine.definition import (
     Evidence,
     Retry,
     Review,
-    Snapshot,
     Step,
     Time,
     Workflow,
 )
 from engine.ledger.runs import NewItem
 from engine.ports import Case, Found, Hands, ItemView, Receipt, Verdict
+from engine.snapshot import Snapshot
 from engine.values import FieldSpec, Formats
 
 PACE = 0.1

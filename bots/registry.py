@@ -13,6 +13,7 @@ from bots.steps.files import download, screenshot
 from bots.steps.fill import check, choose, fill
 from bots.steps.navigate import click, open_page, press
 from bots.steps.read import read
+from bots.steps.reconcile import reconcile
 from bots.steps.rows import fill_rows
 from engine.ports import StepKind
 
@@ -31,6 +32,7 @@ STEPS: dict[str, StepFunction] = {
     "read": read,
     "download": download,
     "screenshot": screenshot,
+    "reconcile": reconcile,
 }
 _READS = frozenset({"read"})
 APP_EXTRAS = AppExtras

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -112,10 +112,18 @@ def add_run_verbs(app: typer.Typer, desk: Callable[[], WorkDesk]) -> None:
 
 def _finish(here: WorkDesk, run_id: int, workflow: Workflow, *, as_json: bool) -> None:
     report = here.report(run_id, workflow, quiet=as_json)
+    following = []
+    if workflow.followed is not None:
+        numbers = runs.followers_of(here.database, [run_id])
+        following = [here.report(number, workflow.followed, quiet=True) for number in numbers]
     if as_json:
-        told: Mapping[str, object] = {**as_data(report), "proof": as_data(proof(here.database, workflow.name))}
+        told = {**as_data(report), "proof": as_data(proof(here.database, workflow.name))}
+        told["following"] = [as_data(one) for one in following]
         typer.echo(json.dumps(told, ensure_ascii=False))
-    done = report.run.state == "done" and not report.figures.in_review
+    for one in following:
+        passed, waits = one.figures.passed, one.figures.in_review
+        here.say(f"run {one.run.id}, {one.run.workflow} after run {run_id}: {passed} passed, {waits} in review")
+    done = all(one.run.state == "done" and not one.figures.in_review for one in (report, *following))
     raise typer.Exit(0 if done else NEEDS_PERSON)
 
 

@@ -13,6 +13,7 @@ from engine.definition import Step, Workflow
 from engine.errors import BusinessException, ItemException, SystemException, UnknownOutcome
 from engine.evidence import EvidenceFile, EvidenceStore, field_diff
 from engine.executor import Executor, NotYet
+from engine.intake import followers
 from engine.journal import Journal
 from engine.ledger.database import Database
 from engine.ledger.protocol import Settlement
@@ -186,6 +187,7 @@ class Attempt:
             evidence=tuple(self._files),
             audit_sample=self.workflow.review.audit_sample,
             signals=self._signals(),
+            followers=followers(self.workflow, self.claimed.reference, record) if passed else None,
         )
 
     def _keeps_picture(self, verdict: Verdict) -> bool:

@@ -6,21 +6,23 @@ and reach the engine through the registries (`engine.ports`). See DESIGN section
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator
 
 from engine.rate import Rate
+from engine.snapshot import Snapshot
 from engine.values import FieldSpec, Formats
 
 if TYPE_CHECKING:
     from engine.schedules.schedule import Schedule  # it is built of what stands here
+    from engine.source_files import RawRow
 
 CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -69,10 +71,21 @@ class Source(Frozen):
 
     csv: str | None = Field(None, description="CSV file (UTF-8, header row), relative to the workflow file.")
     jsonl: str | None = Field(None, description="JSON Lines file (UTF-8), relative to the workflow file.")
+    statement: str | None = Field(None, description="Bank statement; a record is an account, a currency and a period.")
+    follows: str | None = Field(None, description="Workflow whose output the records are; its `follow` names this one.")
     reference: str = Field(description="The unique business key of a record, e.g. ${supplier}/${invoice_no}.")
     tables: dict[str, TableSource] = Field(
         default_factory=dict, description="Files that hold the rows of table fields."
     )
+
+
+class Follow(Frozen):
+    """Where an item's output goes: once the item passed, in the same transaction."""
+
+    workflow: str = Field(description="Workflow beside this one; each row becomes a record of it.")
+    each: str = Field(description="What the item read whose rows are meant, e.g. the `to` of a step.")
+    hold: str | None = Field(None, description="Column that says, in a word, why a person decides first; else empty.")
+    why: str | None = Field(None, description="Column that says the same in a sentence.")
 
 
 class Retry(Frozen):
@@ -240,6 +253,11 @@ class Workflow:
     evidence: Evidence
     targets: dict[str, Target]
     snapshot: Snapshot
+    follow: Follow | None = None
+    followed: Workflow | None = None
+    """The workflow that `follow` names, pinned with this one."""
+    statements: Callable[[Path], Iterable[RawRow]] | None = None
+    """Reads a `source.statement`; as the registry names it."""
 
     @property
     def hash(self) -> str:
@@ -307,23 +325,3 @@ class Application:
     """Steps of `session.login`; empty where the application has no login."""
     extras: Any
     """The part that only bots understand (session, interrupts, busy signs): a frozen model of theirs."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The texts a run pins, so that an edited file never changes a running item."""
-
-    workflow_path: str
-    workflow_text: str
-    app_path: str
-    app_text: str
-    base_url: str | None
-    """Replaces the profile's base_url, e.g. for a test system."""
-    params: dict[str, str]
-
-    @property
-    def hash(self) -> str:
-        """Return the SHA-256 over the texts and the overrides."""
-        overrides = "\0".join(f"{key}={value}" for key, value in sorted(self.params.items()))
-        parts = (self.workflow_text, self.app_text, self.base_url or "", overrides)
-        return hashlib.sha256("\0\0".join(parts).encode()).hexdigest()

@@ -12,6 +12,7 @@ from engine.definition import (
     Commits,
     Duration,
     Evidence,
+    Follow,
     FormatsSpec,
     Frozen,
     ListAudit,
@@ -49,6 +50,7 @@ class WorkflowFile(Frozen):
     )
     checks: list[Any] = Field(default_factory=list, description="What the output is inspected for.")
     audit: ListAudit | None = Field(None, description="How the run audit reads the application's list.")
+    follow: Follow | None = Field(None, description="Where an item's output goes once it passed.")
     retry: Retry = Field({}, validate_default=True, description="How system exceptions are retried.")
     time: Time = Field({}, validate_default=True, description="Standard time and limits of one item.")
     review: Review = Field({}, validate_default=True, description="What people look at besides what is in doubt.")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from engine.definition import Application, Snapshot, Workflow
+from engine.definition import Application, Workflow
 from engine.draft import AppDraft, Draft, WorkflowDraft
 from engine.errors import UserError
 from engine.frame import AppFile, WorkflowFile
 from engine.ports import Registry
+from engine.snapshot import Snapshot
 from engine.static_checks import check_app, check_workflow
 from engine.values import Formats
 from engine.yaml_source import Document, Problem, parse, read, suggest
@@ -69,7 +70,7 @@ def load_snapshot(snapshot: Snapshot, registry: Registry) -> Workflow:
     Raises:
         UserError: the texts no longer load, e.g. because a step's parameters have changed since.
     """
-    texts = _Texts({snapshot.workflow_path: snapshot.workflow_text, snapshot.app_path: snapshot.app_text})
+    texts = _Texts(snapshot.files)
     pass_ = _Pass(registry, texts, base_url=snapshot.base_url, params=dict(snapshot.params))
     return _only(pass_, Path(snapshot.workflow_path))
 
@@ -98,6 +99,8 @@ class _Pass:
     texts: _Texts = field(default_factory=_Texts)
     base_url: str | None = None
     params: dict[str, str] = field(default_factory=dict)
+    follows: bool = False
+    """Whether what is loaded takes the output of another workflow."""
     _apps: dict[Path, tuple[AppDraft | None, str, list[Problem]]] = field(default_factory=dict)
 
     def app_problems(self) -> list[Problem]:
@@ -117,11 +120,34 @@ class _Pass:
         whole = WorkflowDraft(draft, file, steps, correction, checks, app, None if self.texts.pinned else path.parent)
         check_workflow(whole, path)
         params = self._params(draft, file)
+        followed = self._followed(whole, path)
         application = self._application(app) if app and not self._apps[app_path][2] else None
         if draft.problems or application is None:
             return None, draft.problems
-        snapshot = Snapshot(path.as_posix(), text, app_path.as_posix(), app_text, self.base_url, self.params)
-        return _workflow(whole, application, params, snapshot), []
+        files = followed.snapshot.files if followed else {}
+        snapshot = Snapshot(path.as_posix(), text, app_path.as_posix(), app_text, self.base_url, self.params, files)
+        loaded = _workflow(whole, application, params, snapshot)
+        return replace(loaded, followed=followed, statements=self.registry.statements), []
+
+    def _followed(self, whole: WorkflowDraft, path: Path) -> Workflow | None:
+        """Load the workflow that takes this one's output; what is wrong with it stops this one too."""
+        follow = whole.file.follow
+        if follow is None:
+            return None
+        target = path.parent / f"{follow.workflow}.yaml"
+        if self.follows or (target.as_posix() not in self.texts.pinned and not target.is_file()):
+            wrong = (
+                "what follows another workflow is not followed itself" if self.follows else f"there is no {target.name}"
+            )
+            whole.draft.add(("follow", "workflow"), wrong, "follow")
+            return None
+        onward = _Pass(self.registry, self.texts, base_url=self.base_url, follows=True, _apps=self._apps)
+        followed, problems = onward.workflow(target)
+        whole.draft.problems += problems
+        if followed and (followed.source is None or followed.source.follows != whole.file.name):
+            message = f"{target.name} must say where its records come from: `source: {{follows: {whole.file.name}, …}}`"
+            whole.draft.add(("follow", "workflow"), message, "follow")
+        return followed
 
     def _params(self, draft: Draft, file: WorkflowFile) -> dict[str, str]:
         for name in self.params.keys() - file.params.keys():
@@ -220,4 +246,5 @@ def _workflow(whole: WorkflowDraft, app: Application, params: dict[str, str], sn
         evidence=file.evidence,
         targets=file.targets,
         snapshot=snapshot,
+        follow=file.follow,
     )

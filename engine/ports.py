@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 from engine.definition import Step, Workflow
+from engine.source_files import RawRow
 from engine.values import FieldSpec, Record
 
 
@@ -46,6 +47,8 @@ class Registry:
     checks: Mapping[str, CheckKind]
     app_extras: type[BaseModel]
     """Model of the parts of an application profile that only bots understand: session, interrupts, settle."""
+    statements: Callable[[Path], Iterable[RawRow]] | None = None
+    """Reads a bank statement: a row a partition, and one with its problem for whatever is held back."""
 
 
 @dataclass(frozen=True)

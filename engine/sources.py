@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,11 +73,24 @@ def read_source(workflow: Workflow, source: Path | None = None) -> SourceBatch:
     """
     if workflow.source is None:
         raise UserError(f"the workflow {workflow.name} names no source; add `source:` to it")
+    if workflow.source.follows is not None and source is None:
+        raise UserError(f"the records of {workflow.name} come from {workflow.source.follows}: start that instead")
     files = _Files(workflow.source, Path(workflow.snapshot.workflow_path).parent, source)
     reader = _Reader(workflow.source, workflow.fields)
     for name, table in workflow.source.tables.items():
         reader.read_table(name, table, files.find(table.csv))
-    for row in reader.records(files.main()):
+    statements = workflow.statements if workflow.source.statement is not None else None
+    rows = reader.records(files.main()) if statements is None else statements(files.main())
+    return _taken(reader, rows)
+
+
+def take_rows(source: Source, fields: Mapping[str, FieldSpec], rows: Iterable[RawRow]) -> SourceBatch:
+    """Type and check rows that come from no file, as `read_source` does those of one."""
+    return _taken(_Reader(source, fields), rows)
+
+
+def _taken(reader: _Reader, rows: Iterable[RawRow]) -> SourceBatch:
+    for row in rows:
         reader.take(row)
     reader.reject_unclaimed()
     return reader.batch
@@ -92,7 +105,7 @@ class _Files:
     def main(self) -> Path:
         if self.instead is not None and not self.instead.is_dir():
             return self.instead
-        return self.find(self.source.csv or self.source.jsonl or "")
+        return self.find(self.source.csv or self.source.jsonl or self.source.statement or "")
 
     def find(self, written: str) -> Path:
         if self.instead is None:

@@ -82,8 +82,11 @@ def check_source(workflow: WorkflowDraft) -> Iterator[Problem]:
     if source is None:
         return
     document, fields = workflow.document, workflow.file.fields
-    if (source.csv is None) == (source.jsonl is None):
-        yield document.problem(("source",), "name one file, either `csv` or `jsonl`", "source", key=True)
+    places = (source.csv, source.jsonl, source.statement, source.follows)
+    if sum(place is not None for place in places) != 1:
+        yield document.problem(("source",), "name one of `csv`, `jsonl`, `statement`, `follows`", "source", key=True)
+    if source.tables and source.csv is None and source.jsonl is None:
+        yield document.problem(("source", "tables"), "tables belong to records of `csv` or `jsonl`", "source", key=True)
     known = document.at(("fields",))
     names = {name for name in known if name not in fields or fields[name].type != "table"} if known else set()
     for name, table in source.tables.items():

@@ -14,6 +14,7 @@ from rich.table import Table
 from engine.definition import Workflow
 from engine.errors import UserError
 from engine.ledger import models as registry
+from engine.ledger.model_rule import automatic_rollback
 from engine.sources import read_source
 from engine.values import Record, decode
 from qc_models.artifact import Artifact
@@ -146,6 +147,9 @@ def build_model(open_desk: Callable[[], ModelDesk]) -> typer.Typer:
         for row in rows:
             table.add_row(row["name"], row["version"], row["stage"], row["sha256"][:12])
         desk.console.print(table)
+        for name in sorted({row["name"] for row in rows}):
+            if automatic_rollback(desk.database, name):
+                desk.console.print(f"{name}: `model auto-rollback` is on, audits that blame it take it back a step")
 
     add_loop(app, open_desk, read_history, default=NAME)
 

@@ -17,6 +17,7 @@ from engine.ledger import canaries
 from engine.ledger import tables as t
 from engine.ledger.database import Database, insert_new, record_event
 from engine.ledger.pseudonym import erased_among
+from engine.ports import Finding
 from engine.values import Record, encode
 
 _CHUNK = 500
@@ -32,6 +33,8 @@ class NewItem:
     origin: str
     problems: tuple[str, ...] = ()
     """Why the data is invalid; such an item goes straight to a person, no browser opens for it."""
+    hold: Finding | None = None
+    """Why a person decides about good data before a browser opens."""
     corrects: int | None = None
     """The item whose record in the application this one corrects."""
     record_url: str | None = None
@@ -48,6 +51,15 @@ class RejectedInput:
 
 
 @dataclass(frozen=True)
+class Followers:
+    """What an item's output is to the workflow that follows it."""
+
+    workflow: Workflow
+    items: Sequence[NewItem]
+    rejected: Sequence[RejectedInput]
+
+
+@dataclass(frozen=True)
 class OpenedRun:
     """What enqueuing did."""
 
@@ -56,6 +68,7 @@ class OpenedRun:
     """False if the slot already had its run: nothing was added."""
     enqueued: int = 0
     invalid: int = 0
+    held: int = 0
     rejected: int = 0
     already_known: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
@@ -76,12 +89,14 @@ def counts(report: OpenedRun) -> dict[str, int]:
         "rejected": report.rejected,
         "already_known": len(report.already_known),
         "conflicts": len(report.conflicts),
+        **({"held": report.held} if report.held else {}),
     }
 
 
 def item_row(item: NewItem, workflow: Workflow, run_id: int, now: datetime, draw: float) -> dict[str, Any]:
     """Return a new item's row."""
     payload = encode(item.payload)
+    waits = "invalid_input" if item.problems else item.hold.code if item.hold else None
     return {
         "run_id": run_id,
         "workflow": workflow.name,
@@ -90,8 +105,8 @@ def item_row(item: NewItem, workflow: Workflow, run_id: int, now: datetime, draw
         "payload": payload,
         "payload_hash": payload_hash(payload),
         "origin": item.origin,
-        "state": "review" if item.problems else "ready",
-        "reason": "invalid_input" if item.problems else None,
+        "state": "review" if waits else "ready",
+        "reason": waits,
         "fence": 0,
         "available_at": now,
         "failures": 0,
@@ -100,7 +115,7 @@ def item_row(item: NewItem, workflow: Workflow, run_id: int, now: datetime, draw
         "audited": False,
         "corrects_item_id": item.corrects,
         "created_at": now,
-        "closed_at": now if item.problems else None,
+        "closed_at": now if waits else None,
     }
 
 
@@ -125,9 +140,12 @@ def insert_items(
     added = {row.reference: int(row.id) for row in inserted}
     known = [row for n, row in enumerate(rows) if row["reference"] not in added or first[row["reference"]] != n]
     conflicts = _conflicts(connection, database, run_id, [row for row in known if row["reference"] not in gone])
-    invalid = [items[n] for reference, n in first.items() if reference in added and items[n].problems]
-    for item in invalid:
-        findings = [_source_finding(text, workflow) for text in item.problems]
+    new = [items[n] for reference, n in first.items() if reference in added]
+    waiting = [item for item in new if item.problems or item.hold]
+    invalid = sum(bool(item.problems) for item in waiting)
+    for item in waiting:
+        findings = [_finding(item.hold)] if item.hold else []
+        findings += [_source_finding(text, workflow) for text in item.problems]
         connection.execute(
             sa.insert(t.verdicts).values(
                 item_id=added[item.reference],
@@ -140,8 +158,9 @@ def insert_items(
     return OpenedRun(
         run_id,
         created=True,
-        enqueued=len(added) - len(invalid),
-        invalid=len(invalid),
+        enqueued=len(added) - len(waiting),
+        invalid=invalid,
+        held=len(waiting) - invalid,
         rejected=rejected,
         already_known=tuple(row["reference"] for row in known),
         conflicts=tuple(conflicts),
@@ -163,6 +182,10 @@ def keep_rejected(
         if row.reference in gone:
             data = {"reference": gone[row.reference]}
         record_event(connection, database.clock, "source.rejected", who, run_id=run_id, **data)
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {key: value for key, value in asdict(finding).items() if value is not None}
 
 
 def _source_finding(problem: str, workflow: Workflow) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from engine.evidence import EvidenceFile
 from engine.ledger import sampling
 from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
+from engine.ledger.enqueue import Followers
 from engine.ledger.incidents import close_incidents, open_incident
 from engine.ledger.queue import Claim, Intent, guarded
-from engine.ledger.runs import close_corrected, finish_run_if_done
+from engine.ledger.runs import close_corrected, finish_run_if_done, open_following
 from engine.ledger.verdicts import keep_verdict
 from engine.ports import Verdict
 from engine.values import encode
@@ -114,6 +115,8 @@ class Settlement:
     signals: Mapping[str, float] | None = None
     """What the inspection was told of how the work went."""
     events: Sequence[tuple[str, Mapping[str, Any]]] = field(default=())
+    followers: Followers | None = None
+    """What the item hands on to another workflow if it passed."""
 
 
 _STATE = {"passed": "passed", "review": "review"}
@@ -144,6 +147,8 @@ def settle(database: Database, claimed: Claim, end: Settlement, *, app: Applicat
         _keep(connection, claimed, end, draw, now)
         if end.outcome == "passed":
             close_corrected(connection, claimed.corrects, now)
+            if end.followers is not None:
+                open_following(connection, database, claimed.run_id, end.followers)
         for kind, data in end.events:
             record_event(
                 connection,

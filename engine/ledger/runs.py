@@ -11,11 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engine.definition import Snapshot, Workflow
+from engine.definition import Workflow
 from engine.ledger import tables as t
 from engine.ledger.apps import remember_limits
 from engine.ledger.database import Database, insert_new, one_at_a_time
 from engine.ledger.enqueue import (
+    Followers,
     NewItem,
     OpenedRun,
     RejectedInput,
@@ -26,6 +27,7 @@ from engine.ledger.enqueue import (
     payload_hash,
 )
 from engine.ledger.trust import is_distrusted
+from engine.snapshot import Snapshot
 
 __all__ = ["NewItem", "OpenedRun", "RejectedInput", "payload_hash"]
 
@@ -152,6 +154,27 @@ def finish_run_if_done(
         .returning(t.runs.c.id)
     ).first()
     return done is not None
+
+
+def followers_of(database: Database, run_ids: Sequence[int]) -> list[int]:
+    """Return the runs that items of these runs opened when they passed, oldest first."""
+    by = [_followed(run_id) for run_id in run_ids]
+    with database.read() as connection:
+        return list(
+            connection.execute(sa.select(t.runs.c.id).where(t.runs.c.trigger.in_(by)).order_by(t.runs.c.id)).scalars()
+        )
+
+
+def open_following(connection: Connection, database: Database, run_id: int, found: Followers) -> None:
+    """Enqueue what an item of a run hands on, in the transaction that settles the item."""
+    if found.items or found.rejected:
+        open_run_within(
+            connection, database, found.workflow, found.items, trigger=_followed(run_id), rejected=found.rejected
+        )
+
+
+def _followed(run_id: int) -> str:
+    return f"run {run_id}"
 
 
 def reopen_run(connection: Connection, run_id: int) -> None:

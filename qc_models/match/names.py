@@ -7,7 +7,7 @@ from math import log1p
 from rapidfuzz import fuzz
 
 from qc_models.match.context import Context
-from qc_models.match.pair import Line, Pair
+from qc_models.match.pair import Line, Pair, by_line
 from qc_models.match.texts import initials
 
 NAMES = (
@@ -27,13 +27,7 @@ _SHORTEST = 3
 
 def of(pair: Pair, context: Context) -> tuple[float, ...]:
     """Return the features in the order of NAMES; over several lines, those of the line whose name fits worst."""
-    bank, book = pair.bank.lines, pair.book.lines
-    if len(bank) == len(book) == 1:
-        return _features(bank[0], book[0], context)
-    if len(bank) >= len(book):
-        rows = [max((_features(one, other, context) for other in book), key=_fit) for one in bank]
-    else:
-        rows = [max((_features(one, other, context) for one in bank), key=_fit) for other in book]
+    rows = by_line(pair, lambda bank, book: _features(bank, book, context), _fit)
     return min(rows, key=_fit)
 
 

@@ -6,10 +6,11 @@ positive on either. What is not known is empty, or None; it is never made up.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
@@ -166,3 +167,16 @@ class Pair:
 def one_to_one(bank: Line, book: Line, **more: object) -> Pair:
     """Return the candidate of a single line on either side; `more` is any other field of Pair."""
     return Pair(Side((bank,)), Side((book,)), **more)  # type: ignore[arg-type]
+
+
+def by_line(
+    pair: Pair, features: Callable[[Line, Line], tuple[float, ...]], fit: Callable[[tuple[float, ...]], Any]
+) -> list[tuple[float, ...]]:
+    """Return the features (bank line, book line) of each line of the larger side with the other line that fits it best.
+
+    `fit` ranks features; of equal ones the first counts. A 1-1 match gives one row.
+    """
+    bank, book = pair.bank.lines, pair.book.lines
+    if len(bank) >= len(book):
+        return [max((features(one, other) for other in book), key=fit) for one in bank]
+    return [max((features(one, other) for one in bank), key=fit) for other in book]

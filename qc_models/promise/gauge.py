@@ -38,6 +38,8 @@ class Gauge:
     """None while nothing was entered that people have seen all of."""
     until: datetime | None
     """Figures end before the oldest output that waits for a person; None: nothing waits."""
+    waits: int | None
+    """The item of that output: deciding it lets the figures go on."""
     sensitivity: str
     plan: SamplingPlan
     there: int
@@ -55,6 +57,7 @@ class Gauge:
             "budget": {**asdict(self.budget), "left": self.budget.left, "sentence": str(self.budget)},
             "figures": asdict(self.figures) if self.figures else None,
             "until": self.until.isoformat() if self.until else None,
+            "waits": self.waits,
             "sensitivity": self.sensitivity,
             "sampling": {name: getattr(self.plan, name) for name in ("level", "floor", "auto_pass", "reason")},
             "audits": {"there": self.there, "missing": self.missing},
@@ -79,7 +82,8 @@ def gauge(database: Database, workflow: Workflow) -> Gauge:
     people = reviewers_of(database, workflow.name)
     eyes = eyes_of(people, promise.delta)
     outputs = list(inspected(database, workflow.name, scope=scope.hash))
-    until = min((one.inspected_at for one in outputs if _waits(one)), default=None)
+    oldest = min((one for one in outputs if _waits(one)), key=lambda one: one.inspected_at, default=None)
+    until = oldest.inspected_at if oldest else None
     seen = [audit_of(one) for one in outputs if until is None or one.inspected_at < until]
     records = one_each(seen)
     sure = {key_of(one.reference) for one in outputs if one.label and one.label.adjudicated and one.label.wrong}
@@ -94,6 +98,7 @@ def gauge(database: Database, workflow: Workflow) -> Gauge:
         budget=budget(left, promise.alpha),
         figures=_figures(records, window, eyes),
         until=until,
+        waits=oldest.item_id if oldest else None,
         sensitivity="not measured: no canary was reviewed yet" if eyes.assumed else eyes.said,
         plan=plan,
         there=mine.there,

@@ -43,20 +43,20 @@ def status(seen: Gauge) -> list[Any]:
 def _budget(seen: Gauge) -> list[Text]:
     left = seen.residual
     if not left.records:
-        return [
-            Text(
-                "budget    nothing counts yet: what counts ends at the first record that still waits for a person",
-                "dim",
-            )
-        ]
+        return [Text(f"budget    nothing counts yet{_next(seen)}")]
     residual = "not known" if left.rho is None else f"{percent(round(left.rho, 6))} or less"
-    upto = f", inspected before {seen.until:%Y-%m-%d %H:%M} UTC (from then on somebody waits)" if seen.until else ""
     parts = f"escaped {left.escaped}, missed by reviewers {left.missed}, spoilt by them {left.broken} at most"
     return [
-        Text(f"budget    {seen.budget}; residual {residual} of {left.records:,} records{upto}"),
+        Text(f"budget    {seen.budget}; residual {residual} of {left.records:,} records{_next(seen)}"),
         Text("          under this model, contract and application"),
         Text(f"          {parts}"),
     ]
+
+
+def _next(seen: Gauge) -> str:
+    if seen.until is None:
+        return ""
+    return f"; what counts ends at item {seen.waits} ({seen.until:%Y-%m-%d %H:%M} UTC), which waits: decide it first"
 
 
 def _figures(seen: Gauge) -> Table | Text:

@@ -20,12 +20,12 @@ from engine.definition import (
     ListAudit,
     Retry,
     Review,
-    Snapshot,
     Step,
     Time,
     Workflow,
 )
 from engine.ports import ItemView
+from engine.snapshot import Snapshot
 from engine.values import FieldSpec, Formats, Record, parse
 
 KINDS = step_kinds()

@@ -30,7 +30,7 @@ LACKING: dict[str, Any] = {
     "download": {"click": {"link": "Gone"}, "to": "gone"},
 }
 """Of each step that needs something of the page, one that is not there."""
-FREE = {"press", "screenshot"}
+FREE = {"press", "screenshot", "reconcile"}
 
 
 def test_every_step_function_is_in_the_registry() -> None:

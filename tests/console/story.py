@@ -21,7 +21,6 @@ from engine.definition import (
     Evidence,
     Retry,
     Review,
-    Snapshot,
     Step,
     Target,
     Time,
@@ -34,6 +33,7 @@ from engine.ledger.protocol import Settlement
 from engine.ledger.runs import NewItem, RejectedInput, open_run
 from engine.ports import Finding, Score, Verdict
 from engine.redact import Redactor
+from engine.snapshot import Snapshot
 from engine.values import FieldSpec, Formats
 
 LEASE = timedelta(seconds=60)

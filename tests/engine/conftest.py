@@ -24,7 +24,6 @@ from engine.definition import (
     ListAudit,
     Retry,
     Review,
-    Snapshot,
     Step,
     Time,
     Workflow,
@@ -36,6 +35,7 @@ from engine.ledger.queue import Claim, claim
 from engine.ledger.runs import NewItem, OpenedRun, open_run
 from engine.rate import Rate
 from engine.redact import Redactor
+from engine.snapshot import Snapshot
 from engine.values import FieldSpec, Formats, Record
 
 settings.register_profile("shared machine", deadline=None)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bots.profile import AppExtras
+from bots.reconciliation.partitions import statement_rows
 from bots.registry import step_kinds
+from engine.errors import UserError
 from engine.loader import load, load_one, load_snapshot
 from engine.ports import Registry
 from engine.sources import read_source
@@ -22,7 +25,7 @@ OK = ROOT / "fixtures" / "workflows" / "ok"
 
 @pytest.fixture(scope="module")
 def registry() -> Registry:
-    return Registry(steps=step_kinds(), checks=check_kinds(), app_extras=AppExtras)
+    return Registry(step_kinds(), check_kinds(), AppExtras, statement_rows)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in BROKEN.glob("*.yaml")))
@@ -82,6 +85,29 @@ def test_the_products_own_workflow_loads_and_pins_itself(registry: Registry) -> 
     assert workflow.app.commits.find_authoritative
     assert workflow.app.allowed_hosts == ("127.0.0.1",)
     assert load_snapshot(workflow.snapshot, registry) == workflow
+
+
+def test_a_workflow_pins_the_one_that_follows_it(registry: Registry, tmp_path: Path) -> None:
+    workflow = load_one(ROOT / "workflows" / "bank-reconciliation.yaml", registry, base_url="http://127.0.0.1:1")
+    assert workflow.followed is not None
+    assert (workflow.followed.name, workflow.followed.app.base_url) == ("clear-items", "http://127.0.0.1:1")
+    assert load_snapshot(workflow.snapshot, registry) == workflow
+    changed = replace(workflow.snapshot, followed={**workflow.snapshot.followed, "x": "y"})
+    assert changed.hash != workflow.snapshot.hash
+    (tmp_path / "apps").mkdir()
+    for name in ("apps/plain", "hands-on", "takes-over"):
+        text = (OK / f"{name}.yaml").read_text(encoding="utf-8").replace("follows: hands-on", "jsonl: rows.jsonl")
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"takes-over\.yaml must say where its records come from"):
+        load_one(tmp_path / "hands-on.yaml", registry)
+
+
+def test_the_products_own_statement_is_read_whole(registry: Registry) -> None:
+    batch = read_source(load_one(ROOT / "workflows" / "bank-reconciliation.yaml", registry))
+    assert (batch.rejected, batch.repeated) == ([], [])
+    entries = (ROOT / "fixtures" / "data" / "statement.xml").read_text(encoding="utf-8").count("<Ntry>")
+    assert sum(int(str(item.payload["lines"])) for item in batch.items) == entries == 60
+    assert {item.payload["currency"] for item in batch.items} == {"EUR", "USD"}
 
 
 def test_the_products_own_source_is_read_whole(registry: Registry) -> None:

@@ -138,6 +138,9 @@ def test_a_model_in_another_model_s_folder_is_refused(desk: Desk) -> None:
 def test_list_and_card_name_what_is_there(desk: Desk) -> None:
     listed = json.loads(run(desk, "list", "--json").stdout)
     assert listed[0]["version"] == "v2"
+    assert "auto-rollback" not in run(desk, "list").stdout
+    run(desk, "auto-rollback", "on")
+    assert "`model auto-rollback` is on" in run(desk, "list").stdout
     assert "# entry-quality" in run(desk, "card", "--version", "v2").stdout
     told = json.loads(run(desk, "card", "--version", "v2", "--json").stdout)
     assert (told["version"], told["segments"]) == ("v2", None)

@@ -102,7 +102,7 @@ def _choices(view: View, row: Ints, block: Ints, most: int) -> _Choices:
     follow = np.zeros(len(row), dtype=np.int64)
     for step in range(1, _NEXT + 1):
         there = np.zeros(len(row), dtype=bool)
-        there[: len(row) - step] = (block[step:] == block[:-step]) & (day[step:] - day[:-step] <= SPAN)
+        there[: max(len(row) - step, 0)] = (block[step:] == block[:-step]) & (day[step:] - day[:-step] <= SPAN)
         follow += there
     found = [np.zeros((0, most), dtype=np.int64)]
     for size in range(most):

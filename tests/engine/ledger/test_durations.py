@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from engine.definition import Retry, Snapshot, Time
+from engine.definition import Retry, Time
 from engine.ledger import tables as t
 from engine.ledger.durations import NEWEST, items_per_slot, service_times
 from engine.ledger.protocol import Settlement
+from engine.snapshot import Snapshot
 from engine.workload import ServiceTimes
 from tests.engine.conftest import Bench, make_workflow
 from tests.engine.ledger.test_database import sqlite_only

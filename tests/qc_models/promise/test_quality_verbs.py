@@ -106,7 +106,7 @@ def test_before_anything_counts_the_gauge_claims_nothing_of_records_or_reviewers
     here = works(definition({"audit_sample": 0.5}))
     here.inspect(0.2)
     shown = quality(here, "status", NAME).output
-    assert "nothing counts yet" in shown
+    assert f"budget    nothing counts yet; what counts ends at item {here.claimed.item_id} (" in shown
     assert "what they find is not proven" in shown
     assert "0 of 0" not in shown
 
@@ -200,13 +200,6 @@ def test_a_setting_may_be_copied_from_the_table_and_a_strict_one_is_refused_for_
     with pytest.raises(UserError, match=r"stricter than where the test begins") as refused:
         told(here, "dial", NAME, "--set", f"{proven[0]['threshold'] - 0.02:.4g}")
     assert "would prove it" not in str(refused.value)
-
-
-def test_the_gauge_of_a_ledger_in_which_nothing_is_decided_promises_nothing(works: Open) -> None:
-    here = works()
-    here.inspect()
-    shown = quality(here, "status", NAME).output
-    assert "budget    nothing counts yet" in shown
 
 
 def test_a_threshold_of_one_s_own_is_never_reported_as_proven_although_a_certificate_is_in_force(works: Open) -> None:

@@ -1,0 +1,82 @@
+"""`reconcile BANK BOOK`: two file names and nothing else make a first reconciliation, its report and its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import typer
+from rich.console import Console
+
+from bots.reconciliation.definition import DEFAULT
+from bots.reconciliation.kinds import KINDS
+from bots.reconciliation.loading import load_one
+from engine.clock import SystemClock
+from engine.errors import UserError
+
+if TYPE_CHECKING:
+    from bots.reconciliation.judging import Judge
+
+
+class ReconcileDesk(Protocol):
+    """What the verb needs of the one who runs it; the runner provides it."""
+
+    @property
+    def home(self) -> Path:
+        """The folder of reports."""
+        ...
+
+    @property
+    def console(self) -> Console:
+        """Standard output."""
+        ...
+
+
+def add_reconcile(
+    app: typer.Typer, open_desk: Callable[[], ReconcileDesk], *, judge: Callable[[], Judge] | None = None
+) -> None:
+    """Add `reconcile` over a desk that is opened when it runs; `judge` gives suggestions a probability."""
+
+    @app.command("reconcile")
+    def _reconcile(
+        bank: Annotated[
+            Path, typer.Argument(metavar="BANK", help="The bank's file: CAMT, MT940, OFX, BAI2, CSV, XLSX.")
+        ],
+        book: Annotated[Path, typer.Argument(metavar="BOOK", help="The books' file: CSV, XLSX, XLS, ODS.")],
+        definition: Annotated[Path | None, typer.Option(help="What is declared; default: told from the files.")] = None,
+        out: Annotated[Path | None, typer.Option(help="Folder of the report and tables; default: in HOME.")] = None,
+        asof: Annotated[
+            datetime | None,
+            typer.Option(formats=["%Y-%m-%d"], help="Day to which lines are old; default: the last one."),
+        ] = None,
+        what_if: Annotated[
+            Path | None, typer.Option(help="A changed definition: which closed matches would it touch?")
+        ] = None,
+        currency: Annotated[str | None, typer.Option(help="Of tables without a currency column, e.g. EUR.")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
+    ) -> None:
+        """Match a bank's file with the books': what closes, what a person decides, what is open, and why."""
+        from bots.reconciliation.session import Wanted, compare, conclude  # noqa: PLC0415 - slow to load
+
+        desk = open_desk()
+        wanted = Wanted(
+            bank=bank,
+            book=book,
+            definition=load_one(definition, KINDS) if definition else DEFAULT,
+            folder=out or desk.home / "reconciliations" / f"{bank.stem}-{book.stem}",
+            asof=asof.date() if asof else None,
+            currency=_currency(currency),
+            judge=judge() if judge else None,
+        )
+        if what_if:
+            compare(wanted, load_one(what_if, KINDS), desk.console, as_json=as_json)
+        else:
+            conclude(wanted, SystemClock().now(), desk.console, as_json=as_json)
+
+
+def _currency(given: str | None) -> str | None:
+    if given is not None and not (len(given) == 3 and given.isascii() and given.isupper()):  # noqa: PLR2004 - ISO 4217
+        raise UserError(f"--currency {given}: write the three letters of ISO 4217, e.g. EUR")
+    return given

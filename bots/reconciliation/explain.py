@@ -1,0 +1,214 @@
+"""Why a match was made, and why not the runner-up; why a line is open, and what to do about it.
+
+Everything said is counted anew from the lines; of the matcher's own figures only the margin is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bots.reconciliation.matched import BANK, BOOK, Matched
+from bots.reconciliation.matching.days import ordinals
+from bots.reconciliation.policy import Policy
+from bots.reconciliation.reasons import causes, lags
+from bots.reconciliation.reasons.compare import Compared, compare
+from bots.reconciliation.reasons.entries import Open, proposal
+from bots.reconciliation.reasons.nearest import across, along
+from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked, stack
+from bots.reconciliation.reasons.why import explained
+
+BREAK: Final = {
+    "side": "int8",
+    "line": "int64",
+    "cause": "str",
+    "blocks": "str",
+    "nearest_1": "int64",
+    "nearest_2": "int64",
+    "nearest_3": "int64",
+    "twin": "int64",
+    "odds": "float64",
+    "age": "int32",
+    "expected": "datetime64[s]",
+    "entry": "int64",
+    "proposal": "str",
+}
+"""Columns of breaks.
+
+side, line: the open line. cause: a name of `causes.CAUSES`. blocks: the one field in which its nearest candidate
+differs (a name of `compare.DIFFERS`); empty where nothing differs, or where there is none. nearest_1..3: the likeliest
+lines of the other side, -1 for none; a candidate may be taken already, which then blocks. twin: the line of its own
+side that it repeats or takes back, -1 for none. odds: ln of the odds that line and nearest_1 are one payment, NaN
+without one. age: calendar days. expected: day on which a line that waits should clear, from the waits of closed
+matches; NaT for others. entry: proposed entry in the books' bank account, minor units, debit positive; 0 for none.
+proposal: the same in words.
+"""
+
+
+def why(
+    bank: pd.DataFrame, book: pd.DataFrame, matched: Matched, policy: Policy, chosen: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Explain matches, closed ones and suggestions.
+
+    Args:
+        bank: columns of `matched.SIDE`.
+        book: the same.
+        matched: the solution over both.
+        policy: the one that it was matched under.
+        chosen: the matches to explain, numbers of `matched.matches`; None for all.
+
+    Returns:
+        Indexed by match: evidence (what ties it, in words), margin (ln of odds, infinite where nothing rivals it),
+        runner_up (the lines in which its best rival differs, empty without one), lost (why that one lost).
+    """
+    both = pd.concat([bank["currency"], book["currency"]], ignore_index=True)
+    codes, names = pd.factorize(both)
+    numbers = np.arange(len(matched.matches)) if chosen is None else np.asarray(chosen, dtype=np.int64)
+    lines = stack(bank, book, policy.calendar)
+    return explained(lines, codes.astype(np.int64), list(names), matched, numbers, policy)
+
+
+def breaks(bank: pd.DataFrame, book: pd.DataFrame, matched: Matched, policy: Policy, asof: date) -> pd.DataFrame:
+    """Explain every open line: one that is in no match and in no suggestion.
+
+    Args:
+        bank: columns of `matched.SIDE`.
+        book: the same.
+        matched: the solution over both.
+        policy: the one that it was matched under.
+        asof: the day that age is counted to.
+
+    Returns:
+        Columns of BREAK, the bank's lines first, in the order of the sides.
+    """
+    lines = stack(bank, book, policy.calendar)
+    taken = _taken(lines, matched)
+    open_lines = np.flatnonzero(~taken)
+    found = compare(lines, *across(lines, open_lines, taken), taken, policy)
+    beside = compare(lines, *along(lines, open_lines), taken, policy)
+    rank = causes.ranked(found, open_lines, taken)
+    twin, twin_odds, reverse = causes.twins(lines, beside, open_lines, taken)
+    coming, expected = _waiting(lines, matched, open_lines, rank.partner < 0, asof, policy)
+    cause = causes.named(found, rank, twin_odds, reverse, coming)
+    repeats = np.isin(cause, ("duplicate", "reversal"))
+    partner = np.where(repeats, -1, np.where(rank.partner >= 0, _other(found, rank.partner), -1))
+    expected[(cause != "timing") | (partner >= 0)] = np.datetime64("NaT")
+    nearest = _first(rank)
+    frame = pd.DataFrame(
+        {
+            "side": lines.side[open_lines],
+            "line": lines.line(open_lines),
+            "cause": cause,
+            "blocks": _blocks(found, nearest),
+            **{f"nearest_{k + 1}": _numbers(lines, found, nearest[:, k]) for k in range(3)},
+            "twin": np.where(repeats, lines.line(np.maximum(twin, 0)), -1),
+            "odds": np.where(nearest[:, 0] >= 0, _at(found.odds, nearest[:, 0]), np.nan),
+            "age": (np.datetime64(asof, "D") - np.datetime64(0, "D")).astype(np.int64) - lines.day[open_lines],
+            "expected": expected.astype("datetime64[s]"),
+        }
+    )
+    both = pd.concat([bank, book], ignore_index=True)
+    said = [
+        proposal(why, line)
+        for why, line in zip(
+            cause, _opened(both, lines, open_lines, partner, twin, taken, expected, policy), strict=True
+        )
+    ]
+    frame["entry"], frame["proposal"] = [amount for amount, _ in said], [words for _, words in said]
+    return frame.astype(BREAK)
+
+
+def _taken(lines: Stacked, matched: Matched) -> Bools:
+    taken = np.zeros(len(lines), bool)
+    members = matched.members
+    taken[lines.at(members["side"].to_numpy(np.int64), members["line"].to_numpy(np.int64))] = True
+    return taken
+
+
+def _first(rank: causes.Ranked) -> Ints:
+    """Return the nearest candidates, the partner before all others."""
+    nearest, partner = rank.nearest, rank.partner
+    later = np.where(nearest == partner[:, None], -1, nearest)
+    order = np.argsort(later < 0, axis=1, kind="stable")
+    moved = np.concatenate([partner[:, None], np.take_along_axis(later, order, axis=1)[:, :-1]], axis=1)
+    return np.where(partner[:, None] >= 0, moved, nearest)
+
+
+def _waiting(
+    lines: Stacked, matched: Matched, open_lines: Ints, lonely: Bools, asof: date, policy: Policy
+) -> tuple[Bools, Any]:
+    """Return which open lines wait for a partner that is to come, and the days on which it should."""
+    today = int(ordinals(np.array([asof], dtype="datetime64[D]"), policy.calendar)[0])
+    coming, expected = np.zeros(len(open_lines), bool), np.full(len(open_lines), np.datetime64("NaT"), "datetime64[D]")
+    if not len(lines):
+        return coming, expected
+    first, last = int(lines.day.min()), int(lines.day.max())
+    for side in (BANK, BOOK):
+        mine = lines.side[open_lines] == side
+        age = today - lines.work[open_lines[mine]]
+        waits = lags.Waits.of(matched, side)
+        everybody = today - lines.work[lines.side == side]
+        coming[mine] = lags.still_coming(waits, age, lonely[mine], everybody)
+        expected[mine] = lags.expected(waits, lines.work[open_lines[mine]], age, first, last, policy.calendar)
+    return coming, expected
+
+
+def _opened(
+    both: pd.DataFrame,
+    lines: Stacked,
+    open_lines: Ints,
+    partner: Ints,
+    twin: Ints,
+    taken: Bools,
+    expected: Any,
+    policy: Policy,
+) -> Iterator[Open]:
+    amount, account = lines.amount, both["account"].to_numpy(object)
+    currency, name = both["currency"].to_numpy(object), both["name"].to_numpy(object)
+    day = lines.day.astype("datetime64[D]")
+    for at, mate, double, due in zip(open_lines.tolist(), partner.tolist(), twin.tolist(), expected, strict=True):
+        side = BANK if at < lines.banks else BOOK
+        yield Open(
+            side=side,
+            amount=int(amount[at]),
+            currency=currency[at],
+            account=account[at],
+            party=name[at] or (name[mate] if mate >= 0 else ""),
+            partner=mate - lines.banks if mate >= lines.banks else mate,
+            partner_amount=int(amount[mate]) if mate >= 0 else 0,
+            partner_account=account[mate] if mate >= 0 else "",
+            partner_currency=currency[mate] if mate >= 0 else "",
+            rate=_rate(policy, currency[mate], currency[at], day[at].item()) if mate >= 0 else None,
+            expected="" if np.isnat(due) else str(due),
+            twin=double - lines.banks if double >= lines.banks else double,
+            twin_open=double >= 0 and not taken[double],
+        )
+
+
+def _rate(policy: Policy, books: str, bank: str, day: date) -> Decimal | None:
+    return policy.rates.get((books, bank, day))
+
+
+def _blocks(found: Compared, nearest: Ints) -> NDArray[np.object_]:
+    if not len(found.odds):
+        return np.full(len(nearest), "", dtype=object)
+    return np.where(nearest[:, 0] >= 0, found.blocks[np.maximum(nearest[:, 0], 0)], "")
+
+
+def _other(found: Compared, pair: Ints) -> Ints:
+    place: Ints = _at(found.other, pair)
+    return place
+
+
+def _numbers(lines: Stacked, found: Compared, pair: Ints) -> Ints:
+    return np.where(pair >= 0, lines.line(_at(found.other, pair)), -1)
+
+
+def _at(values: Any, pair: Ints) -> Any:
+    return values[np.maximum(pair, 0)] if len(values) else np.zeros(len(pair), np.int64)

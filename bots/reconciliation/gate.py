@@ -1,0 +1,195 @@
+"""The evidence gate: which kinds of evidence may close matches on their own, by what was measured of each kind.
+
+Every kind has an exact upper bound of its share of wrong matches, one-sided after Clopper and Pearson, from samples in
+which each match was judged right or wrong. A kind closes only while its bound is at or under the limit. The confidence
+is that of each kind's bound by itself.
+
+Two sources, one rule for each kind:
+
+1. Reviews of the user's own decide alone as soon as they are so many that, all right, they would prove the limit.
+2. Before that, one wrong match among them holds the kind back, whatever the seed says.
+3. Before that, and all right, the figures decide that Countersign was seeded with. Those come from a generator with
+   known truth, not from anybody's books, and every report says so. The two are never added up: a million made-up lines
+   would drown a thousand true ones.
+
+C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
+Biometrika 26 (1934), 404-413.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from engine.errors import UserError
+from engine.intervals import clopper_pearson
+
+Source = Literal["seed", "own"]
+LIMIT: Final = 0.0001
+"""Wrong matches among those that close on their own, at most, unless a definition says otherwise."""
+CONFIDENCE: Final = 0.95
+SEED_WORDS: Final = "seeded by a generator, not by your reviews"
+_SEEDED: Final = Path(__file__).with_name("seeded.json")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found in a simple random sample of the matches of one kind that would close."""
+
+    kind: str
+    reviewed: int
+    wrong: int
+    source: Source
+    """`own`: people judged the user's own matches; `seed`: a generator's truth did."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.wrong <= self.reviewed:
+            raise UserError(f"{self.kind}: {self.wrong} wrong of {self.reviewed} reviewed matches is no sample")
+
+    def bound(self, confidence: float) -> float:
+        """Return the exact one-sided upper bound of the share of wrong matches; 1 without reviews.
+
+        Raises:
+            UserError: the confidence is not in (0.5, 1).
+        """
+        _check(confidence)
+        # the upper end of a two-sided interval with twice the risk; clopper_pearson takes scipy's inverse beta
+        interval = clopper_pearson(self.wrong, self.reviewed, 2 * confidence - 1)
+        return 1.0 if interval is None else interval[1]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one kind of evidence stands."""
+
+    kind: str
+    closes: bool
+    reviewed: int
+    wrong: int
+    bound: float
+    """Upper bound of the share of wrong matches, from the source that decides; 1 where nothing was measured."""
+    source: Source
+    missing: int
+    """Own reviews that are missing until they decide alone, if all of them turn out right; 0 if they do."""
+    words: str
+
+
+@dataclass(frozen=True)
+class Seed:
+    """The figures that Countersign comes with, and how they were made."""
+
+    generator: str
+    sha256: str
+    profile: str
+    rows: int
+    seeds: tuple[int, ...]
+    command: str
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def words(self) -> str:
+        """Say where the figures come from, for every place that shows them."""
+        seeds = ", ".join(map(str, self.seeds))
+        return f"{SEED_WORDS}: {self.generator}, profile {self.profile}, {self.rows:,} lines a side, seeds {seeds}"
+
+
+def closing(evidence: Iterable[Evidence], limit: float = LIMIT, confidence: float = CONFIDENCE) -> frozenset[str]:
+    """Return the kinds of evidence that may close matches on their own.
+
+    Args:
+        evidence: samples, any number of a kind and source; those of one kind and source are added up.
+        limit: largest share of wrong matches, in (0, 1).
+        confidence: of each kind's bound, in (0.5, 1).
+
+    Raises:
+        UserError: limit or confidence is out of its range.
+    """
+    return frozenset(one.kind for one in standings(evidence, limit, confidence) if one.closes)
+
+
+def standings(
+    evidence: Iterable[Evidence], limit: float = LIMIT, confidence: float = CONFIDENCE
+) -> tuple[Standing, ...]:
+    """Return how each kind stands, by name, and why; see `closing`."""
+    if not 0 < limit < 1:
+        raise UserError(f"a limit of {limit} wrong matches per match: it must lie between 0 and 1, e.g. 0.0001")
+    _check(confidence)
+    added: dict[tuple[str, Source], Evidence] = {}
+    for one in evidence:
+        before = added.get((one.kind, one.source), Evidence(one.kind, 0, 0, one.source))
+        total = Evidence(one.kind, before.reviewed + one.reviewed, before.wrong + one.wrong, one.source)
+        added[one.kind, one.source] = total
+    return tuple(_standing(kind, added, limit, confidence) for kind in sorted({kind for kind, _ in added}))
+
+
+def needed(wrong: int, limit: float, confidence: float) -> int:
+    """Return the fewest reviews, that many of them wrong, whose bound is at or under the limit."""
+    most = 1 + math.ceil(math.log(1 - confidence) / math.log1p(-limit)) * (wrong + 1)  # far enough: P(Bin) only falls
+    low = wrong
+    while low < most:
+        middle = (low + most) // 2
+        if Evidence("", middle, wrong, "own").bound(confidence) <= limit:
+            most = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def seeded() -> Seed:
+    """Return the figures that Countersign comes with."""
+    return read_seed(_SEEDED)
+
+
+@cache
+def read_seed(path: Path) -> Seed:
+    """Read a file of seeded figures, as `python -m benchmarks.evidence --write FILE` writes it.
+
+    Raises:
+        UserError: the file is not there, or not such a file.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        made, kinds = found["made_by"], found["kinds"]
+        return Seed(
+            generator=str(made["generator"]),
+            sha256=str(made["sha256"]),
+            profile=str(made["profile"]),
+            rows=int(made["rows"]),
+            seeds=tuple(int(seed) for seed in made["seeds"]),
+            command=str(made["command"]),
+            evidence=tuple(
+                Evidence(kind, int(counts["reviewed"]), int(counts["wrong"]), "seed") for kind, counts in kinds.items()
+            ),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path}: no file of seeded evidence ({error}); python -m benchmarks.evidence writes one"
+        ) from error
+
+
+def _standing(kind: str, added: dict[tuple[str, Source], Evidence], limit: float, confidence: float) -> Standing:
+    own = added.get((kind, "own"), Evidence(kind, 0, 0, "own"))
+    seed = added.get((kind, "seed"), Evidence(kind, 0, 0, "seed"))
+    enough = needed(0, limit, confidence)
+    missing = max(0, needed(own.wrong, limit, confidence) - own.reviewed)
+    if own.reviewed >= enough:
+        decides, words = own, f"your own {own.reviewed:,} reviews"
+    elif own.wrong:
+        decides = own
+        words = f"held back: {own.wrong} of your own {own.reviewed:,} reviews wrong, too few to decide alone"
+    else:
+        decides, words = seed, SEED_WORDS
+        words += f"; your own {own.reviewed:,} reviews were all right, too few to decide" if own.reviewed else ""
+    bound = decides.bound(confidence)
+    closes = bound <= limit
+    return Standing(kind, closes, decides.reviewed, decides.wrong, bound, decides.source, missing, words)
+
+
+def _check(confidence: float) -> None:
+    if not 0.5 < confidence < 1:  # noqa: PLR2004 - less than even is no confidence
+        raise UserError(f"a confidence of {confidence}: it must lie between 0.5 and 1, e.g. 0.95")

@@ -1,0 +1,132 @@
+"""What a pair's evidence is worth, and which kind of evidence that is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bots.reconciliation.kinds import KINDS, STRENGTHS
+from bots.reconciliation.matching import names, rarity
+from bots.reconciliation.matching.coding import Bools, Coded, Ints
+from bots.reconciliation.matching.names import Names
+from bots.reconciliation.matching.pairing import NONE, SLIPPED, Pairs
+from bots.reconciliation.policy import Policy
+
+Floats = NDArray[np.float64]
+
+OTHER_NAME: Final = 7.0
+"""What another name takes from the score: a payer under another name is one in a thousand."""
+UNUSUAL: Final = 3.0
+"""What a slip or a fee takes from the score: one true pair in twenty has one."""
+
+UNEXPLAINED: Final = math.log(1000)
+"""The most that a pair of two amounts is worth: what is missing may be another line, and that counts once found."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Both sides, and what is usual in them."""
+
+    bank: Coded
+    book: Coded
+    names: Names
+    policy: Policy
+    ordered: Ints
+    """The amounts of the books in their order."""
+    usual: Floats
+    """How likely each gap of business days from the policy's earliest on is among pairs that are certain."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Pairs with what they have in common."""
+
+    pairs: Pairs
+    name: Ints
+    """Grade of the names."""
+    days: Ints
+    difference: Ints
+    score: Floats
+    """ln of the odds that the lines belong together."""
+
+    def where(self, wanted: Bools) -> Weighed:
+        """Return some of them."""
+        return Weighed(
+            self.pairs.where(wanted), self.name[wanted], self.days[wanted], self.difference[wanted], self.score[wanted]
+        )
+
+
+def weigh(pairs: Pairs, world: World, still: Bools) -> Weighed:
+    """Weigh pairs against what would fit by chance among the lines of the books that are still open."""
+    bank, book = world.bank, world.book
+    name = world.names.graded(bank.name[pairs.bank], book.name[pairs.book])
+    days = bank.day[pairs.bank] - book.day[pairs.book]
+    window = world.policy.latest - world.policy.earliest + 1
+    span = max(int(np.ptp(book.day)) + 1, window) if len(book.day) else window
+    expected = _open_lines(world, still)[pairs.book] * window / span
+    difference = bank.amount[pairs.bank] - book.amount[pairs.book]
+    expected *= _amounts(world, pairs, difference) * _named(world, pairs, name)
+    known = pairs.reference != NONE
+    expected[known] *= rarity.slipped(pairs.slips[known], int((book.exact != 0).sum()))
+    score = np.log(world.usual[days - world.policy.earliest] * window) - np.log(expected)
+    score -= UNUSUAL * ((pairs.reference == SLIPPED).astype(int) + (difference != 0))
+    score[name == names.OTHER] -= OTHER_NAME
+    score[difference != 0] = np.minimum(score[difference != 0], UNEXPLAINED)
+    return Weighed(pairs, name, days, difference, score)
+
+
+def by_reference(days: Ints, world: World) -> Floats:
+    """Weigh pairs that alone have one reference and one amount: any other line has that reference by chance."""
+    window = world.policy.latest - world.policy.earliest + 1
+    return np.asarray(np.log(world.usual[days - world.policy.earliest] * window) + np.log(max(len(world.book.day), 1)))
+
+
+def _amounts(world: World, pairs: Pairs, difference: Ints) -> Floats:
+    """Return how likely an unrelated line of the books has such an amount: this one, or one that a fee explains."""
+    likely = np.empty(len(pairs))
+    equal = difference == 0
+    likely[equal] = rarity.amounts(world.book.amount[pairs.book[equal]], world.ordered)
+    received = world.bank.amount[pairs.bank[~equal]]
+    most = world.policy.fee_fixed + (np.abs(received) * float(world.policy.fee_share)).astype(np.int64)
+    likely[~equal] = rarity.short(received, most, world.ordered)
+    return likely
+
+
+def _open_lines(world: World, still: Bools) -> Floats:
+    """Return of each line of the books how many lines of its pot are open."""
+    pots, where = np.unique(world.book.pot, return_inverse=True)
+    return np.asarray(np.bincount(where, weights=still, minlength=len(pots))[where])
+
+
+def _named(world: World, pairs: Pairs, name: Ints) -> Floats:
+    """Return how likely an unrelated line of the books has a name that fits as well as this one's."""
+    counts = np.bincount(world.book.name, minlength=len(world.names.spelled))
+    whole = counts[world.book.name[pairs.book]]
+    part = np.maximum(world.names.beginning(world.bank.name[pairs.bank], counts), whole)
+    fits = np.where(name == names.EQUAL, whole, part) + 1
+    return np.asarray(np.where(name >= names.ALIKE, fits / (len(world.book.name) + 1), 1.0))
+
+
+def base(weighed: Weighed) -> Ints:
+    """Number what ties each pair: the kind of evidence at its full strength, in the order of KINDS."""
+    pairs, name, fee = weighed.pairs, weighed.name, weighed.difference != 0
+    known, slipped = pairs.reference != NONE, pairs.reference == SLIPPED
+    cases = {
+        "other_name": name == names.OTHER,
+        "slip_fee": slipped & fee,
+        "slips": slipped & (pairs.slips > 1),
+        "slip": slipped,
+        "same_fee": known & fee,
+        "same": known,
+        "amount_name": name == names.EQUAL,
+        "amount_alike": name == names.ALIKE,
+    }
+    return np.select(list(cases.values()), [_number(kind) for kind in cases], _number("amount"))
+
+
+def _number(base: str) -> int:
+    return list(KINDS).index(f"{base}_{next(iter(STRENGTHS))}")

@@ -1,0 +1,71 @@
+"""Whether two names are one: equal, cut short, misspelt, missing, or another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz
+from rapidfuzz.process import cpdist
+
+from bots.reconciliation.matching.coding import NO_NAME
+
+Ints = NDArray[np.int64]
+
+OTHER, UNKNOWN, ALIKE, EQUAL = range(4)
+"""Grades: another name; one side has none; cut short or misspelt; the same."""
+MISSPELT: Final = 88
+"""Least similarity (rapidfuzz.fuzz.ratio, 0 to 100) of two spellings of one name."""
+LAST: Final = "\U0010ffff"
+LEAST: Final = 4
+"""Letters that a name cut short must still have."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The normalised names, by their number."""
+
+    spelled: NDArray[np.object_]
+    place: Ints
+    """Place of each name in the alphabet."""
+    low: Ints
+    """Where in the alphabet the names that begin with it begin, and where they end."""
+    high: Ints
+
+    @classmethod
+    def of(cls, spelled: list[str]) -> Names:
+        """Order the names; by code points, so that what begins with a name stands together."""
+        texts = np.array(spelled, dtype=object)
+        order = np.argsort(texts, kind="stable")
+        place = np.empty(len(texts), np.int64)
+        place[order] = np.arange(len(texts))
+        after = np.searchsorted(texts[order], np.array([text + LAST for text in spelled], dtype=object))
+        long = np.array([len(text) >= LEAST for text in spelled], dtype=bool)
+        return cls(texts, place, place, np.where(long, after, place))
+
+    def graded(self, bank: Ints, book: Ints) -> Ints:
+        """Grade pairs of names, given by number."""
+        grade = np.where(bank == book, EQUAL, OTHER)
+        grade[(bank == NO_NAME) | (book == NO_NAME)] = UNKNOWN
+        unequal = np.flatnonzero(grade == OTHER)
+        left, right = bank[unequal], book[unequal]
+        begins = self._begins(left, right) | self._begins(right, left)
+        grade[unequal[begins]] = ALIKE
+        unequal = unequal[~begins]
+        if len(unequal):
+            count = len(self.spelled)
+            keys, where = np.unique(bank[unequal] * count + book[unequal], return_inverse=True)
+            left, right = self.spelled[keys // count], self.spelled[keys % count]
+            similar = cpdist(list(left), list(right), scorer=fuzz.ratio, score_cutoff=MISSPELT, dtype=np.float32) > 0
+            grade[unequal[similar[where]]] = ALIKE
+        return grade
+
+    def beginning(self, name: Ints, lines: Ints) -> Ints:
+        """Count the lines whose names begin with a name; `lines` is how many lines have each name."""
+        running = np.r_[0, np.cumsum(lines[np.argsort(self.place)])]
+        return np.asarray(running[self.high[name]] - running[self.low[name]])
+
+    def _begins(self, short: Ints, long: Ints) -> NDArray[np.bool_]:
+        return np.asarray((self.place[long] > self.low[short]) & (self.place[long] < self.high[short]))

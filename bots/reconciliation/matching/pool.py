@@ -1,0 +1,137 @@
+"""Everything that is weighed, in one table: pairs and groups alike are candidates over lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bots.reconciliation.kinds import KINDS, STRENGTHS
+from bots.reconciliation.matched import BOOK
+from bots.reconciliation.matching import evidence
+from bots.reconciliation.matching.candidates import Candidates
+from bots.reconciliation.matching.coding import Coded, Ints
+from bots.reconciliation.matching.evidence import Floats, Weighed
+from bots.reconciliation.matching.pairing import Pairs
+from bots.reconciliation.matching.solver import Graph
+
+KEPT: Final = 3
+"""Candidates that are kept for each line whatever they are worth, best first."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Candidates, numbered from 0, and their members; a line of the books has its number plus the bank's lines."""
+
+    base: Ints
+    """Number of the kind of evidence in KINDS at its full strength; the margin decides how strong it is."""
+    difference: Ints
+    days: Ints
+    score: Floats
+    alternatives: Ints
+    alike: Ints
+    order: Ints
+    candidate: Ints
+    line: Ints
+    wants: Ints
+    """Of each line: how many candidates want it, those included that were worth too little to be kept."""
+    bank: int
+
+    @property
+    def lines(self) -> int:
+        """Lines of both sides."""
+        return len(self.wants)
+
+    def graph(self) -> Graph:
+        """Return what the solver needs."""
+        return Graph(self.score, self.alike, self.order, self.candidate, self.line, self.bank, self.lines)
+
+
+def of_pairs(weighed: Weighed, bank: Coded, book: Coded) -> Pool:
+    """Return the pool of weighed pairs: those worth something, and the best of each line in any case."""
+    first = len(bank.day)
+    wants = np.r_[
+        np.bincount(weighed.pairs.bank, minlength=first), np.bincount(weighed.pairs.book, minlength=len(book.day))
+    ]
+    weighed = weighed.where((weighed.score > 0) | best_of_lines(weighed))
+    pairs = weighed.pairs
+    alike, order = _looks(pairs, bank, book)
+    return Pool(
+        evidence.base(weighed),
+        weighed.difference,
+        weighed.days,
+        weighed.score,
+        np.zeros(len(pairs), np.int64),
+        alike,
+        order,
+        np.repeat(np.arange(len(pairs)), 2),
+        np.stack([pairs.bank, pairs.book + first], axis=1).ravel(),
+        wants,
+        first,
+    )
+
+
+def best_of_lines(weighed: Weighed) -> NDArray[np.bool_]:
+    """Say which pairs are among the best KEPT of one of their lines."""
+    kept = np.zeros(len(weighed.score), bool)
+    for line in (weighed.pairs.bank, weighed.pairs.book):
+        kept[top(line, weighed.score)] = True
+    return kept
+
+
+def top(line: Ints, score: Floats) -> Ints:
+    """Return the positions of the best KEPT of each line."""
+    by = np.lexsort((-score, line))
+    start = np.r_[True, np.diff(line[by]) != 0] if len(by) else np.zeros(0, bool)
+    place = np.arange(len(by))
+    return np.asarray(by[place - np.maximum.accumulate(np.where(start, place, 0)) < KEPT])
+
+
+def _looks(pairs: Pairs, bank: Coded, book: Coded) -> tuple[Ints, Ints]:
+    """Number the pairs by what can be seen of their lines, and order those of one number: the k-th with the k-th."""
+    ranks = []
+    for side, line in ((bank, pairs.bank), (book, pairs.book)):
+        distinct, where = np.unique(line, return_inverse=True)
+        look = pd.Series(side.look[distinct])
+        ranks.append(look.groupby(look, sort=False).cumcount().to_numpy()[where])
+    apart = np.abs(ranks[0] - ranks[1])
+    key = bank.look[pairs.bank] * np.uint64(0x9E3779B97F4A7C15) + book.look[pairs.book]
+    return np.unique(key, return_inverse=True)[1], apart * (ranks[0].max(initial=0) + 1) + ranks[0]
+
+
+def with_groups(pool: Pool, found: Candidates) -> Pool:
+    """Return the pool with candidates of many lines; a pair that is in the pool already is not taken twice."""
+    line = found.members["line"].to_numpy() + np.where(found.members["side"].to_numpy() == BOOK, pool.bank, 0)
+    candidate = found.members["candidate"].to_numpy()
+    new = ~_known(pool, candidate, line, len(found.rows))
+    place = np.cumsum(new) - 1 + len(pool.score)
+    kept = new[candidate]
+    order = np.argsort(candidate[kept], kind="stable")
+    rows = found.rows[new]
+    number = [list(KINDS).index(f"{kind}_{next(iter(STRENGTHS))}") for kind in rows["kind"].cat.categories]
+    count = len(rows)
+    return Pool(
+        np.r_[pool.base, np.asarray(number, np.int64)[rows["kind"].cat.codes.to_numpy()]],
+        np.r_[pool.difference, rows["difference"].to_numpy()],
+        np.r_[pool.days, rows["days"].to_numpy()],
+        np.r_[pool.score, rows["score"].to_numpy()],
+        np.r_[pool.alternatives, rows["alternatives"].to_numpy()],
+        np.r_[pool.alike, np.arange(count) + (pool.alike.max(initial=-1) + 1)],
+        np.r_[pool.order, np.zeros(count, np.int64)],
+        np.r_[pool.candidate, place[candidate[kept]][order]],
+        np.r_[pool.line, line[kept][order]],
+        pool.wants + np.bincount(line[kept], minlength=pool.lines),
+        pool.bank,
+    )
+
+
+def _known(pool: Pool, candidate: Ints, line: Ints, count: int) -> NDArray[np.bool_]:
+    """Say which candidates are pairs that the pool has."""
+    size = np.bincount(candidate, minlength=count)
+    low, high = np.full(count, pool.lines), np.full(count, -1)
+    np.minimum.at(low, candidate, line)
+    np.maximum.at(high, candidate, line)
+    return np.asarray((size == 2) & np.isin(low * pool.lines + high, pool.line[::2] * pool.lines + pool.line[1::2]))  # noqa: PLR2004

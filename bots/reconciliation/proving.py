@@ -1,0 +1,53 @@
+"""An outcome as the facts of its proof."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+
+from bots.reconciliation.proof import Proof, write_proof
+from bots.reconciliation.proof_page import write_page
+from bots.reconciliation.proven import Reconciliation, proven_side
+from bots.reconciliation.reconcile import Outcome
+
+
+def prove(outcome: Outcome, folder: Path, made: datetime) -> tuple[Proof, list[Path]]:
+    """Write proof.json and proof.html into a folder.
+
+    Args:
+        outcome: a reconciliation.
+        folder: where they go.
+        made: when, aware UTC.
+
+    Returns:
+        The proof, whose head is to be kept apart from it, and both files.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    bank, book = outcome.sides.bank, outcome.sides.book
+    causes = zip(outcome.breaks["side"].tolist(), outcome.breaks["line"].tolist(), strict=True)
+    gate = outcome.definition.file.gate
+    facts = Reconciliation(
+        name=outcome.definition.file.name,
+        made=made,
+        asof=outcome.asof,
+        bank=proven_side(bank.deliveries, bank.lines),
+        book=proven_side(book.deliveries, book.lines),
+        matched=outcome.matched,
+        gate=outcome.standings,
+        limit=float(gate.limit),
+        definition=outcome.definition.text,
+        causes=dict(zip(causes, outcome.breaks["cause"].tolist(), strict=True)),
+        software=_version(),
+    )
+    proof = write_proof(facts, folder / "proof.json")
+    return proof, [proof.path, write_page(proof, folder / "proof.html")]
+
+
+def _version() -> str:
+    try:
+        return metadata.version("countersign")
+    except metadata.PackageNotFoundError:
+        return ""  # run from a clone that is not installed

@@ -1,0 +1,81 @@
+"""How long partners wait for each other: the business days of closed matches, and what they say of lines still open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bots.reconciliation.matched import BOOK, Matched
+from bots.reconciliation.matching.days import ordinals
+from bots.reconciliation.reasons.compare import Floats
+from bots.reconciliation.reasons.stacked import Bools, Ints
+
+_AHEAD = 1_000
+"""Days beyond the last line's that the calendar is worked out for."""
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How many business days after a line its partner came, in closed matches; sorted, shape (matches,)."""
+
+    days: Ints
+
+    @classmethod
+    def of(cls, matched: Matched, side: int) -> Waits:
+        """Return the waits of one side's lines: a partner of the books' is later where the bank was first."""
+        closed = matched.matches["closed"].to_numpy(bool)
+        held = matched.members.groupby("match")["side"].nunique().reindex(matched.matches.index).to_numpy()
+        days = matched.matches["days"].to_numpy(np.int64)[closed & (held == 2)]  # noqa: PLR2004 - both sides
+        return cls(np.sort(days if side == BOOK else -days))
+
+    def later(self, age: Ints) -> Floats:
+        """Return the share of partners that come later than so many business days, never quite 0 or 1."""
+        after = len(self.days) - np.searchsorted(self.days, age, side="right")
+        found: Floats = (after + 0.5).astype(np.float64) / (len(self.days) + 1.0)
+        return found
+
+    def median_after(self, age: Ints) -> tuple[Ints, Bools]:
+        """Return the median wait of those that are longer than the age, and whether there was any."""
+        begin = np.searchsorted(self.days, age, side="right")
+        any_later = begin < len(self.days)
+        middle = np.minimum((begin + len(self.days)) // 2, max(0, len(self.days) - 1))
+        return (self.days[middle] if len(self.days) else np.zeros_like(age)), any_later
+
+
+def still_coming(waits: Waits, age: Ints, lonely: Bools, everybody: Ints) -> Bools:
+    """Say which open lines without a partner more likely wait for one than have none.
+
+    By Bayes: a line that waits is still open at this age with the share of waits that are longer; a line that has no
+    partner always is. How many have none is counted among lines older than every wait that was ever seen; they are at
+    most the share of all lines that are open without a partner now.
+
+    Args:
+        waits: of the lines' side.
+        age: business days that the open lines have waited.
+        lonely: whether they have no partner among the lines that are there.
+        everybody: the same of all lines of the side, matched ones included.
+    """
+    longest = int(waits.days[-1]) if len(waits.days) else 0
+    old = ((lonely & (age > longest)).sum() + 0.5) / ((everybody > longest).sum() + 1.0)
+    without = min(old, (lonely.sum() + 0.5) / (len(everybody) + 1.0))
+    found: Bools = lonely & ((1.0 - without) * waits.later(age) > without)
+    return found
+
+
+def expected(waits: Waits, work: Ints, age: Ints, first: int, last: int, country: str | None) -> Any:
+    """Return the day on which each line should clear, as datetime64[D]; NaT where no partner ever came so late.
+
+    Args:
+        waits: of the lines' side.
+        work: the lines' days as business day ordinals.
+        age: business days that they have waited.
+        first: first day of all lines, days since 1970-01-01.
+        last: last day of all lines.
+        country: the policy's calendar.
+    """
+    wait, known = waits.median_after(age)
+    days = np.arange(first, last + _AHEAD).astype("datetime64[D]")
+    place = np.searchsorted(ordinals(days, country), work + wait)
+    return np.where(known, days[np.clip(place, 0, len(days) - 1)], np.datetime64("NaT"))

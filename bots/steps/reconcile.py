@@ -1,0 +1,123 @@
+"""Match a partition of a bank statement with the open items that were downloaded before."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+
+from bots.bot import Bot
+from bots.reconciliation.clearing import BookItem, Outcome, clearings
+from bots.reconciliation.definition import GateFile, PolicyFile, SideFile
+from bots.reconciliation.gate import Evidence, closing, seeded
+from bots.reconciliation.lines import Found, Line
+from bots.reconciliation.partitions import Partition, accounts, major, partition, statement_as_enqueued
+from bots.reconciliation.readers.registry import READERS, sniff
+from bots.reconciliation.readers.text import Unreadable
+from bots.reconciliation.tie import tie_out
+from engine.definition import Frozen
+from engine.errors import BusinessException, UserError
+from engine.values import Scalar
+
+
+class Reviewed(Frozen):
+    """What people found in a sample of the matches of one kind."""
+
+    reviewed: int = Field(ge=0, description="Matches that were judged.")
+    wrong: int = Field(0, ge=0, description="Those of them that were wrong.")
+
+
+class Reconcile(Frozen):
+    """Where the two sides are; the record's partition is that of a `source.statement`."""
+
+    shorthand: ClassVar[str | None] = "items"
+
+    items: str = Field(description="Name of the downloaded open items: the `to` of a `download`.")
+    cleared: str | None = Field(None, description="The same of items that were cleared before; matched, never marked.")
+    name: str = Field("Item", description="Column that holds the application's own number of an item.")
+    book: SideFile = Field(SideFile(), description="How downloads are read: columns, decimal, date_order, money_in.")
+    policy: PolicyFile = Field(PolicyFile(), description="What counts as a possible match.")
+    gate: GateFile = Field(GateFile(), description="What may close without a person.")
+    evidence: dict[str, Reviewed] = Field(
+        default_factory=dict, description="What reviews of your own found of a kind of evidence: reviewed, wrong."
+    )
+    to: str = Field("clearings", pattern=r"^[\w-]+$", description="Name of the rows in the record, one an open item.")
+
+    @field_validator("policy")
+    @classmethod
+    def _one_currency(cls, policy: PolicyFile) -> PolicyFile:
+        if policy.rates is not None:
+            raise ValueError("rates: a partition has one currency, and needs none")
+        return policy
+
+    def closing(self) -> frozenset[str]:
+        """Return the kinds of evidence that may close on their own."""
+        own = [Evidence(kind, found.reviewed, found.wrong, "own") for kind, found in self.evidence.items()]
+        kinds = closing([*seeded().evidence, *own], float(self.gate.limit), float(self.gate.confidence))
+        return kinds - set(self.gate.suggest_only)
+
+
+async def reconcile(bot: Bot, params: Reconcile) -> None:
+    """Match the record's bank lines with downloaded open items: what to mark, suggestions and breaks, as rows."""
+    item = {name: str(bot.scope.item.get(name) or "") for name in ("account", "currency", "period")}
+    own = partition(**item)
+    outcome = await asyncio.to_thread(_matched, bot, params, own)
+    bot.record[params.to] = list(outcome.rows)
+    counted: list[dict[str, Scalar]] = [
+        {"state": state or "closed", "lines": lines} for state, lines in sorted(outcome.states.items())
+    ]
+    bot.record[f"{params.to}-states"] = counted
+
+
+def _matched(bot: Bot, params: Reconcile, own: Partition) -> Outcome:
+    bank = _bank(bot, own)
+    book = _book(_downloaded(bot, params.items), params, own)
+    before = _book(_downloaded(bot, params.cleared), params, own) if params.cleared else []
+    items = {item.name: item for item in book} | {item.name: replace(item, is_open=False) for item in before}
+    sign = -1 if params.book.spec().negate else 1
+    policy, judge = params.policy.policy({}), bot.judge
+    try:
+        seen = judge() if judge else None
+        return clearings(own, bank, list(items.values()), policy, params.closing(), judge=seen, sign=sign)
+    except UserError as error:  # a calendar or a model that is not there: nothing that another attempt would mend
+        raise BusinessException("not_matched", str(error)) from None
+
+
+def _bank(bot: Bot, own: Partition) -> list[Line]:
+    """Return the account's lines of the file; the partition's own are as many and as much as when it was enqueued."""
+    record = bot.scope.item
+    delivery = statement_as_enqueued(str(record.get("statement") or ""), str(record.get("sha256") or ""))
+    lines = [line for account, line in accounts(delivery) if (account, line.currency) == (own.account, own.currency)]
+    mine = [line.amount for line in lines if own.holds(line.booked)]
+    if (len(mine), major(sum(mine), own.currency)) != (record.get("lines"), record.get("total")):
+        raise BusinessException("tie_out", f"{len(mine)} lines of {sum(mine)} are not what this record was made of")
+    return lines
+
+
+def _downloaded(bot: Bot, name: str) -> Path:
+    kept = bot.record.get(name)
+    if not isinstance(kept, list) or not kept:
+        raise BusinessException("not_downloaded", f"nothing was downloaded as {name!r} before")
+    return bot.folder / str(kept[0]["file"])
+
+
+def _book(path: Path, params: Reconcile, own: Partition) -> list[BookItem]:
+    """Read items; a table without any is none, and one of which a line cannot be read is refused whole."""
+    spec = params.book.spec(currency=own.currency)
+    told = {"account": own.account, "columns": {**spec.columns, "bank_id": params.name}}
+    data, found = path.read_bytes(), Found()
+    try:
+        READERS[params.book.format or sniff(data)](data, found, spec.model_copy(update=told))
+    except Unreadable as error:
+        raise BusinessException("items_unreadable", f"{path.name}: {error}") from None
+    statements, _ = tie_out(found)
+    if found.quarantined:
+        first = found.quarantined[0]
+        raise BusinessException(
+            "items_unreadable", f"{path.name}:{first.number}: {first.problem} ({len(found.quarantined)} problems)"
+        )
+    lines = [line for one in statements if one.currency == own.currency for line in one.lines]
+    return [BookItem(line.bank_id, replace(line, bank_id="")) for line in lines]

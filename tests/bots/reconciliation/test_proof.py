@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.proof_faults import TOOL, measure
+from benchmarks.proof_worlds import GATE, World, proven_world
+from bots.reconciliation.proof import write_proof
+from bots.reconciliation.proof_log import FORMAT, canonical
+from bots.reconciliation.proven import proven_side
+
+
+def verify(*arguments: str | Path) -> tuple[int, str]:
+    """Run the verifier as somebody does who has nothing of ours: no site packages, no paths, another folder."""
+    copy = [sys.executable, "-I", "-S", str(TOOL), *map(str, arguments)]
+    done = subprocess.run(copy, capture_output=True, text=True, cwd="/", check=False)
+    assert not done.stderr or done.returncode == 2
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return proven_world(tmp_path_factory.mktemp("world"), 6)
+
+
+def test_a_proof_is_verified_by_a_script_of_150_lines_that_knows_nothing_of_us(world: World) -> None:
+    text = TOOL.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    imported = {line.split()[1] for line in text.splitlines() if line.startswith(("import ", "from "))}
+    assert imported <= sys.stdlib_module_names
+    given = [part for file in world.files for part in ("--input", file)]
+    assert verify(world.proof.path, "--head", world.proof.head, *given) == (
+        0,
+        "holds: no problems; the kept head was compared\n",
+    )
+    assert world.proof.holds
+    assert {one.proven for one in world.proof.accounts} == {"balances"}
+
+
+def test_the_chain_is_what_the_reference_says(world: World) -> None:
+    found = json.loads(world.proof.path.read_text(encoding="utf-8"))
+    head = hashlib.sha256(FORMAT.encode()).hexdigest()
+    for told, entry in found["log"]:
+        head = hashlib.sha256(f"{head}\n{canonical(entry)}".encode()).hexdigest()
+        assert head == told
+    assert head == found["head"] == world.proof.head
+    lines = [(line["side"], line["line"]) for _, entry in found["log"] for line in entry.get("lines", [])]
+    assert len(lines) == len(set(lines)) == len(world.facts.bank.lines) + len(world.facts.book.lines)
+
+
+def test_faults_of_seven_kinds_by_three_hands_are_detected_and_clean_proofs_hold(tmp_path: Path) -> None:
+    told = measure(tmp_path, faults=63, worlds=6, seed=7)
+    assert (told["detected"], told["false_alarms"]) == (63, 0)
+    naive = [forgers["naive"] for forgers in told["table"].values()]
+    assert all(one["alone"] == one["made"] for one in naive)
+
+
+def test_what_is_wrong_is_named(world: World, tmp_path: Path) -> None:
+    forged = tmp_path / "forged.json"
+    rows = world.proof.path.read_text(encoding="utf-8").splitlines(keepends=True)
+    forged.write_text("".join(rows[:8] + rows[9:]), encoding="utf-8")
+    code, said = verify(forged)
+    assert code == 1
+    assert "its number is not the next: one was dropped, doubled or moved" in said
+    forged.write_text("".join(rows[:-3]), encoding="utf-8")
+    assert "it is cut off, or goes on" in verify(forged)[1]
+    assert "not the one that was kept" in verify(world.proof.path, "--head", "0" * 64)[1]
+    other = tmp_path / "other.csv"
+    other.write_bytes(world.files[0].read_bytes() + b" ")
+    assert "no input has its hash" in verify(world.proof.path, "--input", other)[1]
+    assert verify(tmp_path / "missing.json")[0] == 2
+    assert verify(other)[0] == 1
+
+
+def test_a_kind_that_may_not_close_closes_nothing(world: World, tmp_path: Path) -> None:
+    loose = replace(GATE[0], closes=False)
+    with pytest.raises(ValueError, match="may not close on its own"):
+        write_proof(replace(world.facts, gate=[loose]), tmp_path / "proof.json")
+    too_bold = write_proof(replace(world.facts, limit=0.00001), tmp_path / "proof.json")
+    assert "closes over the limit" in verify(too_bold.path)[1]
+    unproven = [replace(one, reviewed=60) for one in GATE[:1]]
+    object.__setattr__(unproven[0], "wrong", 0)
+    claimed = write_proof(replace(world.facts, gate=unproven), tmp_path / "proof.json")
+    assert "closes over the limit" in verify(claimed.path)[1]
+
+
+def test_a_side_must_be_that_of_its_deliveries(world: World) -> None:
+    with pytest.raises(ValueError, match="not those of its deliveries"):
+        proven_side([], world.facts.bank.lines)
+
+
+def test_the_same_reconciliation_has_the_same_proof(world: World, tmp_path: Path) -> None:
+    again = write_proof(world.facts, tmp_path / "proof.json")
+    assert (again.head, again.path.read_bytes()) == (world.proof.head, world.proof.path.read_bytes())
