@@ -120,7 +120,7 @@ class _Run:
         return pool, solution
 
     def _whole(self, pool: Pool) -> Bools:
-        """Say which pairs need no further line: of one amount, or a fee apart and nothing else could be what is missing.
+        """Say which pairs need no further line: of one amount, or a fee apart and no line is missing.
 
         Something could, if another open line has the reference, or if one has just the amount that is missing.
         """
