@@ -83,7 +83,8 @@ def with_fee(bank: View, book: View, parties: tuple[Rows, Rows], claiming: Flags
     row, other, off = row[fits], other[fits], off[fits]
     rivals = np.maximum(np.bincount(row, minlength=1)[row], np.bincount(other, minlength=1)[other]) - 1
     crowd = Crowd.of(bank)
-    usual = np.maximum(crowd.equal(bank), crowd.density(bank))[row]
+    lines = bank.take(row)
+    usual = np.maximum(crowd.equal(lines), crowd.density(lines))
     fee = habit(bank, book, policy).chance(-off, book.amount[other], policy)
     base = odds.of_sums(tried[row] * usual / fee, int(np.count_nonzero(tried)), rivals)
     days = bank.day[row] - book.day[other]

@@ -21,7 +21,7 @@ from bots.reconciliation.matching.pairs import distinct
 from bots.reconciliation.matching.reversals import partners, reversals
 from bots.reconciliation.matching.shared import batches, by_key
 from bots.reconciliation.matching.tied import Names, Sought, parts
-from bots.reconciliation.matching.view import Flags, Ints, View, parties, spread, views, without
+from bots.reconciliation.matching.view import Flags, Ints, View, once, parties, spread, views, without
 from bots.reconciliation.policy import Policy
 
 KINDS: Final = MappingProxyType(
@@ -108,13 +108,13 @@ def _sums(
     named = sums.solve(problem, cut["line"].to_numpy(), policy)
     nameless = without(len(totals), own[0])
     of_days = _doubted(runs.runs(totals, nameless, items, theirs, side, policy), totals, items, theirs, side, policy)
-    mute = np.flatnonzero(claiming) if side == BOOK else np.zeros(0, dtype=np.int64)
+    mute = claiming if side == BOOK else np.zeros(len(items), dtype=bool)
     lacking = rests.rests(totals, items, party, mute, side, policy)
     one = chance.of_one(lacking.groups.tried, lacking.missing, lacking.pool, items)
     whole = batches(totals, items, side, policy)
     found = []
     for groups, searches, accidents, names in (
-        (named, len(np.unique(problem.total)), chance.expected(named, totals, items), _IN_PARTY),
+        (named, len(once(problem.total)), chance.expected(named, totals, items), _IN_PARTY),
         (of_days, len(nameless), chance.expected(of_days, totals, items), _RUN),
         (lacking.groups, lacking.searches, one, _REST),
         (whole, len(whole.total), chance.expected(whole, totals, items), _BATCH),
