@@ -117,6 +117,19 @@ def by_number(connection: duckdb.DuckDBPyConnection, policy: Policy) -> Pairs:
     return Pairs(_numbers(found["bank"]), _numbers(found["book"]), grade, np.where(grade == SLIPPED, 1, 0))
 
 
+def alone(connection: duckdb.DuckDBPyConnection, still: tuple[Bools, Bools]) -> tuple[Bools, Bools]:
+    """Say of the lines of both sides which share their main number with no other open line of their side."""
+    found = []
+    for side, lines in zip(("bank", "book"), still, strict=True):
+        keys = connection.sql(f"SELECT line, key FROM {side}_main").fetchnumpy()  # noqa: S608
+        of = lines[keys["line"]]
+        _, where, count = np.unique(keys["key"][of], return_inverse=True, return_counts=True)
+        single = np.zeros(len(lines), bool)
+        single[keys["line"][of]] = count[where] == 1
+        found.append(single)
+    return found[0], found[1]
+
+
 def by_amount(connection: duckdb.DuckDBPyConnection, policy: Policy, still: tuple[Bools, Bools]) -> Pairs:
     """Return open pairs of one amount within the window whose references do not contradict each other."""
     for table, wanted in zip(("bank", "book"), still, strict=True):
