@@ -60,7 +60,7 @@ def exact(connection: duckdb.DuckDBPyConnection, bank: Coded, book: Coded) -> Pa
         """
     ).fetchnumpy()
     left, right = _numbers(found["bank"]), _numbers(found["book"])
-    order = np.lexsort((right, left))
+    order = np.argsort(left * len(book.exact) + right)
     return Pairs(left[order], right[order], np.full(len(order), SAME), np.zeros(len(order), np.int64))
 
 
