@@ -109,6 +109,7 @@ class _Run:
         graph = pool.graph()
         solution = solver.Solution.of(graph)
         solver.take_clear(graph, solution, CERTAIN, self._whole(pool))
+        pairing.forget(self.connection)
         used = np.zeros(pool.lines, bool)
         used[pool.line[solution.taken[pool.candidate]]] = True
         free = np.flatnonzero(~used & np.concatenate(self.still))
