@@ -8,51 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import Field
 
-from bots.reconciliation.money import plain
+from bots.reconciliation.money_text import Money, MoneyText
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.readers.cells import DateOrder
 from bots.reconciliation.readers.tables import TableSpec
+from bots.reconciliation.rule_file import RuleFile
 from engine.definition import Frozen
 
 TABLES = ("csv", "workbook", "bot")
 """Formats whose columns can be declared."""
-
-
-@dataclass(frozen=True)
-class Money:
-    """An amount as people write it into a definition: `12.50 EUR`."""
-
-    amount: int
-    """Minor units of the currency."""
-    currency: str
-
-
-def parse_money(raw: object) -> Money:
-    """Read `12.50 EUR`.
-
-    Raises:
-        ValueError: it is no amount with its currency, or has more decimals than the currency.
-    """
-    if isinstance(raw, Money):
-        return raw
-    number, _, currency = str(raw).strip().rpartition(" ")
-    if not number:
-        raise ValueError(f"{str(raw)!r} is no amount with its currency; write it like 12.50 EUR")
-    return Money(plain(number, currency), currency)
-
-
-MoneyText = Annotated[
-    Money,
-    BeforeValidator(parse_money),
-    PlainSerializer(lambda money: f"{money.amount} {money.currency}"),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)? [A-Z]{3}$", "examples": ["12.50 EUR"]}),
-]
 
 
 class SideFile(Frozen):
@@ -161,6 +131,7 @@ class ReconciliationFile(Frozen):
     policy: PolicyFile = Field(PolicyFile(), description="What counts as a possible match.")
     gate: GateFile = Field(GateFile(), description="What may close without a person.")
     review: ReviewFile = Field(ReviewFile(), description="What people decide.")
+    rules: tuple[RuleFile, ...] = Field((), description="What was learned from reviews, and a person accepted.")
 
 
 @dataclass(frozen=True)
@@ -176,7 +147,8 @@ class Definition:
     @property
     def policy(self) -> Policy:
         """What counts as a possible match."""
-        return self.file.policy.policy(self.rates)
+        rules = tuple(one.rule for one in self.file.rules)
+        return replace(self.file.policy.policy(self.rates), rules=rules)
 
     @property
     def sha256(self) -> str:

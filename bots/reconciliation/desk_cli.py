@@ -19,6 +19,7 @@ from bots.reconciliation.definition import DEFAULT, Definition
 from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.loading import load_one
 from bots.reconciliation.ports import OpenItems
+from bots.reconciliation.rules_cli import build_rules
 from engine.clock import SystemClock
 from engine.errors import UserError
 from engine.open_items import BANK, BOOK, MatchRow
@@ -72,6 +73,7 @@ def build_reconciliation(open_desk: Callable[[], RollingDesk]) -> typer.Typer:
     _add_reports(app, open_desk)
     _add_looks(app, open_desk)
     _add_decisions(app, open_desk)
+    app.add_typer(build_rules(open_desk), name="rules")
     return app
 
 

@@ -15,6 +15,7 @@ from bots.reconciliation.definition import TABLES, Definition, ReconciliationFil
 from bots.reconciliation.money import NoAmount, exponent
 from bots.reconciliation.readers.columns import ROLES
 from bots.reconciliation.readers.registry import READERS
+from bots.reconciliation.rule_file import SHAPES
 from engine.draft import Draft
 from engine.errors import UserError
 from engine.frame import AppFile
@@ -96,6 +97,10 @@ def _beyond_shape(document: Document, file: ReconciliationFile, kinds: tuple[str
             said = f"{limit.currency} has a limit already"
             yield document.problem(("review", "four_eyes_over", at), said, "value")
         seen.add(limit.currency)
+    for at, rule in enumerate(file.rules):
+        if len(rule.said) != 1:
+            said = f"a rule is one of {', '.join(SHAPES)}; this one is {' and '.join(rule.said) or 'none of them'}"
+            yield document.problem(("rules", at), said, "rule")
 
 
 def _side(document: Document, side: str, told: SideFile) -> Iterator[Problem]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from bots.reconciliation.rules import Rule
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -34,3 +36,5 @@ class Policy:
     """(from, to, day) -> how many units of `to` one unit of `from` is."""
     rate_tolerance: Decimal = Decimal("0.01")
     """How far the rate of a match may be off the table's, as a share."""
+    rules: tuple[Rule, ...] = ()
+    """What people accepted of what their reviews taught."""

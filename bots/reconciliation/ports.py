@@ -162,6 +162,10 @@ class OpenItems(Protocol):
         """Match lines; over the limit it then waits for a second person."""
         ...
 
+    def note(self, verb: str, who: str, reason: str, **data: Any) -> None:
+        """Append a decision that is about no match, such as one about a learned rule."""
+        ...
+
     def match(self, match_id: int) -> MatchRow:
         """Return a match with its lines."""
         ...

@@ -40,6 +40,21 @@ def history(items: OpenItems) -> tuple[Sides, list[Lines]]:
     return Sides(bank, book, (said,)), [frozenset(lines) for lines in confirmed.values()]
 
 
+def refused(items: OpenItems) -> list[Lines]:
+    """Return the lines, numbered as `history` does, of each match that a person rejected or undid, as far as they stand.
+
+    Such a match is not made again, whatever a definition says.
+    """
+    standing = items.lines(everything=True)
+    place = {
+        line.id: (side, at)
+        for side in (BANK, BOOK)
+        for at, line in enumerate(one for one in standing if one.side == side)
+    }
+    matches = [[line.id for line in match.lines] for match in items.matches(["rejected", "undone"])]
+    return [frozenset(place[one] for one in lines) for lines in matches if place.keys() >= set(lines)]
+
+
 def _frame(lines: Iterable[OpenLine]) -> pd.DataFrame:
     rows = [
         {name: getattr(line.facts, name) for name in SIDE}

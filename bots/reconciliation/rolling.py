@@ -26,6 +26,7 @@ from scipy.sparse.csgraph import connected_components
 from bots.reconciliation.matched import BANK, BOOK, SIDE
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.ports import Matcher, OpenItems
+from bots.reconciliation.rules import Late
 from engine.errors import Stale
 from engine.open_items import FACTS, Proposed, Window, key_of
 
@@ -121,7 +122,8 @@ def match_open(
 
 def reach(policy: Policy) -> timedelta:
     """Return how far apart two lines of one match may be: the policy's business days, weekends and holidays added."""
-    most = max(abs(policy.earliest), abs(policy.latest), policy.reversal)
+    late = [rule.latest for rule in policy.rules if isinstance(rule, Late)]
+    most = max(abs(policy.earliest), abs(policy.latest), policy.reversal, *late)
     return timedelta(days=most + 2 * (most // 5 + 1) + (_HOLIDAYS if policy.calendar else 0))
 
 

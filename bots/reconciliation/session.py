@@ -18,7 +18,7 @@ from bots.reconciliation.ports import OpenItems
 from bots.reconciliation.proving import prove
 from bots.reconciliation.reading import Sides, read_sides
 from bots.reconciliation.reconcile import outcome_of, reconcile
-from bots.reconciliation.replay import history
+from bots.reconciliation.replay import history, refused
 from bots.reconciliation.what_if import Lines, changes
 from engine.errors import UserError
 
@@ -92,7 +92,7 @@ def replay(
         UserError: there is no history, or the table cannot be written.
     """
     sides, confirmed = history(items)
-    _compared(sides, (now, changed), confirmed, folder, console, as_json=as_json)
+    _compared(sides, (now, changed), confirmed, folder, console, rejected=refused(items), as_json=as_json)
 
 
 def _compared(
@@ -102,11 +102,12 @@ def _compared(
     folder: Path,
     console: Console,
     *,
+    rejected: Collection[Lines] = (),
     asof: date | None = None,
     as_json: bool,
 ) -> None:
     before, after = (outcome_of(sides, one, asof=asof) for one in definitions)
-    found = changes(before.matched, after.matched, confirmed)
+    found = changes(before.matched, after.matched, confirmed, rejected)
     path = export.write_table(what_if_shown.table(found, before, after), folder / "what-if.csv")
     if as_json:
         _print_json(what_if_shown.summary(found, before, after, path))

@@ -25,11 +25,11 @@ _SIDES = ("bank", "books")
 def table(found: Sequence[Changed], before: Outcome, after: Outcome) -> pd.DataFrame:
     """Return a row a line of each match that changes, with what it is now and what it would be."""
     rows = [
-        (at, one.change, one.confirmed, _kind(before, one.before), _kind(after, one.after), side, line)
+        (at, one.change, one.confirmed, one.rejected, _kind(before, one.before), _kind(after, one.after), side, line)
         for at, one in enumerate(found)
         for side, line in sorted(_lines(one, before, after))
     ]
-    names = ["change", "what", "confirmed", "kind_now", "kind_then", "side", "line"]
+    names = ["change", "what", "confirmed", "rejected", "kind_now", "kind_then", "side", "line"]
     told = pd.DataFrame(rows, columns=names)
     told["now"], told["then"] = (
         [one.states[side].iloc[line] for side, line in zip(told["side"], told["line"], strict=True)]
@@ -60,7 +60,9 @@ def show(found: Sequence[Changed], before: Outcome, after: Outcome, path: Path, 
     console.print(states)
     for row in counted(list(found)).to_dict("records"):
         if row["matches"]:
-            confirmed = f", {row['confirmed']:,} of them confirmed by a person" if row["confirmed"] else ""
+            confirmed = "".join(
+                f", {row[word]:,} of them {word} by a person" for word in ("confirmed", "rejected") if row[word]
+            )
             console.print(
                 Text(f"{row['matches']:>9,} {row['change']}: {CHANGES[row['change']]}{confirmed}"), soft_wrap=True
             )
@@ -68,7 +70,7 @@ def show(found: Sequence[Changed], before: Outcome, after: Outcome, path: Path, 
         console.print(Text(f"  {one.change}  {_said(one, before, after)}"), soft_wrap=True)
     if len(found) > _MOST:
         console.print(Text(f"  and {len(found) - _MOST:,} more"))
-    none = "" if found else "no closed match would change; "
+    none = "" if found else "nothing that closed or that a person decided would change; "
     console.print(Text(f"{none}all lines of what changes: {path}", style="bold"), soft_wrap=True)
 
 

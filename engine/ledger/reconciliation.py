@@ -171,6 +171,11 @@ class OpenItems:
             made = decisions.match_by_hand(place, line_ids, who, reason)
         return self.match(made)
 
+    def note(self, verb: str, who: str, reason: str, **data: Any) -> None:
+        """Append a decision that is about no match, such as one about a learned rule."""
+        with self._changing() as place:
+            decisions.note(place, verb, who, reason, data)
+
     def match(self, match_id: int) -> MatchRow:
         """Return a match with its lines.
 

@@ -57,6 +57,11 @@ def undo(place: Ledgered, match_id: int, who: str, reason: str) -> None:
     place.decide("undo", _named(who), _because(reason), row.id)
 
 
+def note(place: Ledgered, verb: str, who: str, reason: str, data: Mapping[str, Any]) -> None:
+    """Append a decision that is about no match (`OpenItems.note`)."""
+    place.decide(verb, _named(who), reason.strip(), **data)
+
+
 def match_by_hand(place: Ledgered, line_ids: Sequence[int], who: str, reason: str) -> int:
     """Match lines (`OpenItems.match_by_hand`) and return the match's number."""
     rows = _usable(place, sorted(set(line_ids)))

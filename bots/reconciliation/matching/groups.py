@@ -19,6 +19,7 @@ from bots.reconciliation.matching.listed import listed
 from bots.reconciliation.matching.net import net
 from bots.reconciliation.matching.pairs import distinct
 from bots.reconciliation.matching.reversals import partners, reversals
+from bots.reconciliation.matching.ruled import ruled
 from bots.reconciliation.matching.shared import batches, by_key
 from bots.reconciliation.matching.tied import Names, Sought, parts
 from bots.reconciliation.matching.view import Flags, Ints, View, Views, once, parties, spread, views, without
@@ -47,6 +48,12 @@ KINDS: Final = MappingProxyType(
         "exchange_by_key": "same reference or id in two currencies, at about the rate of the day",
         "exchange_in_party": "same party in two currencies, at about the rate of the day",
         "fee_in_party": "same party, the difference is a fee",
+        "rule_alias": "same amount, and an accepted rule says that the two names are one party",
+        "rule_word": "same amount, and an accepted rule says that a word of the text names the party",
+        "rule_fee": "same party, and the difference is the fee that an accepted rule states",
+        "rule_late": "same party and amount, as late as an accepted rule says that the party is",
+        "rule_form": "same amount, and an accepted rule says how both sides write the one reference",
+        "rule_several": "several accepted rules together tie the lines",
     }
 )
 """Kinds of evidence of this module, in words."""
@@ -83,6 +90,7 @@ def group_candidates(
     found += [net(both.bank, both.book, silent, policy), with_fee(both.bank, both.book, silent, policy)]
     found += exchanged(both, of_bank, of_book, policy)
     found += _listed(both, (bank.iloc[open_bank], book.iloc[open_book]), policy)
+    found += ruled(bank, book, both.bank.line, both.book.line, policy)
     cut = []
     for side, totals, items, party in (
         (BANK, both.bank, both.book, free),

@@ -18,7 +18,11 @@ from bots.reconciliation.matching.coding import Hashes, Ints
 from bots.reconciliation.matching.evidence import Floats, Weighed
 from bots.reconciliation.matching.pairing import Pairs
 from bots.reconciliation.matching.solver import Graph
+from bots.reconciliation.rules import KINDS as OF_RULES
+from bots.reconciliation.rules import SEVERAL
 
+RULES: Final = frozenset((*OF_RULES.values(), SEVERAL))
+"""Kinds of what accepted rules tie."""
 KEPT: Final = 3
 """Candidates that are kept for each line whatever they are worth, best first."""
 
@@ -108,10 +112,18 @@ def _looks(pairs: Pairs, look: tuple[Look, Look]) -> tuple[Ints, Ints]:
 
 
 def with_groups(pool: Pool, found: Candidates) -> Pool:
-    """Return the pool with candidates of many lines; a pair that is in the pool already is not taken twice."""
+    """Return the pool with candidates of many lines; a pair that is in the pool already is not taken twice.
+
+    Unless it is a pair that a rule ties better: then the pair of the pool is worth nothing.
+    """
     line = found.members["line"].to_numpy() + np.where(found.members["side"].to_numpy() == BOOK, pool.bank, 0)
     candidate = found.members["candidate"].to_numpy()
-    new = ~_known(pool, candidate, line, len(found.rows))
+    twin = _twins(pool, candidate, line, len(found.rows))
+    better = (twin >= 0) & (found.rows["score"].to_numpy() > pool.score[twin]) if len(pool.score) else twin >= 0
+    better &= found.rows["kind"].astype("str").isin(RULES).to_numpy()
+    new = (twin < 0) | better
+    beaten = pool.score.copy()
+    beaten[twin[better]] = np.minimum(beaten[twin[better]], 0)
     place = np.cumsum(new) - 1 + len(pool.score)
     kept = new[candidate]
     order = np.argsort(candidate[kept], kind="stable")
@@ -122,7 +134,7 @@ def with_groups(pool: Pool, found: Candidates) -> Pool:
         np.r_[pool.base, np.asarray(number, np.int64)[rows["kind"].cat.codes.to_numpy()]],
         np.r_[pool.difference, rows["difference"].to_numpy()],
         np.r_[pool.days, rows["days"].to_numpy()],
-        np.r_[pool.score, rows["score"].to_numpy()],
+        np.r_[beaten, rows["score"].to_numpy()],
         np.r_[pool.alternatives, rows["alternatives"].to_numpy()],
         np.r_[pool.alike, np.arange(count) + (pool.alike.max(initial=-1) + 1)],
         np.r_[pool.order, np.zeros(count, np.int64)],
@@ -133,10 +145,15 @@ def with_groups(pool: Pool, found: Candidates) -> Pool:
     )
 
 
-def _known(pool: Pool, candidate: Ints, line: Ints, count: int) -> NDArray[np.bool_]:
-    """Say which candidates are pairs that the pool has."""
+def _twins(pool: Pool, candidate: Ints, line: Ints, count: int) -> Ints:
+    """Return for each candidate the pair of the pool that has the same lines, -1 where there is none."""
     size = np.bincount(candidate, minlength=count)
     low, high = np.full(count, pool.lines), np.full(count, -1)
     np.minimum.at(low, candidate, line)
     np.maximum.at(high, candidate, line)
-    return np.asarray((size == 2) & np.isin(low * pool.lines + high, pool.line[::2] * pool.lines + pool.line[1::2]))  # noqa: PLR2004
+    known = pool.line[::2] * pool.lines + pool.line[1::2]
+    if not len(known):
+        return np.full(count, -1)
+    by = np.argsort(known, kind="stable")
+    place = by[np.minimum(np.searchsorted(known[by], low * pool.lines + high), len(known) - 1)]
+    return np.where((size == 2) & (known[place] == low * pool.lines + high), place, -1)  # noqa: PLR2004

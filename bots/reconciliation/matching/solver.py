@@ -80,7 +80,8 @@ class Solution:
         """Return the same with further candidates, as far as their lines are free."""
         more = Solution.of(graph)
         count = len(self.taken)
-        more.taken[:count], more.margin[:count], more.live[:count] = self.taken, self.margin, self.live
+        more.taken[:count], more.margin[:count] = self.taken, self.margin
+        more.live[:count] &= self.live
         more.live[count:] &= ~_touching(graph, more.taken)[count:]
         more.cap = self.cap
         return more

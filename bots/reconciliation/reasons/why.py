@@ -66,6 +66,8 @@ def _sets(members: pd.DataFrame, count: int) -> list[frozenset[tuple[int, int]]]
 def _instead(ours: frozenset[tuple[int, int]], theirs: frozenset[tuple[int, int]]) -> str:
     """Name what a rival has in place of what: only the lines in which the two differ."""
     other, own = _named(theirs - ours), _named(ours - theirs)
+    if not own and not other:
+        return "the same lines, without the rule"
     if not own:
         return f"with {other} besides"
     return f"{other} instead of {own}" if other else f"without {own}"

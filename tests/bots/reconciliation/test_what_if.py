@@ -42,11 +42,13 @@ def test_every_way_in_which_a_closed_match_can_change_is_told_once() -> None:
         Changed("comes", None, 5, confirmed=False),
     ]
     assert counted(found).to_numpy().tolist() == [
-        ["goes", 1, 1],
-        ["comes", 2, 0],
-        ["opens", 1, 0],
-        ["closes", 1, 0],
-        ["kind", 1, 0],
+        ["goes", 1, 1, 0],
+        ["comes", 2, 0, 0],
+        ["opens", 1, 0, 0],
+        ["closes", 1, 0, 0],
+        ["kind", 1, 0, 0],
+        ["lost", 0, 0, 0],
+        ["found", 0, 0, 0],
     ]
 
 
