@@ -99,9 +99,9 @@ def _page(outcome: Outcome, beside: Sequence[str]) -> dict[str, Any]:
         ],
         "quarantine": [
             {
-                "file": delivery.path.name,
+                "file": visible(delivery.path.name),
                 "line": one.number,
-                "field": one.field,
+                "field": visible(one.field),
                 "value": visible(one.value),
                 "problem": visible(one.problem),
                 "lines": one.lines,
@@ -127,7 +127,7 @@ def _page(outcome: Outcome, beside: Sequence[str]) -> dict[str, Any]:
 
 
 def _names(outcome: Outcome) -> str:
-    names = [side.deliveries[0].path.stem for side in (outcome.sides.bank, outcome.sides.book)]
+    names = [visible(side.deliveries[0].path.stem) for side in (outcome.sides.bank, outcome.sides.book)]
     return " against ".join(names)
 
 
@@ -137,7 +137,7 @@ def _file(what: str, delivery: Delivery) -> dict[str, str]:
     rest = f", {counted(held, 'booking')} held back" if held else ""
     return {
         "what": what,
-        "name": delivery.path.name,
+        "name": visible(delivery.path.name),
         "format": delivery.format,
         "lines": f"{counted(lines, 'line')} in {counted(len(delivery.statements), 'statement')}{rest}",
         "sha256": delivery.sha256,
@@ -167,7 +167,7 @@ def _fall(bridge: Bridge) -> dict[str, Any]:
         "rows": list(_rows(bridge, drawn, what)),
         "sure": bridge.balances,
         "verdict": _verdict(bridge),
-        "gaps": bridge.gaps,
+        "gaps": [visible(gap) for gap in bridge.gaps],
     }
 
 

@@ -207,7 +207,7 @@ class Views:
             currency=row["currency"],
             name=_short(visible(row["name"])),
             says=_short(says),
-            where=f"{row['file']}:{row['number']}",
+            where=f"{visible(row['file'])}:{row['number']}",
         )
 
     def _lines(self, members: pd.DataFrame, number: int) -> tuple[tuple[LineView, ...], tuple[LineView, ...]]:
