@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from playwright.async_api import Error as PlaywrightError
 from bots.guard import SingleSendGuard
 from bots.locators import Locator, frame_of, playwright_locator
 from bots.profile import AppExtras
+from bots.reconciliation.judging import Judge
 from bots.trouble import PageMoved, is_moved, unmet
 from engine.definition import Application
 from engine.errors import SessionLost, SystemException
@@ -48,6 +49,8 @@ class Bot:
     secret_typed: bool = False
     guard: SingleSendGuard | None = None
     """Whose closing our own navigation ends; a login has none."""
+    judge: Callable[[], Judge | None] | None = None
+    """Who gives matches a probability, where somebody is wired in."""
 
     def allow(self, seconds: float) -> None:
         """Let everything from now on take `seconds`."""

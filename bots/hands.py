@@ -17,6 +17,7 @@ from bots import finding
 from bots.bot import Bot
 from bots.capture import keep_picture, take_picture
 from bots.guard import SingleSendGuard
+from bots.reconciliation.judging import Judge
 from bots.registry import STEPS
 from bots.session import SessionPool
 from bots.slot import Slot
@@ -43,6 +44,7 @@ class BrowserHands:
     workflow: Workflow
     slot: Slot
     pool: SessionPool
+    judge: Callable[[], Judge | None] | None = None
     record: dict[str, Any] = field(default_factory=dict)
     _bot: Bot | None = None
 
@@ -69,7 +71,7 @@ class BrowserHands:
         scope = Scope(item.payload, item.params, self._secret, item.fields, self.workflow.app.formats, record)
         app = self.workflow.app
         bot = Bot(page, cdp, app, self.slot.extras, scope, item.fields, item.folder, self.slot.redactor, self.record)
-        bot.guard = self.slot.guard
+        bot.guard, bot.judge = self.slot.guard, self.judge
         self.slot.on_dialog = bot.answer_dialog
         return bot
 

@@ -15,10 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bots.reconciliation.matched import BANK, BOOK, Matched
+from bots.reconciliation.matching.days import ordinals
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons import causes, lags
 from bots.reconciliation.reasons.compare import Compared, compare
-from bots.reconciliation.reasons.days import ordinals
 from bots.reconciliation.reasons.entries import Open, proposal
 from bots.reconciliation.reasons.nearest import across, along
 from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked, stack

@@ -13,8 +13,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+from bots.reconciliation import wording
 from bots.reconciliation.matched import BANK
-from bots.reconciliation.money import NoAmount, exponent
+from bots.reconciliation.money import exponent
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,7 @@ class Open:
 
 def money(amount: int, currency: str) -> str:
     """Return an amount in minor units as people write it: 1,234.50 EUR; 1,234 JPY."""
-    try:
-        places = exponent(currency)
-    except NoAmount:
-        return f"{amount:,} minor units {currency}".rstrip()
-    return f"{Decimal(amount).scaleb(-places):,.{places}f} {currency}"
+    return f"{wording.money(amount, currency)} {currency}"
 
 
 def proposal(cause: str, line: Open) -> tuple[int, str]:

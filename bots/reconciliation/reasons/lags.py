@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from bots.reconciliation.matched import BOOK, Matched
+from bots.reconciliation.matching.days import ordinals
 from bots.reconciliation.reasons.compare import Floats
-from bots.reconciliation.reasons.days import ordinals
 from bots.reconciliation.reasons.stacked import Bools, Ints
 
 _AHEAD = 1_000
@@ -77,5 +77,5 @@ def expected(waits: Waits, work: Ints, age: Ints, first: int, last: int, country
     """
     wait, known = waits.median_after(age)
     days = np.arange(first, last + _AHEAD).astype("datetime64[D]")
-    place = np.searchsorted(ordinals(days, country), work + wait, side="right") - 1
+    place = np.searchsorted(ordinals(days, country), work + wait)
     return np.where(known, days[np.clip(place, 0, len(days) - 1)], np.datetime64("NaT"))

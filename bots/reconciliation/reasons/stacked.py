@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bots.reconciliation.matched import BANK, BOOK
-from bots.reconciliation.reasons.days import ordinals
+from bots.reconciliation.matching.days import ordinals
 
 Ints = NDArray[np.int64]
 Texts = NDArray[np.object_]

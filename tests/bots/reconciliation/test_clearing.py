@@ -8,9 +8,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from bots.reconciliation.clearing import BookItem, Outcome, clearings, identities
+from bots.reconciliation.judging import Judge
 from bots.reconciliation.lines import Line
 from bots.reconciliation.partitions import (
     Partition,
@@ -22,11 +26,11 @@ from bots.reconciliation.partitions import (
 )
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.readers.registry import read
-from bots.steps.reconcile import CLOSING
 from engine.errors import BusinessException
 from fixtures.portal import seed
 from fixtures.portal.statement import camt053
 
+CLOSING = frozenset({"reference"})
 SUPPLIERS = seed.load_suppliers()
 
 
@@ -46,10 +50,12 @@ def books(account: str, cleared: frozenset[str] = frozenset()) -> list[BookItem]
     return found
 
 
-def outcome(path: Path, cells: dict[str, Any], cleared: frozenset[str] = frozenset()) -> Outcome:
+def outcome(
+    path: Path, cells: dict[str, Any], cleared: frozenset[str] = frozenset(), judge: Judge | None = None
+) -> Outcome:
     own = partition(cells["account"], cells["currency"], cells["period"])
     lines = [line for account, line in accounts(read(path)) if account == own.account]
-    return clearings(own, lines, books(own.account, cleared), Policy(), CLOSING, sign=-1)
+    return clearings(own, lines, books(own.account, cleared), Policy(), CLOSING, judge=judge, sign=-1)
 
 
 def test_every_line_of_a_statement_is_in_one_state_and_every_item_is_marked_once(statement: Path) -> None:
@@ -77,6 +83,26 @@ def test_what_others_marked_meanwhile_changes_nothing_but_that_it_is_not_marked_
         assert after.rows == [row for row in before.rows if row["item"] not in marked or row["hold"]]
         some = frozenset(sorted(marked)[::2])
         assert [row for row in before.rows if row["item"] not in some] == outcome(statement, cells, some).rows
+
+
+def test_what_the_judge_finds_more_likely_wrong_is_not_marked(statement: Path) -> None:
+    (cells, *_) = (row.cells for row in statement_rows(statement))
+
+    def doubts(
+        bank: pd.DataFrame,  # noqa: ARG001
+        book: pd.DataFrame,  # noqa: ARG001
+        candidates: pd.DataFrame,
+        members: pd.DataFrame,  # noqa: ARG001
+        rivals: pd.DataFrame,  # noqa: ARG001
+        rival_members: pd.DataFrame,  # noqa: ARG001
+    ) -> NDArray[np.float64]:
+        return np.where(candidates["days"] == candidates["days"].max(), 0.6, np.nan)
+
+    before, after = outcome(statement, cells), outcome(statement, cells, judge=doubts)
+    held = [row["item"] for row in after.rows if row["hold"] == "doubted"]
+    assert held
+    assert after.states["doubted"] == len(held) == before.states[""] - after.states[""]
+    assert [row["item"] for row in before.rows] == [row["item"] for row in after.rows]
 
 
 def test_a_line_has_the_same_name_in_every_file_and_equal_lines_have_two() -> None:
