@@ -47,17 +47,15 @@ class _Choices:
         return _Choices(rows, block, total, first, last, self.mixed[chosen])
 
 
-def net(bank: View, book: View, parties: tuple[Rows, Rows], claiming: Flags, policy: Policy) -> Part:
+def net(bank: View, book: View, parties: tuple[Rows, Rows], policy: Policy) -> Part:
     """Return groups of 2 to `policy.net` lines on both sides that add up to the same, and no part of which does.
 
     Also one line against several of both signs, such as invoices less a credit note; without one it is a sum
-    (`sums.py`). Lines are of one party and purse and, on each side, of `runs.SPAN` business days; a line of the bank
-    that quotes a document (`claiming`) is in none. `alternatives` counts the other such groups that want the same lines
-    of one side.
+    (`sums.py`). Lines are of one party and purse and, on each side, of `runs.SPAN` business days. `alternatives`
+    counts the other such groups that want the same lines of one side.
     """
     (row, party), (column, other) = parties
-    free = ~claiming[row]
-    left, right = _both(bank, book, (row[free], party[free]), (column, other), policy)
+    left, right = _both(bank, book, (row, party), (column, other), policy)
     one, two = numbered(left.block, left.total, right.block, right.total)
     order = np.argsort(two, kind="stable")
     place, found = spread(seek(two[order], one), seek(two[order], one, "right"))

@@ -79,7 +79,7 @@ def _ranges(left: View, right: View, blocks: Blocks, low: int, high: int) -> tup
     span = 1 + max(int(view.day.max(initial=0)) for view in (left, right)) + max(high, 0) - base
     (row, code), (other, other_code) = blocks.left, blocks.right
     when = other_code * span + right.day[other] - base
-    order = np.lexsort((right.line[other], when))
+    order = np.argsort(when, kind="stable")
     start = code * span + left.day[row] - base
     begin, end = seek(when[order], start + low), seek(when[order], start + high, "right")
     return begin, end, order

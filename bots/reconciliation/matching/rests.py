@@ -29,11 +29,11 @@ class Rests:
     """How many totals lacked something."""
 
 
-def rests(totals: View, items: View, parties: tuple[Rows, Rows], claiming: Flags, side: int, policy: Policy) -> Rests:
+def rests(totals: View, items: View, parties: tuple[Rows, Rows], quoting: Flags, side: int, policy: Policy) -> Rests:
     """Find the totals that one more line completes, which has no key and names no party.
 
     Of each total all items with one of its keys are taken, and then none or one more without a key from its party. The
-    missing line must have just the amount that is left; `claiming` are items that say something else and cannot be it.
+    missing line must have just the amount that is left; `quoting` are items that say something else and cannot be it.
     `alternatives` counts the further ways to complete a total.
     """
     low, high = (-policy.latest, -policy.earliest) if side == BANK else (policy.earliest, policy.latest)
@@ -45,7 +45,7 @@ def rests(totals: View, items: View, parties: tuple[Rows, Rows], claiming: Flags
     np.add.at(paid, total, items.amount[item])
     part = once(total)
     part = part[np.bincount(total, minlength=len(totals))[part] < policy.group]
-    silent = items.keyless & ~claiming
+    silent = items.keyless & ~quoting
     nameless = np.flatnonzero(silent & ~_marked(len(items), parties[1][0]))
     bases, extra = _bases(totals, items, parties, part, silent, (low, high))
     left = totals.amount[bases] - paid[bases] - np.where(extra >= 0, items.amount[extra], 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -94,8 +95,8 @@ def plain(texts: pd.Series) -> pd.Series:
     return pd.Series(pc.replace_substring_regex(whole, _NO_SIGNS, "").to_numpy(zero_copy_only=False), index=texts.index)
 
 
-def keys_of(texts: pd.Series) -> pd.Series:
-    """Return what a column of keys says, empty where it is too short to name a booking, or holds no digit."""
+def _keys(texts: pd.Series) -> pd.Series:
+    """Return what keys say, empty where it is too short to name a booking, or holds no digit."""
     said = plain(texts)
     array = pa.array(said, type=pa.large_string())
     good = pc.and_(pc.match_substring_regex(array, _DIGIT), pc.greater_equal(pc.utf8_length(array), _SHORTEST_KEY))
@@ -115,12 +116,11 @@ def views(bank: pd.DataFrame, book: pd.DataFrame, open_bank: Ints, open_book: In
         "purse": account * len(currencies) + currency,
         "amount": both["amount"].to_numpy(),
         "day": np.concatenate([days.of(side, policy.calendar) for side in sides]),
-        "counter": _codes(plain(both["counter_account"]))[0],
+        "counter": _codes(both["counter_account"], plain)[0],
         "reversal": both["reversal"].to_numpy(dtype=bool),
     }
-    codes["name"], names = _codes(plain(both["name"]))
-    said = pd.concat([keys_of(both[name]) for name in KEYS], ignore_index=True)
-    numbered, keys = _codes(said)
+    codes["name"], names = _codes(both["name"], plain)
+    numbered, keys = _codes(pd.concat([both[name] for name in KEYS], ignore_index=True), _keys)
     codes |= dict(zip(KEYS, np.split(numbered, len(KEYS)), strict=True))
     cut = len(open_bank)
     first, second = (
@@ -225,7 +225,9 @@ def _links(names: pd.Index, said: Ints, known: Ints) -> tuple[Ints, Ints]:
     return pairs[:, 0], pairs[:, 1]
 
 
-def _codes(texts: pd.Series) -> tuple[Ints, pd.Index]:
-    """Number texts; an empty one is -1."""
-    codes, unique = pd.factorize(texts.where(texts != "", None))
-    return np.asarray(codes, dtype=np.int64), pd.Index(unique)
+def _codes(texts: pd.Series, meant: Callable[[pd.Series], pd.Series]) -> tuple[Ints, pd.Index]:
+    """Number what texts mean, each text asked once; what means nothing is -1."""
+    given, spelled = pd.factorize(texts)
+    said = meant(pd.Series(spelled))
+    codes, unique = pd.factorize(said.where(said != "", None))
+    return np.asarray(codes, dtype=np.int64)[given], pd.Index(unique)
