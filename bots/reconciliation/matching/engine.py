@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Final
 
 import duckdb
@@ -11,7 +12,7 @@ import pandas as pd
 
 from bots.reconciliation.matched import Matched
 from bots.reconciliation.matching import evidence, names, pairing, rarity, solver
-from bots.reconciliation.matching.coding import Bools, Coded, Ints, code
+from bots.reconciliation.matching.coding import Bools, Coded, Ints, code, looks
 from bots.reconciliation.matching.groups import group_candidates
 from bots.reconciliation.matching.outcome import Taken, outcome
 from bots.reconciliation.matching.pairing import Pairs
@@ -102,10 +103,13 @@ class _Run:
     def pooled(self) -> tuple[Pool, solver.Solution]:
         """Weigh pairs and take the certain ones; then all of the rest and groups together."""
         pairs = pairing.joined(self.rest, pairing.by_amount(self.connection, self.policy, self.still))
-        pool = of_pairs(evidence.weigh(pairs, self.world, self.still[1]), self.bank, self.book)
+        look = tuple(partial(looks, self.connection, frame) for frame in self.frames)
+        lines = (len(self.frames[0]), len(self.frames[1]))
+        pool = of_pairs(evidence.weigh(pairs, self.world, self.still[1]), (look[0], look[1]), lines)
         graph = pool.graph()
         solution = solver.Solution.of(graph)
         solver.take_clear(graph, solution, CERTAIN, self._whole(pool))
+        pairing.forget(self.connection)
         used = np.zeros(pool.lines, bool)
         used[pool.line[solution.taken[pool.candidate]]] = True
         free = np.flatnonzero(~used & np.concatenate(self.still))
@@ -120,7 +124,7 @@ class _Run:
         return pool, solution
 
     def _whole(self, pool: Pool) -> Bools:
-        """Say which pairs need no further line: of one amount, or a fee apart and nothing else could be what is missing.
+        """Say which pairs need no further line: of one amount, or a fee apart and no line is missing.
 
         Something could, if another open line has the reference, or if one has just the amount that is missing.
         """
