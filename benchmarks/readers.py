@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,7 @@ def damage(folder: Path, bases: list[Sample], copies: int, rng: random.Random, s
     ends: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     usable = [one for one in bases if one.data]
+    reader = ThreadPoolExecutor(1)  # hands back whatever is raised, a library's panic too
     began = time.perf_counter()
     for number in range(copies):
         one = usable[number % len(usable)]
@@ -143,18 +145,16 @@ def damage(folder: Path, bases: list[Sample], copies: int, rng: random.Random, s
         data = MUTATIONS[name](one.data, rng)
         path = folder / one.name
         path.write_bytes(data)
-        try:
-            found = read(path)
-        except UserError:
+        reading = reader.submit(read, path)
+        error = reading.exception()
+        if isinstance(error, UserError):
             ends["refused"] += 1
             continue
-        except BaseException as error:  # whatever it is, it is a crash, and counted
-            if isinstance(error, KeyboardInterrupt):
-                raise
+        if error is not None:
             ends["crashes"] += 1
             print(f"CRASH {one.name} {name}: {error!r}")
-            (folder / "crash").write_bytes(data)
             continue
+        found = reading.result()
         said = loss(one, data, found)
         ends["held" if found.quarantined else "read"] += 1
         if said:
