@@ -93,7 +93,7 @@ def look_at_audits(database: Database, subject: Subject) -> Look:
         said: dict[str, Any] = {"workflow": scope.workflow, "scope": scope.hash, "look": number}
         record_event(connection, database.clock, "certificate.grid", "certify", **said, sha256=grid.digest)
     eyes = eyes_of(reviewers_of(database, scope.workflow), subject.promise.delta)
-    outputs = inspected(database, scope.workflow, scope=scope.hash, after=subject.after)
+    outputs = inspected(database, scope.workflow, scope=scope.hash, after=subject.after, given_back=True)
     sample = sample_of(outputs, subject.workflow, database.clock.now())
     choosing, reporting = split(sample.audits, scope.hash, CHOOSING)
     refuse_reuse(choosing, reporting)

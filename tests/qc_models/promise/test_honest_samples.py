@@ -6,6 +6,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
+from engine.attempt import refused
+from engine.errors import BusinessException
 from engine.ledger import certificates, sampling
 from engine.ledger import tables as t
 from engine.ledger.reviews import reopen
@@ -31,6 +35,29 @@ def test_an_output_that_a_person_had_done_again_without_deciding_counts_as_wrong
     receipt = certificates.receipt_of(here.bench.database, found.issued.id)
     assert (found.issued.threshold, receipt["redone"]) == (None, 30)
     assert "30 count as wrong" in found.reason
+
+
+@pytest.mark.parametrize("next_attempt", ["fails", "is inspected under another scope"])
+def test_an_output_that_was_done_again_counts_as_wrong_whatever_became_of_it(works: Open, next_attempt: str) -> None:
+    here = works()
+    here.stream([False] * 60, scores=lambda _: 0.1)
+    for _ in range(30):
+        here.inspect(0.1)
+        reopen(here.bench.database, here.claimed.item_id, "ana", "the supplier is wrong, try again")
+        if next_attempt == "fails":
+            here.bench.settle(here.bench.claim(), refused(BusinessException("unknown", "no such supplier")))
+        else:
+            here.app_version = "4.3"
+            here.work(0.1)
+            here.app_version = "4.2"
+        here.rule_on(here.claimed.item_id, wrong=next_attempt == "fails")
+        here.bench.later(minutes=1)
+    here.stream([False], scores=lambda _: 0.1)
+    found = certify(here.bench.database, here.subject(), "ana")
+    receipt = certificates.receipt_of(here.bench.database, found.issued.id)
+    assert (found.issued.threshold, receipt["redone"], receipt["there"]) == (None, 30, 91)
+    seen = gauge(here.bench.database, here.workflow)
+    assert (seen.residual.records, seen.until) == (61, None), "what left the scope does not hold up its figures"
 
 
 def test_what_another_check_had_done_again_could_never_have_passed_and_counts_as_it_ended(works: Open) -> None:
