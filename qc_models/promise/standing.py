@@ -81,7 +81,7 @@ class Promises:
     def __init__(self, database: Database, models: Served) -> None:
         """Ask this ledger, and this store which model is in service."""
         self._database, self._models = database, models
-        self._receipts: dict[int, _Proven] = {}
+        self._receipts: dict[int, _Proven | None] = {}
 
     def standing(self, workflow: Workflow, params: ModelParams, case: Case) -> Standing:
         """Return what stands for an output now. Raises UserError without a model that can be trusted."""
@@ -108,18 +108,25 @@ class Promises:
             UserError: the row beside the receipt says something else.
         """
         if issued.id not in self._receipts:
-            receipt = certificates.receipt_of(self._database, issued.id)
-            self._receipts[issued.id] = _Proven(
-                certificate=issued.id,
-                scope=scope_hash(receipt["workflow"], receipt["certificate"]["pins"]),
-                promise=Promise(**receipt["promise"]),
-                review_at=receipt.get("set_to") or math.nextafter(receipt["certificate"]["threshold"], math.inf),
-                segments=receipt["segments"],
-            )
+            self._receipts[issued.id] = _read(issued.id, certificates.receipt_of(self._database, issued.id))
         known = self._receipts[issued.id]
-        if (known.scope, known.review_at) != (scope, issued.threshold):
+        if known is None or (known.scope, known.review_at) != (scope, issued.threshold):
             raise UserError(f"certificate {issued.id} was changed after it was issued: its receipt says something else")
         return known
+
+
+def _read(number: int, receipt: Mapping[str, Any]) -> _Proven | None:
+    """Read what a receipt proves; None: that look at the audits proved nothing."""
+    proof = receipt["certificate"]
+    if proof is None:
+        return None
+    return _Proven(
+        certificate=number,
+        scope=scope_hash(receipt["workflow"], proof["pins"]),
+        promise=Promise(**receipt["promise"]),
+        review_at=receipt.get("set_to") or math.nextafter(proof["threshold"], math.inf),
+        segments=receipt["segments"],
+    )
 
 
 def not_proven(params: ModelParams, known: ScopeMemory) -> Finding:

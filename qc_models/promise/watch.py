@@ -25,7 +25,7 @@ from engine.ledger.sampling import SamplingPlan
 from qc_models.guarantee.switching import Event, Level, Rates, Sampling, step
 from qc_models.promise.certify import Certified, Subject, certify
 from qc_models.promise.counting import Counted, by_scope, count
-from qc_models.promise.memory import Memory, ScopeMemory, read_memory
+from qc_models.promise.memory import KEPT, Memory, ScopeMemory, read_memory
 from qc_models.promise.promised import Eyes, Promise, Reviewers, eyes_of, model_check, needed, reviewers_of
 from qc_models.promise.standing import unproven_sentence
 
@@ -102,21 +102,23 @@ def _count(database: Database, seen: Seen) -> bool:
     """Count what people decided since the last look; False if nothing was new, or another process was first."""
     counters = audit_reads.counters(database)
     now = database.clock.now()
-    known = seen.newest.hash in seen.memory.scopes
+    newest = seen.newest.hash
     outside = tuple(_outside(database, seen, now, decided=counters != seen.memory.counters))
     floor = seen.memory.sampling.floor(rates_of(seen.workflow))
-    if known and counters == seen.memory.counters and not outside and seen.plan.floor == floor:
+    last = list(seen.memory.scopes)[-1:]
+    if last == [newest] and counters == seen.memory.counters and not outside and seen.plan.floor == floor:
         return False
     upto = now - LAG
     decided = {one.item_id: one for one in _decided(database, seen, upto)}
     late = audit_reads.decided_between(database, seen.workflow.name, upto, now)
     memory = replace(seen.memory, seen=upto, counters="" if late else counters)
     fresh = _fresh(database, seen)
-    if not known:
+    if newest not in list(memory.scopes)[-KEPT:]:
         memory = _new_scope(seen, memory, fresh)
-    mine = memory.of(seen.newest.hash)
-    if mine.look_at is None and not proven(database, seen.newest.hash, seen.promise):
-        memory = memory.with_scope(seen.newest.hash, replace(mine, look_at=fresh.look_at))
+    mine = memory.of(newest)
+    if mine.look_at is None and not proven(database, newest, seen.promise):
+        mine = replace(mine, look_at=fresh.look_at)
+    memory = memory.with_scope(newest, mine)
     counted = {}
     for scope, outputs in by_scope(_outputs(database, seen.workflow.name, list(decided)), decided).items():
         counted[scope] = count(memory.of(scope), outputs, seen.promise)
@@ -143,7 +145,7 @@ def _new_scope(seen: Seen, memory: Memory, fresh: ScopeMemory) -> Memory:
     """Begin a scope; if there was another before, sampling is tightened."""
     if memory.scopes:
         memory = replace(memory, sampling=step(memory.sampling, Event.CHANGED, _changed(seen)))
-    return memory.with_scope(seen.newest.hash, fresh)
+    return memory.with_scope(seen.newest.hash, replace(fresh, after=memory.of(seen.newest.hash).after))
 
 
 def _changed(seen: Seen) -> str:
@@ -296,7 +298,7 @@ def look(database: Database, subject: Subject, actor: str) -> Certified:
     """Certify, and remember what was found: when to look again, and that something may pass.
 
     Raises:
-        UserError: as `certify`.
+        UserError: as `certify`; or the alarm was raised when it had just been made.
     """
     workflow, scope = subject.workflow, subject.scope
     found = certify(database, subject, actor)
@@ -304,6 +306,8 @@ def look(database: Database, subject: Subject, actor: str) -> Certified:
         plan = sampling.locked(connection, database, workflow.name, workflow.review.audit_sample)
         memory = start(plan)
         mine = memory.of(scope.hash)
+        if mine.after != subject.after:
+            raise UserError(f"{workflow.name}: the alarm was raised right after this look; what it proved is void")
         there = max(mine.there, found.there)  # the watch may not have counted yet what was just looked at; it will
         again = max(there + found.missing, int(GROWTH * there) + 1) if found.missing else None
         memory = memory.with_scope(scope.hash, replace(mine, look_at=again))
