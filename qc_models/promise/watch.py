@@ -6,7 +6,7 @@ it remembers is in the sampling plan's row; whoever saw the row first wins, the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -103,7 +103,8 @@ def _count(database: Database, seen: Seen) -> bool:
     counters = audit_reads.counters(database)
     now = database.clock.now()
     newest = seen.newest.hash
-    outside = tuple(_outside(database, seen, now, decided=counters != seen.memory.counters))
+    doubted = _doubted(database, seen) if counters != seen.memory.counters else None
+    outside = tuple(_outside(database, seen, now, doubted))
     floor = seen.memory.sampling.floor(rates_of(seen.workflow))
     last = list(seen.memory.scopes)[-1:]
     if last == [newest] and counters == seen.memory.counters and not outside and seen.plan.floor == floor:
@@ -122,7 +123,8 @@ def _count(database: Database, seen: Seen) -> bool:
     counted = {}
     for scope, outputs in by_scope(_outputs(database, seen.workflow.name, list(decided)), decided).items():
         counted[scope] = count(memory.of(scope), outputs, seen.promise)
-    return _write(database, seen, memory, counted, outside, fresh)
+    older = {one.scope for one in doubted.certificates} - {newest} if doubted else set()
+    return _write(database, seen, memory, counted, outside, fresh, older)
 
 
 def _decided(database: Database, seen: Seen, upto: datetime) -> list[audit_reads.Decided]:
@@ -156,7 +158,7 @@ def _changed(seen: Seen) -> str:
     return f"another {' and '.join(name.replace('_', ' ') for name in names)}"
 
 
-def _outside(database: Database, seen: Seen, now: datetime, *, decided: bool) -> Iterator[tuple[Event, str]]:
+def _outside(database: Database, seen: Seen, now: datetime, doubted: _Doubted | None) -> Iterator[tuple[Event, str]]:
     """Say what changed around the audits: an overdue queue, a drift, reviewers who miss more than was proven with."""
     blocks = seen.memory.sampling.blocks
     limit = seen.workflow.review.within
@@ -169,22 +171,35 @@ def _outside(database: Database, seen: Seen, now: datetime, *, decided: bool) ->
     if seen.memory.sampling.level in {Level.NORMAL, Level.REDUCED}:
         drifts = [one for one in incidents(database, limit=None) if one.kind.startswith("drift.")]
         yield from [(Event.DRIFT, one.message) for one in drifts if one.subject == seen.workflow.name][:1]
-    if decided:
-        yield from _canaries(database, seen)
+    if doubted is not None:
+        yield from _canaries(seen, doubted)
 
 
-def _canaries(database: Database, seen: Seen) -> Iterator[tuple[Event, str]]:
-    blocked = "canaries" in seen.memory.sampling.blocks
+@dataclass(frozen=True)
+class _Doubted:
+    """The certificates in force that rest on reviewers who see more than canaries show now."""
+
+    certificates: Sequence[certificates.Issued]
+    said: str
+    """What canaries show."""
+
+
+def _doubted(database: Database, seen: Seen) -> _Doubted:
     valid = [one for one in certificates.history(database, seen.workflow.name) if one.holds]
-    if not valid and not blocked:
-        return
     known = reviewers_of(database, seen.workflow.name)
     eyes = eyes_of(known, seen.promise.delta)
-    below = any(_rests_on_more(certificates.receipt_of(database, one.id)["eyes"], known, eyes) for one in valid)
+    over = [one for one in valid if _rests_on_more(certificates.receipt_of(database, one.id)["eyes"], known, eyes)]
+    return _Doubted(over, eyes.said)
+
+
+def _canaries(seen: Seen, doubted: _Doubted) -> Iterator[tuple[Event, str]]:
+    """Say whether the newest certificate is doubted; those of older scopes are revoked, nobody looks at them again."""
+    blocked = "canaries" in seen.memory.sampling.blocks
+    below = any(one.scope == seen.newest.hash for one in doubted.certificates)
     if below and not blocked:
-        yield Event.CANARIES_BELOW_PLAN, f"{eyes.said}; the certificate rests on more"
+        yield Event.CANARIES_BELOW_PLAN, f"{doubted.said}; the certificate rests on more"
     if not below and blocked:
-        yield Event.CANARIES_RESTORED, eyes.said
+        yield Event.CANARIES_RESTORED, doubted.said
 
 
 def _rests_on_more(plan: Mapping[str, Any], known: Reviewers, eyes: Eyes) -> bool:
@@ -200,13 +215,16 @@ def _write(
     counted: dict[str, Counted],
     outside: Sequence[tuple[Event, str]],
     fresh: ScopeMemory,
+    older: Collection[str],
 ) -> bool:
-    """Put what was counted in force, unless another process was first."""
+    """Put what was counted in force, and revoke what is proven of the scopes `older`, unless another was first."""
     workflow = seen.workflow
     with database.write() as connection:
         plan = sampling.locked(connection, database, workflow.name, workflow.review.audit_sample)
         if dict(plan.state) != dict(seen.plan.state):
             return False
+        for scope in older:
+            certificates.revoke(connection, database, scope, "reviewers miss more than it was proven with", _ACTOR)
         state = memory.sampling
         for event, detail in outside:
             state = step(state, event, detail)

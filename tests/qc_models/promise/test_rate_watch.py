@@ -215,7 +215,24 @@ def test_a_canary_that_is_missed_stops_what_rests_on_audits_being_right_under_an
     here.canary(found=False)
     here.watch()
     here.app_version = "4.2"
-    assert [finding.code for finding in here.inspect().findings] == [STOPPED]
+    assert [finding.code for finding in here.inspect().findings] == [NOT_PROVEN]
+    [revoked] = certificates.history(here.bench.database, here.workflow.name)
+    assert revoked.revoked_reason == "reviewers miss more than it was proven with"
+
+
+def test_a_canary_that_is_missed_does_not_stop_for_good_what_was_proven_with_it(works: Open) -> None:
+    here = works()
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    here.watch()
+    here.app_version = "4.3"
+    for found in [True] * 40 + [False]:
+        here.canary(found=found)
+    here.stream([False] * 200, scores=lambda _: 0.1)
+    here.watch()
+    assert here.inspect().decision == "pass"
+    here.watch()
+    assert here.inspect().decision == "pass"
+    assert [one.holds for one in certificates.history(here.bench.database, here.workflow.name)] == [True, False]
 
 
 def test_a_stricter_promise_is_watched_and_proven_anew(works: Open) -> None:
