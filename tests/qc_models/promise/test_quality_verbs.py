@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,15 @@ def test_the_gauge_says_what_is_left_wrong_at_most_and_what_is_missing(works: Op
     shown = quality(here, "status", NAME).output
     assert "is proven up to P(wrong)" in shown
     assert "sampling  normal" in shown
+
+
+def test_the_gauge_of_a_stricter_promise_is_not_proven_by_the_certificate_of_a_looser_one(works: Open) -> None:
+    here = certified(works)
+    here.workflow = replace(definition(max_residual_error=0.05), snapshot=here.workflow.snapshot)
+    seen = told(here, "status", NAME)
+    assert seen["proof"]["proven"] is False
+    assert seen["proof"]["sentence"].startswith("5 % at 90 % confidence is NOT proven: what is in force promises less.")
+    assert seen["audits"]["missing"] > 0
 
 
 def test_before_anything_counts_the_gauge_claims_nothing_of_records_or_reviewers(works: Open) -> None:
