@@ -104,9 +104,11 @@ def clearings(
         BusinessException: a bank line would end in no state, or in two: a bug, or lines that cannot be told apart.
     """
     whole = _Side(bank, identities(bank, own))
-    first, last = ordinals(np.array([own.first, own.last], dtype="datetime64[D]"), policy.calendar)
+    day, mine = whole.workdays(policy), np.array([own.holds(line.booked) for line in bank], dtype=bool)
+    if not mine.any():
+        raise BusinessException("lines_lost", f"the file has no lines of {own.account} in {own.period}")
+    first, last = day[mine].min(), day[mine].max()  # a value day may lie far from the day of booking
     window = policy.latest - policy.earliest
-    day = whole.workdays(policy)
     seen = np.flatnonzero((day >= first - 2 * window) & (day <= last + 2 * window)).tolist()
     sides = (
         _Side([bank[at] for at in seen], [whole.ids[at] for at in seen]),
@@ -120,9 +122,9 @@ def clearings(
     overdue = np.flatnonzero((due >= first - window) & (due <= last)).tolist()
     rows += finder.unmatched(breaks(*frames, found, policy, own.last), overdue)
     states = Counter(finder.states.values())
-    lines = sum(own.holds(line.booked) for line in bank)
-    if sum(states.values()) != lines:
-        raise BusinessException("lines_lost", f"{sum(states.values())} of {lines} lines of {own.period} have a state")
+    if sum(states.values()) != mine.sum():
+        told = f"{sum(states.values())} of {mine.sum()} lines of {own.period} have a state"
+        raise BusinessException("lines_lost", told)
     return Outcome(rows, dict(states))
 
 
