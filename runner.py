@@ -61,6 +61,7 @@ from fixtures.cli import add_fixture_verbs
 from qc_models.canaries import top_up
 from qc_models.cli import NAME as ENTRY_QUALITY
 from qc_models.cli import read_history, register, train_and_register
+from qc_models.match.cli import frame_judge
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
 from qc_models.wiring import add_inspection_verbs, inspector_of, match_judge, watchers
@@ -289,7 +290,7 @@ add_reviewers(app, lambda: office)
 app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
 add_inspection_verbs(app, lambda: office)
-add_reconcile(app, lambda: office)
+add_reconcile(app, lambda: office, judge=lambda: frame_judge(office.models))
 
 if __name__ == "__main__":
     main()

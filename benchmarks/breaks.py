@@ -75,6 +75,13 @@ def run(made: World, matcher: str) -> dict[str, float]:
     paired = judged[judged["partner"] >= 0]
     hit = np.any([paired[f"nearest_{k}"] == paired["partner"] for k in (1, 2, 3)], axis=0)
     figures["top3"], figures["top1"] = float(hit.mean()), float((paired["nearest_1"] == paired["partner"]).mean())
+    waits = judged[judged["clears"].notna() & judged["expected"].notna()]
+    if len(waits):
+        off = (waits["expected"] - waits["clears"]).dt.days.abs()
+        figures["cleared on the day"], figures["cleared within 2 days"] = (
+            float((off == 0).mean()),
+            float((off <= 2).mean()),
+        )
     figures.update({f"f1 {cause}": score for cause, score in scores.items()})
     figures.update(
         {f"top3 {cause}": float(hit[paired["label"] == cause].mean()) for cause in sorted(set(paired["label"]))}
@@ -90,16 +97,19 @@ def _ours(bank: pd.DataFrame, book: pd.DataFrame) -> Matched:
 
 
 def _with_truth(found: pd.DataFrame, made: World) -> pd.DataFrame:
-    """Add each line's label and the number of its true partner on the other side, -1 without one."""
+    """Add each line's label, the number of its true partner (-1 without one), and the day on which that one comes."""
     label, partner = np.full(len(found), "", dtype=object), np.full(len(found), -1)
+    clears = np.full(len(found), np.datetime64("NaT"), dtype="datetime64[s]")
     for number, (ours, theirs) in enumerate(((made.bank, made.book), (made.book, made.bank))):
         place = np.flatnonzero(found["side"] == (BANK if number == 0 else 1))
         rows = ours.iloc[found["line"].to_numpy()[place]]
         label[place] = rows["label"].to_numpy()
+        if "clears" in rows:
+            clears[place] = rows["clears"].to_numpy("datetime64[s]")
         known = theirs[theirs["group"] >= 0].drop_duplicates("group")
         other = pd.Series(known.index, index=known["group"].to_numpy())
         partner[place] = rows["group"].map(other).fillna(-1).to_numpy(np.int64)
-    return found.assign(label=label, partner=partner)
+    return found.assign(label=label, partner=partner, clears=clears)
 
 
 def _f1(judged: pd.DataFrame, cause: str) -> float:

@@ -23,7 +23,8 @@ class World:
     """Two sides with what is true of every line."""
 
     bank: pd.DataFrame
-    """Columns of SIDE, and id, group (-1 without a partner) and label (the cause of a break, empty without one)."""
+    """Columns of SIDE, and id, group (-1 without a partner), label (the cause of a break, empty without one) and, in a
+    world that is cut off, clears (the day of a partner that comes after the cut)."""
     book: pd.DataFrame
     asof: date
 
@@ -169,6 +170,7 @@ def _cut(side: pd.DataFrame, other: pd.DataFrame, last: pd.Timestamp) -> pd.Data
     partner_left = kept["group"].isin(set(other.loc[other["booked"] <= last, "group"]))
     whole = ~kept["group"].duplicated(keep=False)
     kept.loc[torn & ~partner_left & whole, "label"] = "timing"
+    kept["clears"] = kept["group"].map(other.drop_duplicates("group").set_index("group")["booked"]).where(torn)
     return kept[~torn | (~partner_left & whole)].reset_index(drop=True)
 
 

@@ -1,9 +1,9 @@
 """Does a proof betray every change: `python -m benchmarks.proof_faults [--quick] [--json] [--faults N] [--seed N]`.
 
 A thousand faults of seven kinds in the proofs of a hundred small reconciliations, made by three hands: one that edits
-and no more, one that also computes the whole chain anew, and one that mends every sum, count and number as well. Each is
-put to `tools/verify_reconciliation.py` three times: alone, with the files that were reconciled (`--input`), and with the
-head that was kept apart (`--head`). A fault is detected if the last finds it. The hundred themselves must be clean.
+and no more, one that also computes the whole chain anew, and one that mends every sum, count and number as well. Each
+is put to `tools/verify_reconciliation.py` three times: alone, with the files that were reconciled (`--input`), and with
+the head that was kept apart (`--head`). A fault is detected if the last finds it. The hundred themselves must be clean.
 """
 
 from __future__ import annotations

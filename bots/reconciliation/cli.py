@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 from rich.console import Console
@@ -16,6 +15,9 @@ from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.loading import load_one
 from engine.clock import SystemClock
 from engine.errors import UserError
+
+if TYPE_CHECKING:
+    from bots.reconciliation.judging import Judge
 
 
 class ReconcileDesk(Protocol):
@@ -32,8 +34,10 @@ class ReconcileDesk(Protocol):
         ...
 
 
-def add_reconcile(app: typer.Typer, open_desk: Callable[[], ReconcileDesk]) -> None:
-    """Add `reconcile` over a desk that is opened when it runs."""
+def add_reconcile(
+    app: typer.Typer, open_desk: Callable[[], ReconcileDesk], *, judge: Callable[[], Judge] | None = None
+) -> None:
+    """Add `reconcile` over a desk that is opened when it runs; `judge` gives suggestions a probability."""
 
     @app.command("reconcile")
     def _reconcile(
@@ -47,34 +51,29 @@ def add_reconcile(app: typer.Typer, open_desk: Callable[[], ReconcileDesk]) -> N
             datetime | None,
             typer.Option(formats=["%Y-%m-%d"], help="Day to which lines are old; default: the last one."),
         ] = None,
+        what_if: Annotated[
+            Path | None, typer.Option(help="A changed definition: which closed matches would it touch?")
+        ] = None,
         currency: Annotated[str | None, typer.Option(help="Of tables without a currency column, e.g. EUR.")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
     ) -> None:
         """Match a bank's file with the books': what closes, what a person decides, what is open, and why."""
-        from bots.reconciliation import export, report, shown  # noqa: PLC0415 - slow to load, for this verb alone
-        from bots.reconciliation.proving import prove  # noqa: PLC0415
-        from bots.reconciliation.reconcile import reconcile  # noqa: PLC0415
+        from bots.reconciliation.session import Wanted, compare, conclude  # noqa: PLC0415 - slow to load
 
         desk = open_desk()
-        told = load_one(definition, KINDS) if definition else DEFAULT
-        outcome = reconcile(bank, book, told, asof=_day(asof), currency=_currency(currency))
-        folder = out or desk.home / "reconciliations" / f"{bank.stem}-{book.stem}"
-        proof, written = prove(outcome, folder, SystemClock().now())
-        written += export.write_tables(outcome, folder)
-        page = report.write_report(outcome, folder / "report.html", [path.name for path in written])
-        if as_json:
-            _print_json(shown.summary(outcome, proof, [page, *written]))
+        wanted = Wanted(
+            bank=bank,
+            book=book,
+            definition=load_one(definition, KINDS) if definition else DEFAULT,
+            folder=out or desk.home / "reconciliations" / f"{bank.stem}-{book.stem}",
+            asof=asof.date() if asof else None,
+            currency=_currency(currency),
+            judge=judge() if judge else None,
+        )
+        if what_if:
+            compare(wanted, load_one(what_if, KINDS), desk.console, as_json=as_json)
         else:
-            shown.show(outcome, proof, page, desk.console)
-
-
-def _print_json(data: object) -> None:
-    text = json.dumps(data, ensure_ascii=False, indent=2)
-    typer.echo(text.encode("utf-8", "backslashreplace"))
-
-
-def _day(given: datetime | None) -> date | None:
-    return given.date() if given else None
+            conclude(wanted, SystemClock().now(), desk.console, as_json=as_json)
 
 
 def _currency(given: str | None) -> str | None:

@@ -19,7 +19,7 @@ from bots.reconciliation.policy import Policy
 from bots.reconciliation.readers.tables import DateOrder, TableSpec
 from engine.definition import Frozen
 
-TABLES = ("csv", "workbook")
+TABLES = ("csv", "workbook", "bot")
 """Formats whose columns can be declared."""
 
 

@@ -19,8 +19,8 @@ from bots.reconciliation.wording import decimal, inert
 from engine.errors import UserError
 from engine.redact import replacing
 
-MOST_ROWS = 1_048_575
-"""Rows of a sheet under its headings (ECMA-376 has 1,048,576); what is more is in the CSV file."""
+MOST_ROWS = 20_000
+"""Rows of a sheet: a person scrolls no further, and a workbook takes a second for each 5,000; CSV files have all."""
 _SIDES = ("bank", "books")
 _LINE = (
     "account",
@@ -35,6 +35,7 @@ _LINE = (
     "file",
     "number",
 )
+_AMOUNTS = frozenset({"amount", "difference", "entry"})
 _BROKEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 """Signs that XML 1.0 cannot hold."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -56,10 +57,15 @@ def write_tables(outcome: Outcome, folder: Path) -> list[Path]:
     return [*written, _written(folder / "reconciliation.xlsx", partial(_workbook, found))]
 
 
+def write_table(table: pd.DataFrame, path: Path) -> Path:
+    """Write one table as CSV; see `write_tables`."""
+    return _written(path, partial(_csv, table))
+
+
 def _matches(outcome: Outcome) -> pd.DataFrame:
     members, matches = outcome.matched.members, outcome.matched.matches
     of = matches.iloc[members["match"].to_numpy()].reset_index(drop=True)
-    lines = _lines(outcome, members["side"], members["line"])
+    lines = line_columns(outcome, members["side"], members["line"])
     told = pd.DataFrame(
         {
             "match": members["match"].to_numpy(),
@@ -72,6 +78,7 @@ def _matches(outcome: Outcome) -> pd.DataFrame:
             "margin": of["margin"].round(4).to_numpy(),
             "rivals": of["rivals"].to_numpy(),
             "alternatives": of["alternatives"].to_numpy(),
+            "probability_wrong": outcome.probability.reindex(members["match"]).round(4).to_numpy(),
         }
     )
     difference = [
@@ -82,7 +89,7 @@ def _matches(outcome: Outcome) -> pd.DataFrame:
 
 def _breaks(outcome: Outcome) -> pd.DataFrame:
     found = outcome.breaks.reset_index(drop=True)
-    lines = _lines(outcome, found["side"], found["line"])
+    lines = line_columns(outcome, found["side"], found["line"])
     told = found.assign(side=found["side"].map(lambda side: _SIDES[side]), odds=found["odds"].round(4))
     told["expected"] = told["expected"].dt.strftime("%Y-%m-%d").fillna("")
     told["entry"] = [
@@ -101,7 +108,7 @@ def _quarantine(outcome: Outcome) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["side", "file", "line", "field", "value", "problem", "bookings"])
 
 
-def _lines(outcome: Outcome, sides: pd.Series, at: pd.Series) -> pd.DataFrame:
+def line_columns(outcome: Outcome, sides: pd.Series, at: pd.Series) -> pd.DataFrame:
     """Return the lines that rows are about, in their order."""
     frames = {BANK: outcome.sides.bank.lines, BOOK: outcome.sides.book.lines}
     parts = []
@@ -120,7 +127,7 @@ def _lines(outcome: Outcome, sides: pd.Series, at: pd.Series) -> pd.DataFrame:
 def _csv(table: pd.DataFrame, to: IO[bytes]) -> None:
     safe = table.copy()
     for name in table.select_dtypes(exclude="number").columns:
-        if name not in {"amount", "difference", "entry"}:
+        if name not in _AMOUNTS:
             safe[name] = table[name].map(inert)
     safe.to_csv(to, index=False, encoding="utf-8-sig", lineterminator="\r\n")
 
@@ -129,21 +136,33 @@ def _workbook(found: dict[str, pd.DataFrame], to: IO[bytes]) -> None:
     from openpyxl import Workbook  # noqa: PLC0415 - slow to load
 
     book = Workbook(write_only=True)
-    for name, table in found.items():
+    for name, table in _sheets(found):
         sheet = book.create_sheet(name.capitalize())
         sheet.freeze_panes = "A2"
-        numbers = {at for at, column in enumerate(table.columns) if column in {"amount", "difference", "entry"}}
-        for row in _cells(table, numbers):
+        for row in _cells(table, name):
             sheet.append([_cell(sheet, value) for value in row])
     packed = io.BytesIO()
     book.save(packed)
     _repeatable(packed, to)
 
 
-def _cells(table: pd.DataFrame, numbers: set[int]) -> Iterator[list[object]]:
-    yield [str(name) for name in table.columns]
+def _sheets(found: dict[str, pd.DataFrame]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield what a person has to see to first, then the rest."""
+    matches = found["matches"]
+    yield "suggestions", matches[matches["state"] == "suggested"]
+    yield "breaks", found["breaks"]
+    yield "quarantine", found["quarantine"]
+    yield "closed", matches[matches["state"] == "closed"]
+
+
+def _cells(table: pd.DataFrame, name: str) -> Iterator[list[object]]:
+    numbers = {at for at, column in enumerate(table.columns) if column in _AMOUNTS}
+    yield [str(column) for column in table.columns]
     for row in table.head(MOST_ROWS).itertuples(index=False, name=None):
         yield [Decimal(value) if at in numbers else value for at, value in enumerate(row)]
+    if len(table) > MOST_ROWS:
+        file = "matches" if name in {"suggestions", "closed"} else name
+        yield [f"and {len(table) - MOST_ROWS:,} more rows in {file}.csv"]
 
 
 def _cell(sheet: object, value: object) -> object:

@@ -17,17 +17,14 @@ SURE: Final = {
 
 WEIGHED: Final = {
     "same": "the same amount and reference, contested",
-    "same_fee": "the same reference and an amount that a fee explains, contested",
+    "same_fee": "the same reference and an amount that a fee explains",
     "slip": "the same amount, and a reference one slip of the hand away",
     "slips": "the same amount, and a reference two slips of the hand away",
     "slip_fee": "a reference one slip of the hand away, and an amount that a fee explains",
-    "amount": "the same amount within the days",
-}
-NAMED: Final = {
-    "": "no name on one side",
-    "_name": "the same name",
-    "_alike": "a name cut short or misspelt",
-    "_other": "another name",
+    "amount": "the same amount within the days, and no name on one side",
+    "amount_name": "the same amount within the days, and the same name",
+    "amount_alike": "the same amount within the days, and a name cut short or misspelt",
+    "other_name": "the same amount or reference, but another name",
 }
 STRENGTHS: Final = {
     "certain": "odds of a thousand to one",
@@ -38,9 +35,7 @@ STRENGTHS: Final = {
 """By how much a match fits better than chance and than its rivals, the smaller of both."""
 ODDS: Final = (1000.0, 100.0, 10.0)
 
-BASES: Final = {
-    f"{base}{suffix}": f"{text}; {name}" for base, text in WEIGHED.items() for suffix, name in NAMED.items()
-} | groups.KINDS
+BASES: Final = WEIGHED | dict(groups.KINDS)
 """What is weighed, pairs and groups alike; each has all strengths."""
 
 KINDS: Final = MappingProxyType(

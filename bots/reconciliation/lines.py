@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One booking."""
 
@@ -60,6 +60,8 @@ class Statement:
     """What the file itself says went out, minor units, not negative."""
     unreadable: str = ""
     """Why a balance or total that the file states cannot be read, or is not kept; such a statement is held back."""
+    untied: str = ""
+    """Which of its amounts its balances do not tie, and why; it goes on, and this is said."""
     bookings: int | None = None
     """Bookings that the lines stand for, where batch bookings were taken apart; default: one a line."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from functools import lru_cache
 
 _NONE = frozenset(
     (
@@ -29,7 +30,7 @@ _NONE = frozenset(
 _THREE = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
 _FOUR = frozenset(("CLF", "UYW"))
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_PLAIN = re.compile(r"[+-]?\d+(\.\d+)?|[+-]?\.\d+")
+_PLAIN = re.compile(r"([+-]?)(?=\.?\d)(\d*)(?:\.(\d+))?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:(?P<group>[ '\u00a0\u202f\u2019.,])\d{3})(?:(?P=group)\d{3})*(?P<rest>[.,]\d+)?")
 _MOST = 18
 
@@ -38,6 +39,7 @@ class NoAmount(ValueError):
     """A text that is no amount of this currency."""
 
 
+@lru_cache(maxsize=1024)
 def exponent(currency: str) -> int:
     """Return how many decimals a currency has (ISO 4217:2015).
 
@@ -69,12 +71,19 @@ def plain(text: str, currency: str) -> int:
     """Read an amount with a decimal point and nothing else, as XML and OFX write it.
 
     Raises:
-        NoAmount: it is none.
+        NoAmount: it is none, or has more decimals than the currency.
     """
-    stripped = text.strip()
-    if not _PLAIN.fullmatch(stripped):
+    match = _PLAIN.fullmatch(text.strip())
+    if match is None:
         raise NoAmount(f"{text!r} is no amount")
-    return minor(Decimal(stripped), currency)
+    sign, whole, decimals = match.groups(default="")
+    kept, places = decimals.rstrip("0"), exponent(currency)
+    if len(kept) > places:
+        raise NoAmount(f"{text.strip()} has more decimals than {currency} has")
+    digits = (whole + kept.ljust(places, "0")).lstrip("0")
+    if len(digits) > _MOST:
+        raise NoAmount(f"{text.strip()} is too large")
+    return -int(digits or 0) if sign == "-" else int(digits or 0)
 
 
 def written(text: str, currency: str, decimal: str | None = None) -> int:
@@ -111,10 +120,7 @@ def _number(text: str, currency: str, decimal: str | None) -> int:
         simple = text.replace(",", ".") if decimal != "." and text.count(",") == 1 and "." not in text else text
         if decimal == "," and "." in text:
             raise NoAmount(f"{text!r} is no amount with a decimal comma")
-        try:
-            return plain(simple, currency)
-        except InvalidOperation as error:
-            raise NoAmount(f"{text!r} is no amount") from error
+        return plain(simple, currency)
     group, rest = match["group"], match["rest"]
     if rest is not None and rest[0] == group:
         raise NoAmount(f"{text!r} is no amount")

@@ -20,7 +20,7 @@ class Policy:
     """Country (ISO 3166) whose holidays are no business days; None: Monday to Friday."""
     fee_share: Decimal = Decimal("0.04")
     """Most that a bank keeps of an amount, as a share of it."""
-    fee_fixed: int = 1_000
+    fee_fixed: int = 2_500
     """Most that a bank keeps on top of the share, minor units."""
     group: int = 12
     """Most lines on the larger side of a 1-N or N-1 match."""

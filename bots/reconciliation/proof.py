@@ -301,6 +301,6 @@ def _told(row: dict[Any, Any]) -> dict[str, Any]:
 
 def _body(one: Account) -> dict[str, Any]:
     pairs = ("opening", "movement", "closing", "forward", "lines", "open", "suggested", "closed")
-    both = {SIDES[side]: {name: getattr(one, name)[side] for name in pairs} for side in SIDES}
+    both: dict[str, Any] = {SIDES[side]: {name: getattr(one, name)[side] for name in pairs} for side in SIDES}
     rest = {name: getattr(one, name) for name in ("account", "currency", "unexplained", "proven", "why")}
     return {**rest, **both}

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bots.reconciliation.lines import Delivery, Quarantined, Statement
 from bots.reconciliation.matched import BANK, BOOK, Matched
+from bots.reconciliation.tie import bookings
 
 SideName = Literal["bank", "book"]
 SIDES: Final[Mapping[int, SideName]] = {BANK: "bank", BOOK: "book"}
@@ -159,7 +160,7 @@ def proven_side(deliveries: Sequence[Delivery], lines: pd.DataFrame, sizes: Sequ
     inputs = []
     for number, one in enumerate(deliveries):
         size = sizes[number] if sizes else one.path.stat().st_size
-        inputs.append(InputFact(one.path.name, one.sha256, size, one.format, bookings(one)))
+        inputs.append(InputFact(one.path.name, one.sha256, size, one.format, bookings_of(one)))
     placed = lines.assign(
         statement=np.repeat(np.arange(len(given)), counts).astype(np.int64),
         row=np.fromiter((line.number for line in read), np.int64),
@@ -169,13 +170,9 @@ def proven_side(deliveries: Sequence[Delivery], lines: pd.DataFrame, sizes: Sequ
     return _in_time(ProvenSide(placed, facts, inputs, quarantined))
 
 
-def bookings(delivery: Delivery) -> int:
+def bookings_of(delivery: Delivery) -> int:
     """Return how many bookings a file holds: those that were read, a batch being one, and those held back."""
-    return sum(map(_bookings, delivery.statements)) + sum(one.lines for one in delivery.quarantined)
-
-
-def _bookings(one: Statement) -> int:
-    return len(one.lines) if one.bookings is None else one.bookings
+    return sum(map(bookings, delivery.statements)) + sum(one.lines for one in delivery.quarantined)
 
 
 def _fact(number: int, one: Statement, account: str) -> StatementFact:
@@ -189,7 +186,7 @@ def _fact(number: int, one: Statement, account: str) -> StatementFact:
         closing=one.closing,
         opened=one.opened or min((line.booked for line in one.lines), default=one.closed),
         closed=one.closed or max((line.booked for line in one.lines), default=one.opened),
-        bookings=_bookings(one),
+        bookings=bookings(one),
     )
 
 

@@ -14,8 +14,10 @@ from bots.reconciliation.bridge import CLOSED, OPEN, SUGGESTED, Bridge, bridges,
 from bots.reconciliation.definition import DEFAULT, Definition
 from bots.reconciliation.explain import breaks
 from bots.reconciliation.gate import Evidence, Standing, seeded, standings
+from bots.reconciliation.judging import Judge, suggestions
 from bots.reconciliation.matched import BANK, BOOK, Matched
 from bots.reconciliation.matching.engine import match
+from bots.reconciliation.matching.remittance import with_references
 from bots.reconciliation.reading import Sides, read_sides
 
 _HELD = "held back by the definition: it is suggested only"
@@ -34,6 +36,8 @@ class Outcome:
     """One row an open line, as `explain.breaks` writes it."""
     standings: tuple[Standing, ...]
     """What each kind of evidence is known to be worth."""
+    probability: pd.Series
+    """P(wrong) of each suggestion, by match; empty without a judge, NaN where it has no opinion."""
 
     @cached_property
     def states(self) -> tuple[pd.Series, pd.Series]:
@@ -77,6 +81,7 @@ def reconcile(
     asof: date | None = None,
     currency: str | None = None,
     evidence: Sequence[Evidence] = (),
+    judge: Judge | None = None,
 ) -> Outcome:
     """Reconcile two files.
 
@@ -87,16 +92,22 @@ def reconcile(
         asof: the day to which lines are old; default: the last day that either side knows.
         currency: of tables without such a column.
         evidence: what own reviews found of each kind of evidence; the seeded figures are added.
+        judge: gives suggestions a probability.
 
     Raises:
         UserError: a file cannot be read, or something is told in more than one way.
     """
     sides = read_sides(bank, book, definition, currency=currency)
-    return outcome_of(sides, definition, asof=asof, evidence=evidence)
+    return outcome_of(sides, definition, asof=asof, evidence=evidence, judge=judge)
 
 
 def outcome_of(
-    sides: Sides, definition: Definition, *, asof: date | None = None, evidence: Sequence[Evidence] = ()
+    sides: Sides,
+    definition: Definition,
+    *,
+    asof: date | None = None,
+    evidence: Sequence[Evidence] = (),
+    judge: Judge | None = None,
 ) -> Outcome:
     """Reconcile two sides that are read already; see `reconcile`."""
     gate = definition.file.gate
@@ -105,10 +116,12 @@ def outcome_of(
     ranked = tuple(replace(one, closes=False, words=_HELD) if one.kind in held else one for one in ranked)
     closing = frozenset(one.kind for one in ranked if one.closes)
     policy = definition.policy
-    matched = match(sides.bank.lines, sides.book.lines, policy, closing)
+    matched = match(*with_references(sides.bank.lines, sides.book.lines), policy, closing)
     day = asof or _last_day(sides)
     open_ = breaks(sides.bank.lines, sides.book.lines, matched, policy, day)
-    return Outcome(definition, sides, day, matched, open_, ranked)
+    none = pd.Series(dtype="float64")
+    odds = none if judge is None else suggestions(sides.bank.lines, sides.book.lines, matched, judge)
+    return Outcome(definition, sides, day, matched, open_, ranked, odds)
 
 
 def _last_day(sides: Sides) -> date:

@@ -194,7 +194,8 @@ def _label(step: Step) -> tuple[str, str]:
         return "The opening balances differ", _STEP[step.what]
     sides = [f"{count:,} {side}" for count, side in ((step.bank, "bank"), (step.book, "books")) if count]
     lines = f"{' and '.join(sides)} line{'' if step.bank + step.book == 1 else 's'}"
-    return step.label.capitalize() or "Open", f"{_STEP[step.what]}: {lines}"
+    label = step.label.replace("_", " ")
+    return label[:1].upper() + label[1:] or "Open", f"{_STEP[step.what]}: {lines}"
 
 
 def _verdict(bridge: Bridge) -> str:

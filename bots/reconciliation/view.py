@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bots.reconciliation.explain import why
 from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.matched import BANK, BOOK
 from bots.reconciliation.reasons.causes import CAUSES
 from bots.reconciliation.reconcile import Outcome
-from bots.reconciliation.wording import bound, counted, money, signed, visible
+from bots.reconciliation.wording import bound, counted, money, share, signed, visible
 
 MOST = 100
 """Matches of one kind, suggestions, breaks and quarantined bookings that are shown; the tables hold all of them."""
 _LONGEST = 160
+_MOST_LIKELY = 20.0
 SIDES = ("bank", "books")
 
 
@@ -43,12 +46,15 @@ class MatchView:
 
     number: int
     kind: str
+    sentence: str
+    """What the kind means."""
     bank: tuple[LineView, ...]
     book: tuple[LineView, ...]
     difference: str
     """Empty where there is none."""
-    facts: tuple[str, ...]
     why: tuple[str, ...]
+    rivals: tuple[str, ...]
+    """Which candidate it displaced, and why that one lost."""
     probability: str
     rival: tuple[LineView, ...]
     """Lines of the best candidate that it displaced."""
@@ -86,54 +92,58 @@ class BreakView:
 
 
 class Views:
-    """Looks up what is shown; members are searched once for each match, not once a table."""
+    """Looks up what is shown: chosen first, so that only what is shown is explained."""
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
         self._frames = (outcome.sides.bank.lines, outcome.sides.book.lines)
         self._members = outcome.matched.members
         self._lost = outcome.matched.lost_members
+        matches = outcome.matched.matches
+        closed = matches.index[matches["closed"].to_numpy(bool)]
+        kinds = matches["kind"].astype("str").loc[closed]
+        self._closed = {kind: list(numbers[:MOST]) for kind, numbers in kinds.groupby(kinds).groups.items()}
+        self._waiting = self._largest_waiting()
+        chosen = sorted({*self._waiting, *(number for numbers in self._closed.values() for number in numbers)})
+        self._why = why(*self._frames, outcome.matched, outcome.definition.policy, chosen)
 
     def kinds(self) -> list[KindView]:
         """Return what was matched by kind of evidence, in the order of the kinds."""
         matches = self.outcome.matched.matches
+        counts = Counter(zip(matches["kind"].astype("str"), matches["closed"], strict=True))
         standings = {one.kind: one for one in self.outcome.standings}
+        met = {kind for kind, _ in counts}
         found = []
-        for kind in [*KINDS, *sorted(set(matches["kind"].astype(str)) - set(KINDS))]:
-            mine = matches[(matches["kind"] == kind).to_numpy()]
+        for kind in [*(kind for kind in KINDS if kind in met), *sorted(met - set(KINDS))]:
             standing = standings.get(kind)
-            if not len(mine):
-                continue
-            closed = mine.index[mine["closed"].to_numpy(bool)]
             found.append(
                 KindView(
-                    kind=kind,
+                    kind=kind.replace("_", " "),
                     sentence=KINDS.get(kind, ""),
-                    closed=len(closed),
-                    suggested=len(mine) - len(closed),
+                    closed=counts[kind, True],
+                    suggested=counts[kind, False],
                     bound=bound(standing.bound) if standing else "not measured",
                     words=standing.words if standing else "nothing is known of it: it never closes on its own",
                     closes=standing is not None and standing.closes,
-                    shown=tuple(self.match(number) for number in closed[:MOST]),
+                    shown=tuple(self.match(number) for number in self._closed.get(kind, ())),
                 )
             )
         return found
 
     def suggestions(self) -> Iterator[MatchView]:
         """Yield the suggestions a person should see first: the largest amounts."""
+        return (self.match(number) for number in self._waiting)
+
+    def _largest_waiting(self) -> list[int]:
         matches = self.outcome.matched.matches
         waiting = matches.index[~matches["closed"].to_numpy(bool)]
         members = self._members[self._members["match"].isin(waiting)]
-        sizes = [
-            pd.Series(
-                self._frames[int(str(side))]["amount"].to_numpy()[mine["line"].to_numpy()],
-                index=mine["match"].to_numpy(),
-            )
-            for side, mine in members.groupby("side")
-        ]
-        size = pd.concat(sizes).abs().groupby(level=0).max() if sizes else pd.Series(dtype="int64")
-        order = size.reindex(waiting, fill_value=0).sort_values(ascending=False, kind="stable").index
-        return (self.match(int(number)) for number in order[:MOST])
+        sizes = [pd.Series(dtype="int64")]
+        for side, mine in members.groupby("side"):
+            amounts = self._frames[int(str(side))]["amount"].to_numpy()[mine["line"].to_numpy()]
+            sizes.append(pd.Series(np.abs(amounts), index=mine["match"].to_numpy()))
+        size = pd.concat(sizes).groupby(level=0).max().reindex(waiting, fill_value=0)
+        return [int(number) for number in size.sort_values(ascending=False, kind="stable").index[:MOST]]
 
     def breaks(self) -> Iterator[BreakView]:
         """Yield the breaks a person should see first."""
@@ -159,26 +169,31 @@ class Views:
         row: Any = self.outcome.matched.matches.loc[number]
         bank, book = self._lines(self._members, number)
         currency = (bank or book)[0].currency
+        told: Any = self._why.loc[number]
         runner_up = int(row["runner_up"])
         rival = sum(self._lines(self._lost, runner_up), start=()) if runner_up >= 0 else ()
-        facts = [f"{counted(abs(int(row['days'])), 'business day')} apart"]
+        reasons = [str(told["evidence"])]
         if row["alternatives"]:
-            facts.append(f"the sum can be reached in {counted(int(row['alternatives']), 'other way')}")
-        if row["rivals"]:
-            facts.append(f"{counted(int(row['rivals']), 'rival')}, margin {_margin(float(row['margin']))}")
-        else:
-            facts.append("no rival")
+            reasons.append(f"the sum can be reached in {counted(int(row['alternatives']), 'other way')}")
+        rivals = [str(told["lost"])] if told["lost"] else []
+        if told["runner_up"]:
+            rivals.insert(0, f"best rival: {told['runner_up']} ({_margin(float(row['margin']))})")
         return MatchView(
             number=number,
-            kind=str(row["kind"]),
+            kind=str(row["kind"]).replace("_", " "),
+            sentence=KINDS.get(str(row["kind"]), ""),
             bank=bank,
             book=book,
             difference=signed(int(row["difference"]), currency) if row["difference"] else "",
-            facts=tuple(facts),
-            why=(),
-            probability="",
+            why=tuple(visible(one) for one in reasons),
+            rivals=tuple(visible(one) for one in rivals),
+            probability=self._probability(number),
             rival=tuple(rival),
         )
+
+    def _probability(self, number: int) -> str:
+        wrong = self.outcome.probability.get(number, math.nan)
+        return "" if math.isnan(wrong) else f"{share(1 - wrong)} likely right"
 
     def line(self, side: int, at: int) -> LineView:
         """Return one line."""
@@ -206,10 +221,10 @@ class Views:
 
 def _margin(margin: float) -> str:
     """Write a margin, a difference of log-odds, as how many times likelier the match is than its rival."""
-    if math.isinf(margin):
-        return "unrivalled"
-    times = math.exp(min(margin, 20.0))
-    return f"{times:,.0f} times likelier" if times < 1e6 else "a million times likelier"  # noqa: PLR2004
+    if margin <= 0:
+        return "just as likely"
+    times = math.exp(min(margin, _MOST_LIKELY))
+    return f"{times:,.1f} times less likely" if times < 10 else f"{times:,.0f} times less likely"  # noqa: PLR2004
 
 
 def _short(text: str) -> str:

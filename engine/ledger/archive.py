@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
@@ -215,14 +215,17 @@ def verify(path: Path, archive: zipfile.ZipFile, manifest: Manifest) -> None:
 
 
 def rows(archive: zipfile.ZipFile, table: sa.Table) -> Iterator[dict[str, Any]]:
-    """Read a table's rows back, with instants as instants; what was NULL is NULL again, in JSON columns too."""
+    """Read a table's rows back, instants and days as such; what was NULL is NULL again, in JSON columns too."""
     instants = {column.name for column in table.columns if isinstance(column.type, t.UtcDateTime)}
+    days = {column.name for column in table.columns if isinstance(column.type, sa.Date)}
     documents = {column.name for column in table.columns if isinstance(column.type, sa.JSON) and column.nullable}
     with archive.open(table_member(table)) as source:
         for line in source:
             row = json.loads(line)
             for name in instants:
                 row[name] = datetime.fromisoformat(row[name]) if row[name] is not None else None
+            for name in days:
+                row[name] = date.fromisoformat(row[name]) if row[name] is not None else None
             for name in documents:
                 row[name] = sa.null() if row[name] is None else row[name]
             yield row
@@ -255,7 +258,7 @@ def _line(row: Mapping[str, Any] | sa.RowMapping) -> str:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # and so an instant
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no place in a backup")
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from engine.ledger import reconciliation_tables  # noqa: F401 (they are in the same metadata)
 from engine.ledger.columns import UtcDateTime, at, id_, metadata, partial, ref
 from engine.ledger.inspection_tables import (
     canaries,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 from rich.console import Console
@@ -20,6 +20,9 @@ from qc_models.match.judge import MatchJudge
 from qc_models.match.pair import Line
 from qc_models.match.reading import read_labelled, read_lines
 from qc_models.store import ModelStore
+
+if TYPE_CHECKING:
+    from qc_models.match.frames import FrameJudge
 
 Pairs = Annotated[Path, typer.Argument(help="Reviewed matches, JSON Lines: pair, wrong, kind.")]
 Bank = Annotated[Path | None, typer.Option("--bank", help="All bank lines of the period, JSON Lines.")]
@@ -104,6 +107,13 @@ def add_match_verbs(app: typer.Typer, open_desk: Callable[[], MatchDesk], *, reg
         desk = open_desk()
         judge = MatchJudge(None if rules else desk.models.get(name, version))
         show(desk, evaluate(judge, _reviewed(pairs, _lists(bank, book)), target=target), as_json=as_json)
+
+
+def frame_judge(models: ModelStore) -> FrameJudge:
+    """Return the judge in service: the champion of match-quality, or the rules of the first day while there is none."""
+    from qc_models.match.frames import FrameJudge  # noqa: PLC0415 - pandas costs half a second
+
+    return FrameJudge(MatchJudge(models.get(NAME) if models.versions(NAME) else None))
 
 
 def _lists(bank: Path | None, book: Path | None) -> tuple[list[Line], list[Line]] | None:

@@ -33,12 +33,12 @@ class Crowd:
 
     def upto(self, view: View, amount: Ints, side: Literal["left", "right"] = "left") -> Ints:
         """Count the lines of each line's purse or an earlier one whose amount is below (or up to: right) `amount`."""
-        return np.searchsorted(self.sorted, _code(view, amount), side=side).view(np.int64)
+        return np.asarray(np.searchsorted(self.sorted, _code(view, amount), side=side), dtype=np.int64)
 
     def size(self, view: View) -> Ints:
         """Count the lines of each line's purse and direction."""
         none = np.zeros(len(view), dtype=np.int64)
-        return np.maximum(self.upto(view, none + _LARGEST - 1, "right") - self.upto(view, none), 1)
+        return np.asarray(np.maximum(self.upto(view, none + _LARGEST - 1, "right") - self.upto(view, none), 1))
 
     def equal(self, view: View) -> Reals:
         """Return the share of the other lines that have the very amount of each line; `view` is part of the crowd."""
@@ -77,3 +77,13 @@ def expected(groups: Groups, totals: View, items: View) -> Reals:
     drawn = drawn + gammaln(np.bincount(owner[new], minlength=count) + 1)
     found = groups.tried * np.maximum(np.exp(drawn), crowd.density(totals)[groups.total])
     return np.asarray(found, dtype=np.float64)
+
+
+def of_one(tried: Reals, missing: Ints, pool: Ints, items: View) -> Reals:
+    """Return how many lines of the pool are to be expected by chance that have the amount of the `missing` item.
+
+    `tried` lines of the pool were compared for each; `missing` and `pool` are rows of `items`.
+    """
+    crowd = Crowd.of(items.take(pool))
+    share = np.maximum(crowd.equal(items), crowd.density(items))[missing]
+    return np.asarray(tried * share, dtype=np.float64)

@@ -103,7 +103,7 @@ class _Run:
         pool = of_pairs(evidence.weigh(pairs, self.world, self.still[1]), self.bank, self.book)
         graph = pool.graph()
         solution = solver.Solution.of(graph)
-        solver.take_clear(graph, solution, CERTAIN)
+        solver.take_clear(graph, solution, CERTAIN, pool.difference == 0)
         used = np.zeros(pool.lines, bool)
         used[pool.line[solution.taken[pool.candidate]]] = True
         free = np.flatnonzero(~used & np.concatenate(self.still))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bots.reconciliation.kinds import KINDS, NAMED, STRENGTHS
+from bots.reconciliation.kinds import KINDS, STRENGTHS
 from bots.reconciliation.matching import names, rarity
 from bots.reconciliation.matching.coding import Bools, Coded, Ints
 from bots.reconciliation.matching.names import Names
@@ -21,6 +22,9 @@ OTHER_NAME: Final = 7.0
 """What another name takes from the score: a payer under another name is one in a thousand."""
 UNUSUAL: Final = 3.0
 """What a slip or a fee takes from the score: one true pair in twenty has one."""
+
+UNEXPLAINED: Final = math.log(1000)
+"""The most that a pair of two amounts is worth: what is missing may be another line, and that counts once found."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def weigh(pairs: Pairs, world: World, still: Bools) -> Weighed:
     score = np.log(world.usual[days - world.policy.earliest] * window) - np.log(expected)
     score -= UNUSUAL * ((pairs.reference == SLIPPED).astype(int) + (difference != 0))
     score[name == names.OTHER] -= OTHER_NAME
+    score[difference != 0] = np.minimum(score[difference != 0], UNEXPLAINED)
     return Weighed(pairs, name, days, difference, score)
 
 
@@ -106,18 +111,21 @@ def _named(world: World, pairs: Pairs, name: Ints) -> Floats:
     return np.asarray(np.where(name >= names.ALIKE, fits / (len(world.book.name) + 1), 1.0))
 
 
-_SUFFIXES = ("_other", "", "_alike", "_name")
-"""Of the grades of names, in their order."""
-
-
 def base(weighed: Weighed) -> Ints:
     """Number what ties each pair: the kind of evidence at its full strength, in the order of KINDS."""
-    pairs, fee = weighed.pairs, weighed.difference != 0
-    slip = np.where(fee, _number("slip_fee"), np.where(pairs.slips == 1, _number("slip"), _number("slips")))
-    same = np.where(fee, _number("same_fee"), _number("same"))
-    by = np.where(pairs.reference == NONE, _number("amount"), np.where(pairs.reference == SLIPPED, slip, same))
-    named = np.array([list(NAMED).index(suffix) for suffix in _SUFFIXES]) * len(STRENGTHS)
-    return np.asarray(by + named[weighed.name])
+    pairs, name, fee = weighed.pairs, weighed.name, weighed.difference != 0
+    known, slipped = pairs.reference != NONE, pairs.reference == SLIPPED
+    cases = {
+        "other_name": name == names.OTHER,
+        "slip_fee": slipped & fee,
+        "slips": slipped & (pairs.slips > 1),
+        "slip": slipped,
+        "same_fee": known & fee,
+        "same": known,
+        "amount_name": name == names.EQUAL,
+        "amount_alike": name == names.ALIKE,
+    }
+    return np.select(list(cases.values()), [_number(kind) for kind in cases], _number("amount"))
 
 
 def _number(base: str) -> int:

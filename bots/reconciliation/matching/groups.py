@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -9,15 +10,18 @@ import numpy as np
 import pandas as pd
 
 from bots.reconciliation.matched import BANK, BOOK
-from bots.reconciliation.matching import odds, runs, sums
+from bots.reconciliation.matching import chance, rests, runs, sums
 from bots.reconciliation.matching.candidates import Candidates, Part, assemble
 from bots.reconciliation.matching.claims import claims
+from bots.reconciliation.matching.exchange import exchanged
 from bots.reconciliation.matching.fees import with_fee
-from bots.reconciliation.matching.pairs import Blocks, combined
+from bots.reconciliation.matching.listed import listed
+from bots.reconciliation.matching.net import net
+from bots.reconciliation.matching.pairs import distinct
 from bots.reconciliation.matching.reversals import partners, reversals
-from bots.reconciliation.matching.shared import by_key
-from bots.reconciliation.matching.tied import Sought, parts
-from bots.reconciliation.matching.view import Flags, Ints, View, Views, parties, views
+from bots.reconciliation.matching.shared import batches, by_key
+from bots.reconciliation.matching.tied import Names, Sought, parts
+from bots.reconciliation.matching.view import Flags, Ints, View, parties, spread, views, without
 from bots.reconciliation.policy import Policy
 
 KINDS: Final = MappingProxyType(
@@ -25,20 +29,33 @@ KINDS: Final = MappingProxyType(
         "group_by_key": "all lines that carry one reference or id add up to the other side's line with it",
         "net_by_key": "all lines of both sides that carry one reference or id add up to the same",
         "group_by_key_less_fee": "all lines that carry one reference or id add up to the same but for a fee",
+        "listed_in_remittance": "the text lists several references of the other side, whose lines add up to the line",
+        "listed_less_fee": "the text lists several references, whose lines add up to the line but for a fee",
+        "batch_total": "all lines with one id, which the other side has not, add up to a line of it",
+        "common_batch_total": "the same, with amounts that many lines have",
         "sum_tied_by_key": "lines of one party add up to a line, and one of them carries its reference",
         "sum_in_party": "lines of one party add up to a line, where an accident is hardly to be expected",
         "common_sum_in_party": "lines of one party add up to a line, with amounts that many lines have",
         "contradicted_sum": "lines of one party add up to a line, and a reference names another document",
+        "rest_by_key": "lines with a line's reference and one that says nothing of itself add up to it",
+        "common_rest_by_key": "the same, with an amount that many lines have",
         "run_of_party": "all that one party had open in some days adds up to a line that names no party",
         "common_run_of_party": "the same, with amounts that many lines have",
         "reversal_marked": "the same amount back on one side, marked as reversal or with the same reference",
         "reversal_in_party": "the same amount back on one side, from the same party",
         "reversal_by_amount": "the only same amount back on one side, the party not named",
-        "fee_by_key": "same reference or id, the difference is a fee",
+        "net_in_party": "several lines of one party on both sides add up to the same, and no part of them does",
+        "exchange_by_key": "same reference or id in two currencies, at about the rate of the day",
+        "exchange_in_party": "same party in two currencies, at about the rate of the day",
         "fee_in_party": "same party, the difference is a fee",
     }
 )
 """Kinds of evidence of this module, in words."""
+
+_IN_PARTY = Names("sum_in_party", "common_sum_in_party", "sum_tied_by_key")
+_RUN = Names("run_of_party", "common_run_of_party")
+_BATCH = Names("batch_total", "common_batch_total")
+_REST = Names("rest_by_key", "common_rest_by_key")
 
 Rows = tuple[Ints, Ints]
 
@@ -61,7 +78,14 @@ def group_candidates(
     both = views(bank, book, np.asarray(open_bank, dtype=np.int64), np.asarray(open_book, dtype=np.int64), policy)
     claiming = claims(bank.iloc[open_bank], book)
     of_bank, of_book = parties(both)
-    found = by_key(both.bank, both.book, policy)
+    found = [*by_key(both.bank, both.book, policy), net(both.bank, both.book, (of_bank, of_book), claiming, policy)]
+    found += exchanged(both, of_bank, of_book, policy)
+    texts = [
+        [side.iloc[rows][name] for name in ("text", "reference")]
+        for side, rows in ((bank, open_bank), (book, open_book))
+    ]
+    found += listed(both.bank, both.book, texts[0], texts[1][1], BANK, policy)
+    found += listed(both.book, both.bank, texts[1], texts[0][1], BOOK, policy)
     cut = []
     for side, totals, items, own, theirs in (
         (BANK, both.bank, both.book, of_bank, of_book),
@@ -72,37 +96,41 @@ def group_candidates(
         cut.append(gone)
         low, high = (-policy.latest, -policy.earliest) if side == BANK else (policy.earliest, policy.latest)
         found += reversals(totals, own, partners(totals, items, own, theirs, low, high), side, policy)
-    return assemble([*found, *_fees(both, of_bank, of_book, policy)], cut)
+    return assemble([*found, with_fee(both.bank, both.book, (of_bank, of_book), claiming, policy)], cut)
 
 
 def _sums(
     totals: View, items: View, party: tuple[Rows, Rows], side: int, claiming: Flags, policy: Policy
 ) -> tuple[list[Part], pd.DataFrame]:
-    """Return the sums within a party, and the runs of totals that name none."""
+    """Return the sums within a party, the runs of totals that name none, and what completes the lines of a key."""
     own, theirs = party
     problem, cut = sums.limited(sums.problem(totals, items, party, side, policy), "sum_in_party", policy)
-    named = Sought(
-        sums.solve(problem, cut["line"].to_numpy(), policy), totals, items, side, len(np.unique(problem.total))
-    )
-    nameless = np.setdiff1d(np.arange(len(totals)), own[0])
-    of_runs = Sought(runs.runs(totals, nameless, items, theirs, side, policy), totals, items, side, len(nameless))
-    return [
-        *parts(named, claiming, "sum_in_party", "common_sum_in_party"),
-        *parts(of_runs, claiming, "run_of_party", "common_run_of_party"),
-    ], cut
-
-
-def _fees(both: Views, of_bank: Rows, of_book: Rows, policy: Policy) -> list[Part]:
+    named = sums.solve(problem, cut["line"].to_numpy(), policy)
+    nameless = without(len(totals), own[0])
+    of_days = _doubted(runs.runs(totals, nameless, items, theirs, side, policy), totals, items, theirs, side, policy)
+    mute = np.flatnonzero(claiming) if side == BOOK else np.zeros(0, dtype=np.int64)
+    lacking = rests.rests(totals, items, party, mute, side, policy)
+    one = chance.of_one(lacking.groups.tried, lacking.missing, lacking.pool, items)
+    whole = batches(totals, items, side, policy)
     found = []
-    for kind, base, left, right in (
-        ("fee_by_key", odds.FEE_KEY, both.bank.keys(), both.book.keys()),
-        ("fee_in_party", odds.FEE_PARTY, of_bank, of_book),
+    for groups, searches, accidents, names in (
+        (named, len(np.unique(problem.total)), chance.expected(named, totals, items), _IN_PARTY),
+        (of_days, len(nameless), chance.expected(of_days, totals, items), _RUN),
+        (lacking.groups, lacking.searches, one, _REST),
+        (whole, len(whole.total), chance.expected(whole, totals, items), _BATCH),
     ):
-        own, theirs = combined(
-            (left[1], right[1]),
-            (both.bank.purse[left[0]], both.book.purse[right[0]]),
-            (both.bank.sign[left[0]], both.book.sign[right[0]]),
-        )
-        blocks = Blocks((left[0], own), (right[0], theirs))
-        found.append(with_fee(both.bank, both.book, blocks, kind, base, policy))
-    return found
+        found += parts(Sought(groups, totals, items, side, searches, accidents), claiming, names)
+    return found, cut
+
+
+def _doubted(groups: sums.Groups, totals: View, items: View, party: Rows, side: int, policy: Policy) -> sums.Groups:
+    """Count what else of its party would add up to the total of a run: with the party known, any choice counts."""
+    first = np.flatnonzero(np.diff(groups.owner, prepend=-1))
+    order = np.argsort(party[0], kind="stable")
+    low, high = (np.searchsorted(party[0][order], groups.item[first], side=edge) for edge in ("left", "right"))
+    place, found = spread(low, high)
+    suspected = distinct(groups.total[place], party[1][order][found])
+    problem = sums.problem(totals, items, (suspected, party), side, policy)
+    problem, cut = sums.limited(problem, "run_of_party", policy)
+    ways = sums.ways(problem, policy)[groups.total] - 1 + np.isin(totals.line[groups.total], cut["line"].to_numpy())
+    return replace(groups, alternatives=np.maximum(groups.alternatives, ways))

@@ -23,10 +23,6 @@ KEY = log(12_682 / 3)
 """Sums by reference: no error among 12,682 generated groups."""
 SUM = log(55_593 / 10)
 """The only sum in a party: 4 errors among 55,593 generated pairs; at most 10 by the bound."""
-FEE_KEY = log(57_969 / 3)
-"""Same reference, difference a fee: no error among 57,969 generated pairs."""
-FEE_PARTY = log(10)
-"""Same party, difference within the bounds of fees: a guess, until reviews say better."""
 KEY_FEE = log(1)
 """Sums by reference but for a fee: as often as not a part is missing instead (all 27 in 100,000 generated lines)."""
 FLAGGED = log(1_000)
@@ -35,6 +31,10 @@ REVERSED = log(100)
 """The same amount back, from the same party, the only one: a guess, until reviews say better."""
 AMOUNT = log(5)
 """The same amount back, the only one, and a party not named: a guess, until reviews say better."""
+EXCHANGE_KEY = log(1_000)
+"""Same reference in two currencies, the rate fits: a guess, until reviews say better."""
+EXCHANGE_PARTY = log(10)
+"""Same party in two currencies, the rate fits: a guess, until reviews say better."""
 CONTRADICTED = log(1 / 5)
 """The bank's own reference names another document."""
 RARE = log(200)

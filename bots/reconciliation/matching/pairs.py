@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from bots.reconciliation.matching.view import Ints, View, spread
 from bots.reconciliation.policy import Policy
@@ -27,6 +28,21 @@ def combined(*codes: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
     return left, right
 
 
+def numbered(own: Ints, amount: Ints, theirs: Ints, other: Ints) -> tuple[Ints, Ints]:
+    """Return one code for (code, amount) of both sides, equal where both are."""
+    code, _ = pd.factorize(np.concatenate((own, theirs)))
+    size, sizes = pd.factorize(np.concatenate((amount, other)))
+    both = code.astype(np.int64) * (len(sizes) + 1) + size
+    return both[: len(own)], both[len(own) :]
+
+
+def distinct(left: Ints, right: Ints) -> tuple[Ints, Ints]:
+    """Return the pairs of two columns of rows, each once, ascending."""
+    width = 1 + int(right.max(initial=0))
+    pairs = np.unique(left * width + right)
+    return pairs // width, pairs % width
+
+
 def between(left: View, right: View, blocks: Blocks, low: int, high: int) -> tuple[Ints, Ints, Ints]:
     """Return (place in blocks.left, row of the left, row of the right), right's day minus left's in low..high."""
     start, end, order = _ranges(left, right, blocks, low, high)
@@ -45,8 +61,7 @@ def counted(left: View, right: View, blocks: Blocks, low: int, high: int) -> Int
 def near(bank: View, book: View, blocks: Blocks, policy: Policy) -> tuple[Ints, Ints]:
     """Return (row of the bank, row of the books) of the pairs within the policy's window, each once."""
     _, row, other = between(bank, book, blocks, -policy.latest, -policy.earliest)
-    pairs = np.unique(np.stack((row, other)), axis=1)
-    return pairs[0], pairs[1]
+    return distinct(row, other)
 
 
 def _ranges(left: View, right: View, blocks: Blocks, low: int, high: int) -> tuple[Ints, Ints, Ints]:

@@ -6,8 +6,8 @@ import numpy as np
 
 from bots.reconciliation.matching import odds
 from bots.reconciliation.matching.candidates import MOST_RIVALS, Part
-from bots.reconciliation.matching.pairs import Blocks, between, combined, counted
-from bots.reconciliation.matching.view import Flags, Ints, View
+from bots.reconciliation.matching.pairs import Blocks, between, combined, counted, distinct, numbered
+from bots.reconciliation.matching.view import Flags, Ints, View, without
 from bots.reconciliation.policy import Policy
 
 Rows = tuple[Ints, Ints]
@@ -47,9 +47,9 @@ def partners(view: View, other: View, party: Rows, other_party: Rows, low: int, 
 
     Perhaps: the same, or one of the two names none. The window is the other line's day minus this one's.
     """
-    everyone, others = np.arange(len(view)), np.arange(len(other))
-    unnamed, nameless = np.setdiff1d(everyone, party[0]), np.setdiff1d(others, other_party[0])
-    known = np.setdiff1d(everyone, unnamed)
+    others = np.arange(len(other))
+    unnamed, nameless = without(len(view), party[0]), without(len(other), other_party[0])
+    known = without(len(view), unnamed)
     none = np.zeros(len(view) + len(other), dtype=np.int64)
     found = np.zeros(len(view), dtype=np.int64)
     for (row, code), (column, other_code) in (
@@ -62,17 +62,9 @@ def partners(view: View, other: View, party: Rows, other_party: Rows, low: int, 
             (view.purse[row], other.purse[column]),
             (view.sign[row], other.sign[column]),
         )
-        left, right = _numbered(own, view.amount[row], wanted, other.amount[column])
+        left, right = numbered(own, view.amount[row], wanted, other.amount[column])
         found += counted(view, other, Blocks((row, left), (column, right)), low, high)
     return found
-
-
-def _numbered(own: Ints, amount: Ints, theirs: Ints, other: Ints) -> Rows:
-    """Number (code, amount) of both sides together."""
-    both = np.stack((np.concatenate((own, theirs)), np.concatenate((amount, other))))
-    _, number = np.unique(both, axis=1, return_inverse=True)
-    number = number.ravel()
-    return number[: len(own)], number[len(own) :]
 
 
 def _opposites(view: View, code: Rows, policy: Policy, only: Flags | None = None) -> Rows:
@@ -86,21 +78,20 @@ def _opposites(view: View, code: Rows, policy: Policy, only: Flags | None = None
     own, theirs = combined(
         (block, block[chosen]), (view.purse[row], view.purse[later]), (view.sign[row], 1 - view.sign[later])
     )
-    left, right = _numbered(own, np.abs(view.amount[row]), theirs, np.abs(view.amount[later]))
+    left, right = numbered(own, np.abs(view.amount[row]), theirs, np.abs(view.amount[later]))
     _, first, second = between(view, view, Blocks((row, left), (later, right)), 0, policy.reversal)
     later_day = view.day[first] < view.day[second]
     takes_back = np.where(
         view.reversal[first] == view.reversal[second], view.line[first] < view.line[second], view.reversal[second]
     )
     order = later_day | takes_back
-    pairs = np.unique(np.stack((first[order], second[order])), axis=1)
-    return pairs[0], pairs[1]
+    return distinct(first[order], second[order])
 
 
 def _alone(view: View, policy: Policy) -> Rows:
     """Return the pairs in which neither line has a second opposite of its amount in the time, before or after."""
     everyone = np.arange(len(view))
-    code, _ = _numbered(view.purse, np.abs(view.amount), view.purse[:0], view.amount[:0])
+    code, _ = numbered(view.purse, np.abs(view.amount), view.purse[:0], view.amount[:0])
     blocks = Blocks((everyone, code * 2 + view.sign), (everyone, code * 2 + 1 - view.sign))
     alone = np.flatnonzero(counted(view, view, blocks, -policy.reversal, policy.reversal) == 1)
     single = Blocks((alone, blocks.left[1][alone]), (alone, blocks.right[1][alone]))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bots.reconciliation.matched import BANK
-from bots.reconciliation.matching.pairs import combined
+from bots.reconciliation.matching.pairs import combined, numbered
 from bots.reconciliation.matching.sums import Groups
 from bots.reconciliation.matching.view import Ints, View, spread
 from bots.reconciliation.policy import Policy
@@ -41,7 +41,7 @@ def runs(totals: View, rows: Ints, items: View, party: tuple[Ints, Ints], side: 
     2**n choices, but few runs. `alternatives` counts other runs, and single lines of that amount in the window.
     """
     every = _runs(items, party, policy.group)
-    own, theirs = _numbered(totals.purse[rows] * 2 + totals.sign[rows], totals.amount[rows], every.purse, every.total)
+    own, theirs = numbered(totals.purse[rows] * 2 + totals.sign[rows], totals.amount[rows], every.purse, every.total)
     order = np.argsort(theirs, kind="stable")
     place, found = spread(*(np.searchsorted(theirs[order], own, side=edge) for edge in ("left", "right")))
     run, day = order[found], totals.day[rows[place]]
@@ -77,14 +77,6 @@ def _runs(items: View, party: tuple[Ints, Ints], most: int) -> _Runs:
     begin, count = np.concatenate(starts), np.concatenate(sizes)
     purse = items.purse[row[begin]] * 2 + items.sign[row[begin]]
     return _Runs(row, begin, count, reach[begin + count] - reach[begin], purse, day[begin], day[begin + count - 1])
-
-
-def _numbered(own: Ints, amount: Ints, theirs: Ints, total: Ints) -> tuple[Ints, Ints]:
-    """Number (purse, amount) of both together."""
-    both = np.stack((np.concatenate((own, theirs)), np.concatenate((amount, total))))
-    _, number = np.unique(both, axis=1, return_inverse=True)
-    number = number.ravel()
-    return number[: len(own)], number[len(own) :]
 
 
 def _alike(every: _Runs, run: Ints, first: Ints, last: Ints) -> NDArray[np.float64]:

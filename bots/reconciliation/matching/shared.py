@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bots.reconciliation.matched import BANK
 from bots.reconciliation.matching import odds
 from bots.reconciliation.matching.candidates import Part, members, within
 from bots.reconciliation.matching.fees import plausible
-from bots.reconciliation.matching.view import Ints, View
+from bots.reconciliation.matching.pairs import numbered
+from bots.reconciliation.matching.sums import Groups
+from bots.reconciliation.matching.view import Ints, View, spread
 from bots.reconciliation.policy import Policy
 
 
@@ -65,3 +68,33 @@ def _summed(view: View, row: Ints, group: Ints, groups: int) -> _Summed:
     np.minimum.at(first, group, view.day[row])
     np.maximum.at(last, group, view.day[row])
     return _Summed(np.bincount(group, minlength=groups), total, first, last)
+
+
+def batches(totals: View, items: View, side: int, policy: Policy) -> Groups:
+    """Find the lines that are the total of all lines with one key, which no line of their own side has.
+
+    A payment run, or a batch booking taken apart. `alternatives` counts other totals of a batch, other batches of a
+    total; a batch is compared with the totals of its purse and direction that are in time.
+    """
+    (row, key), (_, taken) = items.keys(), totals.keys()
+    alone = ~np.isin(key, taken)
+    row, key = row[alone], key[alone]
+    width = 1 + int(key.max(initial=0))
+    _, number = np.unique(items.purse[row] * width + key, return_inverse=True)
+    groups = int(number.max(initial=-1)) + 1
+    every = _summed(items, row, number, groups)
+    batch = np.flatnonzero((every.count > 1) & (every.count <= policy.group) & (every.total != 0))
+    purse = np.zeros(groups, dtype=np.int64)
+    purse[number] = items.purse[row]
+    own, theirs = numbered(totals.purse, totals.amount, purse[batch], every.total[batch])
+    order = np.argsort(own, kind="stable")
+    place, found = spread(*(np.searchsorted(own[order], theirs, side=edge) for edge in ("left", "right")))
+    batch, total = batch[place], order[found]
+    ends = totals.day[total] - every.last[batch], totals.day[total] - every.first[batch]
+    low, high = (policy.earliest, policy.latest) if side == BANK else (-policy.latest, -policy.earliest)
+    timely = within(ends[0], low, high) & within(ends[1], low, high)
+    batch, total = batch[timely], total[timely]
+    ways = np.maximum(*(np.bincount(used, minlength=1)[used] for used in (batch, total))) - 1
+    held = np.argsort(number, kind="stable")
+    owner, member = spread(*(np.searchsorted(number[held], batch, side=edge) for edge in ("left", "right")))
+    return Groups(total, owner, row[held][member], ways, np.ones(len(total)))

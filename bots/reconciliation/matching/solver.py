@@ -8,6 +8,7 @@ is solved exactly.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -25,8 +26,13 @@ Ints = NDArray[np.int64]
 CLEAR: Final = 1.0
 """Margin and score (ln of odds) from which a candidate is taken without looking at its component."""
 
+Solver = Callable[[int], tuple[list[int], float]]
+"""Given the set to leave out (-1: none), the best choice and its worth."""
+
 MOST_PROOFS: Final = 40
 """Pairs of one assignment up to which each one's margin is worked out."""
+MOST_SEARCHED: Final = 16
+"""Sets of one component up to which all choices are gone through."""
 MOST_SETS: Final = 60
 """Sets of one component up to which it is solved exactly where it holds more than pairs."""
 
@@ -88,12 +94,16 @@ def solve(graph: Graph) -> Solution:
     return solution
 
 
-def take_clear(graph: Graph, solution: Solution, least: float) -> None:
-    """Take, in turns, the candidates that are better than all rivals of their lines together by at least `least`."""
+def take_clear(graph: Graph, solution: Solution, least: float, only: Bools | None = None) -> None:
+    """Take, in turns, the candidates that are better than all rivals of their lines together by at least `least`.
+
+    `only`: those that may be taken; the others still are rivals.
+    """
     live = solution.live
     while live.any():
         bound = _capped(_margins(graph, live), graph, solution.cap)
         clear = live & (np.minimum(bound, graph.score) >= least)
+        clear &= True if only is None else only
         if not clear.any():
             return
         solution.taken |= clear
@@ -229,23 +239,52 @@ def _assigned(score: Floats, shape: tuple[int, int], row: Ints, column: Ints) ->
 
 def _packed(score: Floats, sets: list[Ints]) -> tuple[Ints, Floats]:
     """Solve a set packing, and again without each of its sets."""
+    solved = _searched(score, sets) if len(sets) <= MOST_SEARCHED else _programmed(score, sets)
+    chosen, total = solved(-1)
+    gaps = [total - solved(one)[1] for one in chosen]
+    return np.asarray(chosen, np.int64), np.asarray(gaps, np.float64)
+
+
+def _searched(score: Floats, sets: list[Ints]) -> Solver:
+    """Return the search through all choices, better sets first, given up where what is left cannot be enough."""
+    order = np.lexsort((np.arange(len(score)), -score)).tolist()
+    place = {line: bit for bit, line in enumerate(np.unique(np.concatenate(sets)).tolist())}
+    masks = [sum(1 << place[line] for line in sets[one].tolist()) for one in order]
+    worth = score[order].tolist()
+
+    def solved(without: int) -> tuple[list[int], float]:
+        most, choice = 0.0, 0
+
+        def go(at: int, used: int, total: float, chosen: int, left: float) -> None:
+            nonlocal most, choice
+            if total > most:
+                most, choice = total, chosen
+            for number in range(at, len(order)):
+                if total + left <= most:
+                    return
+                left -= worth[number]
+                if not used & masks[number] and order[number] != without:
+                    go(number + 1, used | masks[number], total + worth[number], chosen | 1 << number, left)
+
+        go(0, 0, 0.0, 0, sum(worth))
+        return sorted(order[number] for number in range(len(order)) if choice >> number & 1), most
+
+    return solved
+
+
+def _programmed(score: Floats, sets: list[Ints]) -> Solver:
+    """Return the same as an integer program."""
     used, row = np.unique(np.concatenate(sets), return_inverse=True)
     column = np.repeat(np.arange(len(sets)), [len(one) for one in sets])
     once = coo_matrix((np.ones(len(row)), (row, column)), shape=(len(used), len(sets))).tocsr()
 
-    def solved(most: Floats) -> tuple[Ints, float]:
+    def solved(without: int) -> tuple[list[int], float]:
+        most = (np.arange(len(sets)) != without).astype(float)
         result = milp(-score, constraints=LinearConstraint(once, ub=1), integrality=1, bounds=Bounds(0, most))
         chosen = np.flatnonzero(np.asarray(result.x) > 0.5)  # noqa: PLR2004 (the solver's 0 and 1 are floats)
-        return chosen, float(score[chosen].sum())
+        return chosen.tolist(), float(score[chosen].sum())
 
-    most = np.ones(len(sets))
-    chosen, total = solved(most)
-    gaps = np.zeros(len(chosen))
-    for place, one in enumerate(chosen):
-        most[one] = 0
-        gaps[place] = total - solved(most)[1]
-        most[one] = 1
-    return chosen, gaps
+    return solved
 
 
 def _in_turn(score: Floats, sets: list[Ints]) -> tuple[Ints, Floats]:

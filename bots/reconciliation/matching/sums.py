@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -90,27 +91,39 @@ def limited(whole: Problem, kind: str, policy: Policy) -> tuple[Problem, pd.Data
     return whole.only(rank < most), pd.DataFrame(said).drop_duplicates("line")
 
 
-def solve(whole: Problem, cut: Ints, policy: Policy) -> Groups:
-    """Solve all searches; `cut` are the lines whose search was cut, which have at least one alternative."""
+def ways(whole: Problem, policy: Policy) -> Ints:
+    """Count for each row of the totals the choices of items that add up to it, in all of its searches."""
+    found = np.zeros(len(whole.totals), dtype=np.int64)
+    for _, of, rows in _by_length(whole):
+        np.add.at(found, of, subsets.solve(whole.items.amount[rows], whole.totals.amount[of], policy.group, 0).count)
+    return found
+
+
+def _by_length(whole: Problem) -> Iterator[tuple[Ints, Ints, Ints]]:
+    """Yield the searches among equally many items: first pair, row of the total, rows of the items."""
     first = np.flatnonzero(np.diff(whole.place, prepend=-1))
     length = np.diff(np.append(first, len(whole.place)))
-    ways = np.isin(whole.totals.line, cut).astype(np.int64)
-    none = np.zeros(0, dtype=np.int64)
-    total, place, owner, item, made = [none], [none], [none], [none], 0
     for width in np.unique(length):
         start = first[length == width]
-        rows = whole.item[start[:, None] + np.arange(width)]
-        of = whole.total[start]
+        yield start, whole.total[start], whole.item[start[:, None] + np.arange(width)]
+
+
+def solve(whole: Problem, cut: Ints, policy: Policy) -> Groups:
+    """Solve all searches; `cut` are the lines whose search was cut, which have at least one alternative."""
+    many = np.isin(whole.totals.line, cut).astype(np.int64)
+    none = np.zeros(0, dtype=np.int64)
+    total, place, owner, item, made = [none], [none], [none], [none], 0
+    for start, of, rows in _by_length(whole):
         found = subsets.solve(whole.items.amount[rows], whole.totals.amount[of], policy.group, KEPT)
-        np.add.at(ways, of, found.count)
-        chosen, column = np.nonzero((found.chosen[:, None] >> np.arange(width, dtype=np.uint64)) & np.uint64(1))
+        np.add.at(many, of, found.count)
+        chosen, column = np.nonzero((found.chosen[:, None] >> np.arange(rows.shape[1], dtype=np.uint64)) & np.uint64(1))
         total.append(of[found.total])
         place.append(start[found.total])
         owner.append(chosen + made)
         item.append(rows[found.total[chosen], column])
         made += len(found.total)
     solved = _Found(*(np.concatenate(part) for part in (total, place, owner, item)))
-    return _grouped(whole, solved, ways)
+    return _grouped(whole, solved, many)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bots.reconciliation.matched import BANK
 from bots.reconciliation.matching import odds
 from bots.reconciliation.matching.candidates import Part, farthest, members
-from bots.reconciliation.matching.chance import expected
 from bots.reconciliation.matching.claims import against
 from bots.reconciliation.matching.sums import Groups
 from bots.reconciliation.matching.view import Flags, Ints, View
@@ -17,7 +17,7 @@ from bots.reconciliation.matching.view import Flags, Ints, View
 
 @dataclass(frozen=True)
 class Sought:
-    """Groups, whose they are, and how many totals were looked at to find them."""
+    """Groups that were found by their sum, and how likely such sums are accidents."""
 
     groups: Groups
     totals: View
@@ -25,14 +25,26 @@ class Sought:
     side: int
     """Side of the totals."""
     searches: int
+    """How many totals were looked at."""
+    accidents: NDArray[np.float64]
+    """Accidental hits to be expected of one search, for each group."""
 
 
-def parts(sought: Sought, claiming: Flags, rare: str, common: str) -> list[Part]:
-    """Return the groups by kind.
+@dataclass(frozen=True)
+class Names:
+    """What a group is called."""
 
-    `sum_tied_by_key` where a bank line and a line of the books of the group share a key, `contradicted_sum` where a
-    bank line quotes a document that is not in the group; `rare` where an accident is hardly to be expected, else
-    `common`. `claiming` is `claims.claims` of the bank's lines.
+    rare: str
+    """An accident is hardly to be expected."""
+    common: str
+    tied: str = ""
+    """A bank line and a line of the books share a key; empty where that is no kind of its own."""
+
+
+def parts(sought: Sought, claiming: Flags, names: Names) -> list[Part]:
+    """Return the groups by kind; `contradicted_sum` where a bank line quotes a document that is not in the group.
+
+    `claiming` is `claims.claims` of the bank's lines.
     """
     groups, totals, items = sought.groups, sought.totals, sought.items
     count = len(groups.total)
@@ -40,25 +52,19 @@ def parts(sought: Sought, claiming: Flags, rare: str, common: str) -> list[Part]
     bank, book = (totals, items) if sought.side == BANK else (items, totals)
     from_bank, from_book = (single, many) if sought.side == BANK else (many, single)
     contra = against(bank, book, claiming, from_bank, from_book, count)
-    tied = _share_key(bank, book, from_bank, from_book, count) & ~contra
+    tied = _share_key(bank, book, from_bank, from_book, count) & ~contra & bool(names.tied)
     apart = (totals.day[groups.total[groups.owner]] - items.day[groups.item]) * (1 if sought.side == BANK else -1)
     days = farthest(groups.owner, apart, count)
-    base = odds.of_sums(expected(groups, totals, items), sought.searches, groups.alternatives)
+    base = odds.of_sums(sought.accidents, sought.searches, groups.alternatives)
     base = np.where(tied, np.minimum(base + odds.TIE, odds.KEY), base)
     base = np.where(contra, np.minimum(base, odds.CONTRADICTED), base)
     plain = ~tied & ~contra
-    kinds = {"sum_tied_by_key": tied, "contradicted_sum": contra}
-    kinds |= {rare: plain & (base >= odds.RARE), common: plain & (base < odds.RARE)}
+    kinds = {"contradicted_sum": contra, names.tied: tied}
+    kinds |= {names.rare: plain & (base >= odds.RARE), names.common: plain & (base < odds.RARE)}
     score = odds.of(base, groups.alternatives, days)
-    whole = Part(
-        "",
-        np.zeros(count, dtype=np.int64),
-        days,
-        score,
-        groups.alternatives,
-        *members(bank, book, from_bank, from_book),
-    )
-    return [whole.only(chosen, kind) for kind, chosen in kinds.items()]
+    held = members(bank, book, from_bank, from_book)
+    whole = Part("", np.zeros(count, dtype=np.int64), days, score, groups.alternatives, *held)
+    return [whole.only(chosen, kind) for kind, chosen in kinds.items() if kind]
 
 
 def _share_key(bank: View, book: View, from_bank: tuple[Ints, Ints], from_book: tuple[Ints, Ints], count: int) -> Flags:

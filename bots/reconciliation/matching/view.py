@@ -71,8 +71,9 @@ class View:
         """Return (row, key) of every key of every line; a key that a line has twice is there once."""
         row = np.tile(np.arange(len(self)), len(KEYS))
         key = np.concatenate([getattr(self, name) for name in KEYS])
-        pairs = np.unique(np.stack((row[key >= 0], key[key >= 0])), axis=1)
-        return pairs[0], pairs[1]
+        width = 1 + int(key.max(initial=0))
+        pairs = np.unique(row[key >= 0] * width + key[key >= 0])
+        return pairs // width, pairs % width
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ def parties(both: Views) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
 
     The books' names are the parties. A name of the bank's is the party of that name; if there is none, every party
     whose name it begins (banks cut names off), or the longest that begins it, or else a party of its own. The other
-    party's account number is one more party, where both sides give it.
+    party's account number is one more party, where both sides give it. A line that says neither has the party of the
+    lines of the other side that share a key with it.
     """
     known = np.unique(both.book.name[both.book.name >= 0])
     name, party = _links(both.names, np.unique(both.bank.name[both.bank.name >= 0]), known)
@@ -147,16 +149,41 @@ def parties(both: Views) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
     name, party = name[order], party[order]
     low, high = (np.searchsorted(name, both.bank.name, side=side) for side in ("left", "right"))
     rows, places = spread(low, high)
-    from_bank = [(rows, party[places])]
     own = np.flatnonzero(both.book.name >= 0)
-    from_book = [(own, both.book.name[own])]
-    for view, found in ((both.bank, from_bank), (both.book, from_book)):
-        told = np.flatnonzero(view.counter >= 0)
-        found.append((told, len(both.names) + view.counter[told]))
-    (bank_rows, bank_parties), (book_rows, book_parties) = (
-        tuple(np.concatenate(parts) for parts in zip(*found, strict=True)) for found in (from_bank, from_book)
-    )
-    return (bank_rows, bank_parties), (book_rows, book_parties)
+    bank = _with_accounts(both.bank, rows, party[places], len(both.names))
+    book = _with_accounts(both.book, own, both.book.name[own], len(both.names))
+    return _with_keys(both.bank, both.book, bank, book), _with_keys(both.book, both.bank, book, bank)
+
+
+def _with_accounts(view: View, row: Ints, party: Ints, names: int) -> tuple[Ints, Ints]:
+    told = np.flatnonzero(view.counter >= 0)
+    return np.concatenate((row, told)), np.concatenate((party, names + view.counter[told]))
+
+
+def _with_keys(view: View, other: View, own: tuple[Ints, Ints], theirs: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """Add the parties of the other side's lines with the same key for the lines that have none."""
+    (row, key), (column, other_key) = view.keys(), other.keys()
+    silent = ~np.isin(row, own[0])
+    row, key = row[silent], key[silent]
+    order = np.argsort(other_key, kind="stable")
+    low, high = (np.searchsorted(other_key[order], key, side=side) for side in ("left", "right"))
+    place, found = spread(low, high)
+    row, column = row[place], column[order][found]
+    alike = view.purse[row] == other.purse[column]
+    row, column = row[alike], column[alike]
+    by_row = np.argsort(theirs[0], kind="stable")
+    low, high = (np.searchsorted(theirs[0][by_row], column, side=side) for side in ("left", "right"))
+    place, found = spread(low, high)
+    width = 1 + int(theirs[1].max(initial=0))
+    more = np.unique(row[place] * width + theirs[1][by_row][found])
+    return np.concatenate((own[0], more // width)), np.concatenate((own[1], more % width))
+
+
+def without(count: int, rows: Ints) -> Ints:
+    """Return the rows 0 to count - 1 that are not among `rows`."""
+    left = np.ones(count, dtype=bool)
+    left[rows] = False
+    return np.flatnonzero(left)
 
 
 def spread(low: Ints, high: Ints) -> tuple[Ints, Ints]:

@@ -6,6 +6,7 @@ total is checked; some banks write several records on one physical line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,6 +18,10 @@ from bots.reconciliation.readers.text import Unreadable, decoded
 _KINDS = frozenset({"01", "02", "03", "16", "88", "49", "98", "99"})
 _OPENING, _CLOSING = "010", "015"
 _FUNDS = {"S": 3, "V": 2, "D": None}
+_RECORD = re.compile(r"\s*\w{0,3},")
+"""How a record begins whose code is damaged."""
+_BOOKING = re.compile(r"\s*\w{0,3},\d{3},\d+,[SVDZ012]?,")
+"""How a transaction does."""
 
 
 @dataclass
@@ -25,6 +30,8 @@ class _Record:
     fields: list[str]
     number: int
     texts: list[str] = field(default_factory=list)
+    records: int = 1
+    """Records that it takes: itself and its continuations."""
 
 
 @dataclass
@@ -33,7 +40,6 @@ class _Account:
     currency: str
     day: date
     entries: list[_Record] = field(default_factory=list)
-    records: int = 1
 
 
 def read_bai2(data: bytes, found: Found) -> None:
@@ -42,43 +48,72 @@ def read_bai2(data: bytes, found: Found) -> None:
     Raises:
         Unreadable: it does not begin with an 01 record.
     """
-    records = list(_records(decoded(data)))
+    records = list(_records(decoded(data), found))
     if not records or records[0].kind != "01":
         raise Unreadable("it does not begin with an 01 record")
-    currency, day, account = "USD", None, None
+    walk = _Walk(found)
     for record in records:
+        walk.take(record)
+    walk.end_account()
+
+
+class _Walk:
+    """Where a file is being read: its group, its account."""
+
+    def __init__(self, found: Found) -> None:
+        self.found = found
+        self.currency = "USD"
+        self.day: date | None = None
+        self.account: _Account | None = None
+        self.accounts = 0
+
+    def take(self, record: _Record) -> None:
+        """Take the next record."""
         if record.kind == "02":
-            currency = _at(record, 6) or "USD"
-            try:
-                day = _day(_at(record, 4))
-            except ValueError as error:
-                found.refuse(record.number, "02", _at(record, 4), str(error), 0)
-                day = None
+            self._group(record)
         elif record.kind == "03":
-            if account is not None:
-                found.refuse(
-                    account.head.number, "03", _at(account.head, 1), "it has no 49 trailer", len(account.entries)
-                )
-            account = None
-            if day is None:
-                found.refuse(record.number, "03", _at(record, 1), "its group has no date", 0)
-                continue
-            account = _Account(record, (_at(record, 2) or currency).upper(), day)
+            self._begin_account(record)
         elif record.kind == "16":
-            if account is None:
-                found.refuse(
-                    record.number, "16", ",".join(record.fields), "it belongs to no account that could be read"
-                )
-            else:
-                account.entries.append(record)
-        elif record.kind == "49" and account is not None:
-            _account(account, record, found)
-            account = None
-    if account is not None:
-        found.refuse(account.head.number, "03", _at(account.head, 1), "it has no 49 trailer", len(account.entries))
+            self._entry(record)
+        elif record.kind == "49" and self.account is not None:
+            _account(self.account, record, self.found)
+            self.account = None
+        elif record.kind == "98":
+            stated = _at(record, 2)
+            if stated.isdecimal() and int(stated) != self.accounts:
+                self.found.refuse(record.number, "98 number of accounts", stated, f"the group has {self.accounts}", 0)
+
+    def end_account(self) -> None:
+        """Refuse an account that has no trailer."""
+        if self.account is not None:
+            head = self.account.head
+            self.found.refuse(head.number, "03", _at(head, 1), "it has no 49 trailer", len(self.account.entries))
+        self.account = None
+
+    def _group(self, record: _Record) -> None:
+        self.currency, self.day, self.accounts = _at(record, 6) or "USD", None, 0
+        try:
+            self.day = _day(_at(record, 4))
+        except ValueError as error:
+            self.found.refuse(record.number, "02", _at(record, 4), str(error), 0)
+
+    def _begin_account(self, record: _Record) -> None:
+        self.accounts += 1
+        self.end_account()
+        if self.day is None:
+            self.found.refuse(record.number, "03", _at(record, 1), "its group has no date", 0)
+        else:
+            self.account = _Account(record, (_at(record, 2) or self.currency).upper(), self.day)
+
+    def _entry(self, record: _Record) -> None:
+        if self.account is None:
+            said = "it belongs to no account that could be read"
+            self.found.refuse(record.number, "16", ",".join(record.fields), said)
+        else:
+            self.account.entries.append(record)
 
 
-def _records(text: str) -> Iterator[_Record]:
+def _records(text: str, found: Found) -> Iterator[_Record]:
     current: _Record | None = None
     for number, line in enumerate(text.splitlines(), start=1):
         for part in _parts(line):
@@ -87,10 +122,14 @@ def _records(text: str) -> Iterator[_Record]:
             if kind == "88" and current is not None:
                 current.texts.append(part.partition(",")[2])
                 current.fields += fields[1:]
+                current.records += 1
             elif kind in _KINDS:
                 if current is not None:
                     yield current
                 current = _Record(kind, fields, number)
+            elif _RECORD.match(part):
+                lost = int(_BOOKING.match(part) is not None)
+                found.refuse(number, "record", part, f"{kind!r} is no record code", lost)
             elif current is not None and part.strip():
                 current.texts.append(part)
     if current is not None:
@@ -135,11 +174,24 @@ def _account(account: _Account, trailer: _Record, found: Found) -> None:
             unreadable=unreadable,
         )
     )
-    stated, summed = _at(trailer, 1), _sum(account)
-    if stated and summed is not None and _integer(stated) != summed:
+    problem = _off(account, trailer)
+    if problem is not None:
         found.statements.pop()
-        said = f"the account's amounts add up to {summed}"
-        found.refuse(trailer.number, "49 control total", stated, said, len(account.entries))
+        found.refuse(trailer.number, *problem, len(lines))
+
+
+def _off(account: _Account, trailer: _Record) -> tuple[str, str, str] | None:
+    """Return field, value and problem where the account's trailer does not agree with its records."""
+    stated, records = _at(trailer, 1), _at(trailer, 2)
+    summed, counted = _sum(account), sum(one.records for one in (account.head, *account.entries, trailer))
+    try:
+        if stated and summed is not None and _integer(stated) != summed:
+            return "49 control total", stated, f"the account's amounts add up to {summed}"
+        if records and _integer(records) != counted:
+            return "49 number of records", records, f"the account has {counted}"
+    except NoAmount as error:
+        return "49", ",".join(trailer.fields), str(error)
+    return None
 
 
 def _sum(account: _Account) -> int | None:
@@ -173,7 +225,7 @@ def _balances(head: _Record, currency: str) -> Iterator[tuple[str, int]]:
 
 def _entry(entry: _Record, account: _Account) -> Line:
     code = _at(entry, 1)
-    if not code.isdigit():
+    if not code.isdecimal():
         raise NoAmount(f"{code!r} is no type code")
     number = int(code)
     if not (100 <= number <= 399 or 400 <= number <= 699 or number >= 900):  # noqa: PLR2004 - the specification's ranges
@@ -207,13 +259,13 @@ def _more(fields: list[str], at: int, funds: str) -> int:
     """Return how many fields the availability takes: none, S three, V two, D one and two for each day."""
     if funds == "D":
         days = fields[at + 1].strip() if at + 1 < len(fields) else "0"
-        return 1 + 2 * (int(days) if days.isdigit() else 0)
+        return 1 + 2 * (int(days) if days.isdecimal() else 0)
     return _FUNDS.get(funds) or 0
 
 
 def _integer(text: str) -> int:
     stripped = text.strip().rstrip("/")
-    if not stripped.lstrip("+-").isdigit():
+    if not stripped.lstrip("+-").isdecimal():
         raise NoAmount(f"{text!r} is no amount: BAI2 amounts are whole minor units")
     return int(stripped)
 
@@ -223,6 +275,6 @@ def _at(record: _Record, at: int) -> str:
 
 
 def _day(text: str) -> date:
-    if len(text) != 6 or not text.isdigit():  # noqa: PLR2004 - YYMMDD
+    if len(text) != 6 or not text.isdecimal():  # noqa: PLR2004 - YYMMDD
         raise NoAmount(f"{text!r} is no date: YYMMDD")
     return date(2000 + int(text[:2]), int(text[2:4]), int(text[4:]))

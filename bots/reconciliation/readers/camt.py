@@ -47,6 +47,10 @@ def read_camt(data: bytes, found: Found) -> None:
     for node in message:
         if _name(node) == kind:
             _statement(node, found)
+    inside = sum(len(_all(node, "Ntry")) for node in message if _name(node) == kind)
+    outside = sum(1 for _ in root.iter("{*}Ntry")) - inside
+    if outside:
+        found.refuse(0, "Ntry", outside, f"bookings stand outside of the {kind} of the first message", outside)
 
 
 def _parse(data: bytes) -> Element:
@@ -68,8 +72,8 @@ def _statement(node: Element, found: Found) -> None:
     lines: list[Line] = []
     bookings = 0
     made = _text(node, "CreDtTm")[:10]
-    for entry in _all(node, "Ntry"):
-        parts = _entry(entry, found, made)
+    for at, entry in enumerate(_all(node, "Ntry")):
+        parts = _entry(entry, found, made, at)
         bookings += bool(parts)
         lines += parts
     currency = currency or next((line.currency for line in lines), "")
@@ -127,8 +131,8 @@ def _balances(node: Element) -> tuple[list[tuple[str, int, str, date | None]], s
     return found, unreadable
 
 
-def _entry(entry: Element, found: Found, made: str) -> list[Line]:
-    """Read one booking; one without any date counts on the day when its message was made."""
+def _entry(entry: Element, found: Found, made: str, at: int) -> list[Line]:
+    """Read one booking, the `at`-th of its statement; without any date it counts on the day its message was made."""
     number = entry.sourceline or 0
     try:
         amount, currency = _amount(entry)
@@ -149,13 +153,13 @@ def _entry(entry: Element, found: Found, made: str) -> list[Line]:
             text=_text(entry, "AddtlNtryInf"),
             reversal=_text(entry, "RvslInd") in {"true", "1"},
         )
-        return _apart(entry, whole)
+        return _apart(entry, whole, at)
     except ValueError as error:
         found.refuse(number, "Ntry", _text(entry, "Amt"), str(error))
         return []
 
 
-def _apart(entry: Element, whole: Line) -> list[Line]:
+def _apart(entry: Element, whole: Line, at: int) -> list[Line]:
     """Take a booking apart into its transactions.
 
     Raises:
@@ -167,7 +171,7 @@ def _apart(entry: Element, whole: Line) -> list[Line]:
     if any(part.amount is None for part in parts):
         return [replace(whole, text=whole.text or _joined(parts))]
     total = sum(part.amount or 0 for part in parts)
-    batch = whole.bank_id or f"line {whole.number}"
+    batch = whole.bank_id or f"booking {at + 1}"
     lines = [
         replace(_told(replace(whole, bank_id=""), part.node), amount=part.amount or 0, batch=batch) for part in parts
     ]

@@ -53,7 +53,7 @@ text: description, details, memo, narrative, text, purpose, remittance, verwendu
 account: account, account number, konto, kontonummer, auftragskonto, own account, 账号, 本方账号
 """
 """Role to headings as `plain` writes them: English, German, French, Spanish, Italian, Dutch, Chinese."""
-_ROLE_OF = {
+_ROLE_OF = {role.replace("_", " "): role for role in ROLES} | {
     heading.strip(): role
     for role, headings in re.findall(r"^(\w+): ((?:.*\n)(?: +.*\n)*)", _HEADINGS.lstrip(), re.MULTILINE)
     for heading in headings.replace("\n", " ").split(",")

@@ -21,6 +21,7 @@ _ENTRY = re.compile(
     r"(?P<valued>\d{6})(?:(?P<booked>\d{4})|\s{4})?(?P<sign>R?[CD])(?P<funds>[A-Z])?\s*(?P<amount>\d+,?\d*)"
     r"(?P<type>[A-Z][A-Z0-9]{3})?(?P<owner>.*?)(?://(?P<bank>.*))?",
 )
+_UNTAGGED = re.compile(r"\s*:?\w{0,2}:?\d{6}(?:\d{4})?R?[CD][A-Z]?\d+,\d*[A-Z][A-Z0-9]{3}")
 _TOTAL = re.compile(r"(\d{1,5})([A-Z]{3})([\d.]*,?\d*)\s*")
 _GERMAN = re.compile(r"\?(\d{2})")
 _CODED = re.compile(r"/([A-Z]{3,4})/")
@@ -38,7 +39,7 @@ class _Field:
 
 def read_mt940(data: bytes, found: Found) -> None:
     """Read every statement of a file."""
-    fields = list(_fields(decoded(data)))
+    fields = list(_fields(decoded(data), found))
     starts = [at for at, field in enumerate(fields) if field.tag == "20"] or ([0] if fields else [])
     if fields and starts[0] > 0:
         starts.insert(0, 0)
@@ -47,23 +48,22 @@ def read_mt940(data: bytes, found: Found) -> None:
         _statement(part, found)
 
 
-def _fields(text: str) -> Iterator[_Field]:
-    current: _Field | None = None
-    for number, raw in enumerate(text.splitlines(), start=1):
+def _fields(text: str, found: Found) -> Iterator[_Field]:
+    tag, number, parts = "", 0, list[str]()
+    for at, raw in enumerate(text.splitlines(), start=1):
         line = raw.rstrip("\r\x03\x1a ")
         match = _TAG.match(line)
-        if match:
-            if current is not None:
-                yield current
-            current = _Field(match[1], match[2], number)
-        elif line == "-" or line.startswith(("-}", "{", "}")):
-            if current is not None:
-                yield current
-            current = None
-        elif current is not None:
-            current = replace(current, text=f"{current.text}\n{line}")
-    if current is not None:
-        yield current
+        ends = line == "-" or line.startswith(("-}", "{", "}"))
+        if _UNTAGGED.match(line) and not (match and match[1] == "61"):
+            found.refuse(at, "line", line, "looks like a booking, but its tag is not :61:")
+        elif match or ends:
+            if tag:
+                yield _Field(tag, "\n".join(parts), number)
+            tag, number, parts = (match[1], at, [match[2]]) if match else ("", at, [])
+        elif tag:
+            parts.append(line)
+    if tag:
+        yield _Field(tag, "\n".join(parts), number)
 
 
 def _statement(fields: list[_Field], found: Found) -> None:

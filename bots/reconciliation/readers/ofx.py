@@ -16,6 +16,7 @@ from bots.reconciliation.money import NoAmount, written
 from bots.reconciliation.readers.text import Unreadable, decoded
 
 _TOKEN = re.compile(r"<(/?)([A-Za-z0-9_.]+)[^<>]*?(/?)>([^<]*)")
+_BOOKING = re.compile(r"<STMTTRN\s*>", re.IGNORECASE)
 _CHARSETS = {
     "1252": "cp1252",
     "ISO-8859-1": "latin-1",
@@ -25,6 +26,8 @@ _CHARSETS = {
     "950": "big5",
 }
 _STATEMENTS = ("STMTRS", "CCSTMTRS")
+_INVESTMENTS = "INVSTMTRS"
+_DEEPEST = 100
 
 
 @dataclass
@@ -34,12 +37,15 @@ class _Node:
     text: str = ""
     children: list[_Node] = field(default_factory=list)
 
-    def all(self, name: str) -> Iterator[_Node]:
-        """Yield every node of a name below, whatever the depth."""
-        for child in self.children:
-            if child.name == name:
-                yield child
-            yield from child.all(name)
+    def all(self, name: str, but: str = "") -> Iterator[_Node]:
+        """Yield every node of a name below, in their order, whatever the depth, but not below nodes named `but`."""
+        waiting = self.children[::-1]
+        while waiting:
+            node = waiting.pop()
+            if node.name == name:
+                yield node
+            if node.name != but:
+                waiting += node.children[::-1]
 
     def value(self, *path: str) -> str:
         """Return the text at the end of a path of direct children."""
@@ -69,12 +75,25 @@ def read_ofx(data: bytes, found: Found) -> None:
     statements = [node for name in _STATEMENTS for node in root.all(name)]
     for node in statements:
         _statement(node, found)
-    for node in root.all("INVSTMTRS"):
+    _refuse_strays(root, statements, len(_BOOKING.findall(text, 0, start.start())), found)
+    for node in root.all(_INVESTMENTS):
         count = sum(1 for name in ("STMTTRN", "BUYSTOCK", "SELLSTOCK", "INCOME") for _ in node.all(name))
         found.refuse(node.number, "INVSTMTRS", node.value("INVACCTFROM", "ACCTID"), "an investment statement", count)
     if not statements and not found.quarantined:
         said = " ".join(f"{status.value('CODE')} {status.value('MESSAGE')}".strip() for status in root.all("STATUS"))
         found.refuse(root.number, "OFX", said, "the answer holds no statement", 0)
+
+
+def _refuse_strays(root: _Node, statements: list[_Node], above: int, found: Found) -> None:
+    """Refuse what only bookings have, where it stands outside of them: `above` of them before the answer begins."""
+    for name in ("STMTTRN", "TRNAMT"):
+        inside = sum(1 for one in statements for _ in one.all("STMTTRN"))
+        strays = above + sum(1 for _ in root.all(name, but=_INVESTMENTS)) - inside
+        if strays > 0:
+            found.refuse(
+                root.number, name, strays, "bookings stand outside of the statements, or hold two amounts", strays
+            )
+            return
 
 
 def _lenient(data: bytes, named: str | None) -> str:
@@ -104,6 +123,8 @@ def _tree(text: str, start: int) -> _Node:
         stack[-1].children.append(node)
         if not value and not closed:
             stack.append(node)
+            if len(stack) > _DEEPEST:
+                raise Unreadable(f"line {number}: its elements are nested deeper than {_DEEPEST}")
     return root
 
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bots.reconciliation.lines import Delivery, Found
 from bots.reconciliation.readers.bai2 import read_bai2
+from bots.reconciliation.readers.bot_rows import read_rows
 from bots.reconciliation.readers.camt import read_camt
+from bots.reconciliation.readers.csv_file import read_csv
 from bots.reconciliation.readers.mt940 import read_mt940
 from bots.reconciliation.readers.ofx import read_ofx
-from bots.reconciliation.readers.tables import TableSpec, read_csv, read_workbook
+from bots.reconciliation.readers.tables import TableSpec
 from bots.reconciliation.readers.text import Unreadable
+from bots.reconciliation.readers.workbook import read_workbook
 from bots.reconciliation.tie import tie_out
 from engine.errors import UserError
+from engine.values import encode
 
 Reader = Callable[[bytes, Found, TableSpec], None]
-MOST_BYTES = 1 << 30
+MOST_BYTES = 1 << 29
+"""Bytes of a file that is read at once; its lines take five to eight times as much memory."""
 
 
 def _without_spec(read: Callable[[bytes, Found], None]) -> Reader:
@@ -31,6 +38,7 @@ READERS: dict[str, Reader] = {
     "bai2": _without_spec(read_bai2),
     "csv": read_csv,
     "workbook": read_workbook,
+    "bot": read_rows,
 }
 
 
@@ -44,9 +52,11 @@ def sniff(data: bytes) -> str:
         return "ofx"
     if text.startswith("<"):
         return "camt"
+    if re.match(r"\[\s*\{", text):
+        return "bot"
     if text.startswith("01,"):
         return "bai2"
-    if text.startswith(("{1:", ":20:", ":25:", ":60F:")) or "\n:20:" in text or "\n:61:" in text:
+    if text.startswith("{1:") or re.search(r"^:(20|25|28C?|34F|6[0-5][FM]?|86|90[CD]):", text, re.MULTILINE):
         return "mt940"
     return "csv"
 
@@ -74,6 +84,48 @@ def read(path: Path, *, format: str | None = None, spec: TableSpec | None = None
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    return read_data(data, path, format=format, spec=spec)
+
+
+def read_record(
+    kept: object,
+    folder: Path,
+    name: str,
+    *,
+    format: str | None = None,  # noqa: A002 - the word
+    spec: TableSpec | None = None,
+) -> Delivery:
+    """Read what a bot's step left in a record: a file that it downloaded, or rows that it read from a page.
+
+    Args:
+        kept: what the record holds: a download's one row (file, sha256, size), or a table.
+        folder: the attempt's folder, where downloads are.
+        name: name in the record, which a delivery of rows is called by.
+        format: of a download; default: told from the file.
+        spec: how a table is to be read.
+
+    Raises:
+        UserError: it is neither; the file is not the one that was downloaded; or it cannot be read.
+    """
+    if not isinstance(kept, list) or not all(isinstance(row, Mapping) for row in kept):
+        raise UserError(f"{name}: the record holds no download and no table of that name")
+    if len(kept) == 1 and set(kept[0]) == {"file", "sha256", "size"}:
+        delivery = read(folder / Path(str(kept[0]["file"])).name, format=format, spec=spec)
+        if delivery.sha256 != kept[0]["sha256"]:
+            raise UserError(f"{delivery.path}: it is not the file that was downloaded: its hash is another")
+        return delivery
+    data = json.dumps(encode(kept), ensure_ascii=False, indent=0).encode()
+    return read_data(data, folder / f"{name}.json", format="bot", spec=spec)
+
+
+def read_data(
+    data: bytes,
+    path: Path,
+    *,
+    format: str | None = None,  # noqa: A002 - the word
+    spec: TableSpec | None = None,
+) -> Delivery:
+    """Read the bytes of a file that is called `path`; see `read`."""
     if not data.strip():
         raise UserError(f"{path}: the file is empty")
     chosen = format or sniff(data)

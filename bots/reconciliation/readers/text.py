@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 _NEARLY_ALL = 0.8
+_FAR_MORE = 4
 
 
 class Unreadable(ValueError):
@@ -29,7 +32,8 @@ def decoded(data: bytes, declared: str | None = None) -> str:
         raise Unreadable("it holds zero bytes: it is no text file")
     try:
         return data.decode("utf-8")
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        _refuse_if_nearly_utf8(data, error.start)
         chinese = _chinese(data)
         if chinese is not None:
             return chinese
@@ -46,6 +50,22 @@ def _as(data: bytes, name: str) -> str:
         raise Unreadable(f"it cannot be read as {name}: {error}") from error
 
 
+def _refuse_if_nearly_utf8(data: bytes, at: int) -> None:
+    """Refuse text that is UTF-8 but for a few bytes: read as anything else, all of its names would be garbled.
+
+    Raises:
+        Unreadable: far more characters beyond ASCII are UTF-8 than are not.
+    """
+    text = data.decode("utf-8", "replace")
+    bad = text.count("\ufffd") - data.count("\ufffd".encode())
+    good = len(text) - len(text.encode("ascii", "ignore")) - bad
+    if good > _FAR_MORE * bad:
+        line = data.count(b"\n", 0, at) + 1
+        raise Unreadable(
+            f"line {line} holds bytes that are no UTF-8, though {good} other characters are: it is damaged"
+        )
+
+
 def _chinese(data: bytes) -> str | None:
     """Return the text if nearly all beyond ASCII is everyday Chinese (GB 2312) under GB 18030.
 
@@ -55,8 +75,9 @@ def _chinese(data: bytes) -> str | None:
         text = data.decode("gb18030")
     except UnicodeDecodeError:
         return None
-    beyond = [sign for sign in text if not sign.isascii()]
-    return text if beyond and sum(map(_everyday, beyond)) >= _NEARLY_ALL * len(beyond) else None
+    beyond = {sign: count for sign, count in Counter(text).items() if not sign.isascii()}
+    everyday = sum(count for sign, count in beyond.items() if _everyday(sign))
+    return text if beyond and everyday >= _NEARLY_ALL * sum(beyond.values()) else None
 
 
 def _everyday(sign: str) -> bool:

@@ -57,6 +57,12 @@ _SPAN: Final = 14
 """Days that a window holds, roughly..."""
 _MONTHS: Final = 7.0
 """... and the most that being within it is worth: lines of one party lie together."""
+_CONTRACT: Final = 50.0
+"""Lines that may carry the reference of one contract..."""
+_AT_LEAST: Final = 3.0
+"""... and that may in a short list, where one in a hundred would be none."""
+_CUT: Final = 4
+"""Letters that are left of a name that was cut off, at least."""
 _UNSEEN: Final = 100
 """Lines that might be there beside those that are: in a short list, that one line has an amount says little."""
 _ALIKE: Final = 85.0
@@ -220,8 +226,8 @@ def _references(lines: Stacked, one: Ints, other: Ints, copies: _Copies) -> tupl
 
 
 def _few(lines: Stacked) -> float:
-    """Return how many lines may carry a mark that still names a payment or a contract, not a year or a branch."""
-    return max(3.0, 0.01 * len(lines))
+    """Return how many lines may carry a mark that still names a payment or a contract, not a branch or a customer."""
+    return min(_CONTRACT, max(_AT_LEAST, len(lines) / 100))
 
 
 def _names(lines: Stacked, one: Ints, other: Ints) -> Ints:
@@ -231,7 +237,7 @@ def _names(lines: Stacked, one: Ints, other: Ints) -> Ints:
     first, second = pairs // width, pairs % width
     ours, theirs = lines.names[first].tolist(), lines.names[second].tolist()
     like = cpdist(ours, theirs, scorer=fuzz.token_set_ratio) >= _ALIKE
-    cut = np.array([a.startswith(b) or b.startswith(a) for a, b in zip(ours, theirs, strict=True)], dtype=bool)
+    cut = np.array([_begins(a, b) for a, b in zip(ours, theirs, strict=True)], dtype=bool)
     known = (first > 0) & (second > 0)
     state = np.select([~known, like | cut], [UNKNOWN, AGREES], UNLIKE)[back]
     told = np.flatnonzero((state == UNKNOWN) & ((lines.name[one] > 0) | (lines.name[other] > 0)))
@@ -242,6 +248,11 @@ def _names(lines: Stacked, one: Ints, other: Ints) -> Ints:
     state[told[np.array(inside, dtype=bool)]] = AGREES
     found: Ints = state.astype(np.int64)
     return found
+
+
+def _begins(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    return len(short) >= _CUT and long.startswith(short)
 
 
 def _amounts(lines: Stacked, bank: Ints, book: Ints, policy: Policy) -> Ints:

@@ -34,10 +34,11 @@ FACT: Final = {
 """Columns of facts, one row a match.
 
 banks, books: lines of each side. bank_sum, book_sum: minor units. difference: bank minus books; the sum of all for a
-match of one side. days: business days from the books' day to the bank's, the farthest of a group. spread: those
-between its first and last line. referenced, damaged, unlike: of the lines of its larger side, how many share a
-reference with a line of the other, have a damaged one, or another one. named, misnamed: the same of names. accounts:
-how many of our accounts it spans. foreign: in more than one currency. pairs: lines of its larger side.
+match of one side. days: business days from the books' day to the bank's, the farthest of a group; of one side its
+spread. spread: business days between its first and last line. referenced, damaged, unlike: of the lines of its larger
+side, how many share a reference with a line of the other, have a damaged one, or another one. named, misnamed: the same
+of names. accounts: how many of our accounts it spans. foreign: in more than one currency. pairs: lines of its larger
+side.
 """
 
 
@@ -74,11 +75,12 @@ def facts(lines: Stacked, members: pd.DataFrame, count: int, policy: Policy) -> 
     frame["difference"] = np.where(
         one_sided, frame["bank_sum"] + frame["book_sum"], frame["bank_sum"] - frame["book_sum"]
     )
-    farthest = pd.DataFrame({"owner": owner, "days": found.days, "far": np.abs(found.days)})
-    farthest = farthest.sort_values(["owner", "far", "days"], kind="stable").drop_duplicates("owner", keep="last")
-    frame["days"] = farthest.set_index("owner")["days"].reindex(frame.index, fill_value=0)
     by_match = pd.DataFrame({"match": group.match, "work": lines.work[group.place]}).groupby("match")["work"]
     frame["spread"] = (by_match.max() - by_match.min()).reindex(frame.index, fill_value=0)
+    farthest = pd.DataFrame({"owner": owner, "days": found.days, "far": np.abs(found.days)})
+    farthest = farthest.sort_values(["owner", "far", "days"], kind="stable").drop_duplicates("owner", keep="last")
+    apart = farthest.set_index("owner")["days"].reindex(frame.index, fill_value=0)
+    frame["days"] = np.where(one_sided, frame["spread"], apart)
     for name, states, value in (
         ("referenced", found.reference, AGREES),
         ("damaged", found.reference, NEAR),

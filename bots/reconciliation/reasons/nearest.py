@@ -6,6 +6,8 @@ in that order are taken, so that a key which thousands of lines share costs no m
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -27,15 +29,17 @@ def across(lines: Stacked, open_lines: Ints, taken: Bools) -> tuple[Ints, Ints]:
     Args:
         lines: both sides.
         open_lines: places in the stack.
-        taken: of every line, whether a match holds it; the nearest of those that are open are looked for apart, so that
-            many closed lines do not hide an open one.
+        taken: of every line, whether a match holds it. Those are looked for apart, so that many closed lines do not
+            hide an open one, and only by a mark or an account's amount: they are at most claimed a second time.
     """
     found = []
+    keys = _Keys.of(lines)
     for side in (0, 1):
         theirs = lines.side != side
         ours = open_lines[lines.side[open_lines] == side]
-        for pool in (np.flatnonzero(theirs & ~taken), np.flatnonzero(theirs & taken)):
-            found += [_near(*way, most=MOST) for way in _ways(lines, ours, pool)]
+        free, held = np.flatnonzero(theirs & ~taken), np.flatnonzero(theirs & taken)
+        found += [_near(*way, most=MOST) for way in (*keys.usual(lines, ours, free), *keys.rare(lines, ours, free))]
+        found += [_near(*way, most=MOST) for way in keys.usual(lines, ours, held)]
     return _once(found, len(lines))
 
 
@@ -50,26 +54,57 @@ def along(lines: Stacked, open_lines: Ints) -> tuple[Ints, Ints]:
     return _once(found, len(lines))
 
 
-def _ways(lines: Stacked, ours: Ints, pool: Ints) -> list[tuple[Ints, Ints, Ints, Ints, Ints, Ints]]:
-    """Return (key, order, line) of the open lines and of the pool, for each way of looking."""
-    day, amount = lines.day, lines.amount
-    front = _fronts(lines)
-    party, bag = _join(front, lines.account), _join(lines.digits, lines.account)
-    ways = [
-        (key[ours], order[ours], ours, key[pool], order[pool], pool)
-        for key, order in (
-            (lines.size, day),
-            (_join(lines.size, lines.account), day),
-            (_join(lines.size, front), day),
-            (bag, day),
+Way = tuple[Ints, Ints, Ints, Ints, Ints, Ints]
+"""Key, order and place of the open lines, and the same of the pool."""
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """What lines may share, as one code a line."""
+
+    account_size: Ints
+    front_size: Ints
+    """First letters of the name, and absolute amount."""
+    account_front: Ints
+    account_digits: Ints
+
+    @classmethod
+    def of(cls, lines: Stacked) -> _Keys:
+        front = _fronts(lines)
+        return cls(
+            account_size=_join(lines.size, lines.account),
+            front_size=_join(lines.size, front),
+            account_front=_join(front, lines.account),
+            account_digits=_join(lines.digits, lines.account),
         )
-    ]
-    one, other = ours[lines.name[ours] > 0], pool[lines.name[pool] > 0]
-    ways += [(party[one], order[one], one, party[other], order[other], other) for order in (day, amount)]
-    mine, theirs = np.isin(lines.mark_of, ours), np.isin(lines.mark_of, pool)
-    one, other = lines.mark_of[mine], lines.mark_of[theirs]
-    ways.append((lines.mark[mine], day[one], one, lines.mark[theirs], day[other], other))
-    return ways
+
+    def usual(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
+        """Yield the ways by an account's amount and by a mark."""
+        day = lines.day
+        yield _way(self.account_size, day, ours, pool)
+        mine, theirs = _carriers(lines, ours), _carriers(lines, pool)
+        one, other = lines.mark_of[mine], lines.mark_of[theirs]
+        yield lines.mark[mine], day[one], one, lines.mark[theirs], day[other], other
+
+    def rare(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
+        """Yield the ways by an amount anywhere, by its digits, and by the beginning of a name."""
+        named, others = ours[lines.name[ours] > 0], pool[lines.name[pool] > 0]
+        yield _way(lines.size, lines.day, ours, pool)
+        yield _way(self.account_digits, lines.day, ours, pool)
+        yield _way(self.front_size, lines.day, named, others)
+        yield _way(self.account_front, lines.day, named, others)
+        yield _way(self.account_front, lines.amount, named, others)
+
+
+def _way(key: Ints, order: Ints, ours: Ints, pool: Ints) -> Way:
+    return key[ours], order[ours], ours, key[pool], order[pool], pool
+
+
+def _carriers(lines: Stacked, chosen: Ints) -> Ints:
+    """Return the places of the marks that these lines carry."""
+    held = np.zeros(len(lines), bool)
+    held[chosen] = True
+    return np.flatnonzero(held[lines.mark_of])
 
 
 def _near(

@@ -60,9 +60,9 @@ BAI2 = """01,BANK,ME,260304,0700,1,80,,2/
 88,SECOND LINE, WITH COMMA/
 16,165,23450,S,0,0,23450,B2,,/
 16,475,6306,,B3,,CHEQUE/
-49,396656,6/
-98,396656,1,8/
-99,396656,1,10/
+49,396656,7/
+98,396656,1,9/
+99,396656,1,11/
 """
 
 CSV = """Kontoauszug;;;;
@@ -72,6 +72,14 @@ Buchungstag;Valuta;Betrag;Währung;Verwendungszweck;Saldo
 13.03.2026;13.03.2026;-63,06;EUR;Gebühr;1.271,44
 Summe;;1.171,44;;;
 """
+
+
+BOT = """[
+{"booked": "2026-03-02", "valued": "2026-03-03", "amount": "1000", "currency": "EUR", "Description": "INV-1",
+ "balance": "1100"},
+{"booked": "2026-03-02", "valued": null, "amount": "234.50", "currency": "EUR", "balance": "1334.50"},
+{"booked": "2026-03-04", "amount": -63.06, "currency": "EUR", "balance": 1271.44}
+]"""
 
 
 def workbook() -> bytes:
@@ -98,4 +106,5 @@ SAMPLES: dict[str, tuple[str, bytes]] = {
     "bai2": ("statement.bai", BAI2.encode()),
     "csv": ("statement.csv", CSV.encode("utf-8-sig")),
     "workbook": ("statement.xlsx", workbook()),
+    "bot": ("rows.json", BOT.encode()),
 }

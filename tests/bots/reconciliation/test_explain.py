@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.breaks_world import own
 from bots.reconciliation.explain import BREAK, breaks, why
 from bots.reconciliation.matched import BANK, BOOK, Matched
+from bots.reconciliation.matching.engine import match
 from bots.reconciliation.policy import Policy
+from bots.reconciliation.reasons.matches import facts
+from bots.reconciliation.reasons.stacked import stack
 from tests.bots.reconciliation.frames import side, solved
 
 ASOF = date(2026, 3, 31)
@@ -157,6 +161,17 @@ def test_a_match_says_what_ties_it_and_why_not_the_runner_up() -> None:
     assert found[0]["runner_up"] == "books line 1 instead of books line 0"
     assert found[0]["lost"] == "its reference is damaged, its days are farther apart (8 against 2)"
     assert found[0]["margin"] == 4.5
+
+
+@pytest.mark.parametrize("calendar", [None, "DE"])
+def test_every_match_is_counted_anew_from_its_lines_and_comes_out_as_the_matcher_says(calendar: str | None) -> None:
+    bank, book = own(11, days=20, per_day=40).sides()
+    policy = Policy(calendar=calendar)
+    found = match(bank, book, policy, frozenset())
+    anew = facts(stack(bank, book, calendar), found.members, len(found.matches), policy)
+    assert len(anew) > 500
+    for column in ("difference", "days"):
+        assert anew[column].tolist() == found.matches[column].tolist()
 
 
 def test_groups_and_reversals_are_counted_line_by_line() -> None:

@@ -64,7 +64,7 @@ def test_a_fee_explains_what_is_missing_where_the_reference_agrees() -> None:
     book = books()
     matched = match(side(book[3] | {"amount": book[3]["amount"] - 300}), side(*book), POLICY, ALL)
     assert pairs(matched)[0][0] == 3
-    assert matched.matches.kind.str.startswith("same_fee_name").all()
+    assert matched.matches.kind.str.startswith("same_fee").all()
     assert matched.matches.difference.tolist() == [-300]
 
 

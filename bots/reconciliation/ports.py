@@ -1,0 +1,205 @@
+"""What reconciliation needs of the house around it; `runner.py` hands in who does it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import date
+from typing import Any, Protocol
+
+import pandas as pd
+
+from bots.reconciliation.matched import Matched
+from bots.reconciliation.policy import Policy
+from engine.open_items import (
+    AccountState,
+    AgeRow,
+    Arrival,
+    DecisionRow,
+    DeliveryFacts,
+    DeliveryRow,
+    Known,
+    MatchRow,
+    MatchState,
+    OpenLine,
+    Proposed,
+    StatementFacts,
+    Window,
+)
+
+
+class Matcher(Protocol):
+    """Finds what belongs together (`bots.reconciliation.matching.engine.match`)."""
+
+    def __call__(self, bank: pd.DataFrame, book: pd.DataFrame, policy: Policy, closing: frozenset[str]) -> Matched:
+        """Match two sides; the same lines give the same matches."""
+        ...
+
+
+class Intake(Protocol):
+    """One delivery of one side on its way into the ledger; what was added is known at once."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was found in it, for the record; counts from 0."""
+        ...
+
+    @property
+    def delivery_id(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def repeats(self) -> int | None:
+        """The delivery that brought the same bytes before."""
+        ...
+
+    def account(self, account: str, currency: str) -> AccountState:
+        """Return what is known of an account."""
+        ...
+
+    def with_contents(self, contents: Collection[str]) -> list[Known]:
+        """Return the standing lines that say the same as any of these, by id."""
+        ...
+
+    def with_bank_ids(self, account: str, bank_ids: Collection[str]) -> list[Known]:
+        """Return the standing lines of an account with any of these ids, by id."""
+        ...
+
+    def alike(self, account: str, days_and_amounts: Collection[tuple[date, int]]) -> list[Known]:
+        """Return the standing lines of an account with any of these booking days and amounts, by id."""
+        ...
+
+    def of_statements(self, statement_ids: Collection[int]) -> list[Known]:
+        """Return the standing lines that these statements brought, by id."""
+        ...
+
+    def outdated(self, contents: Collection[str]) -> Mapping[str, int]:
+        """Return which of these a line said before it was corrected, and the line's id."""
+        ...
+
+    def since(self, account: str, currency: str, day: date) -> list[StatementFacts]:
+        """Return the statements of an account that end on a day or later, oldest first."""
+        ...
+
+    def add_statement(self, statement: StatementFacts) -> int:
+        """Write a statement and return its id."""
+        ...
+
+    def add(self, statement_id: int, arrivals: Sequence[Arrival]) -> None:
+        """Write new lines."""
+        ...
+
+    def correct(self, known: Known, arrival: Arrival, why: str) -> None:
+        """Let a line say what a delivery says it does; what it said before is kept."""
+        ...
+
+    def withdraw(self, known: Sequence[Known], why: str) -> None:
+        """Let lines stand no longer."""
+        ...
+
+
+class OpenItems(Protocol):
+    """The open items of one reconciliation, in the ledger (`engine.ledger.reconciliation.OpenItems`)."""
+
+    name: str
+
+    def taking_in(self, delivery: DeliveryFacts) -> AbstractContextManager[Intake]:
+        """Take a delivery in, in one transaction."""
+        ...
+
+    def fresh(self) -> tuple[int, list[Window]]:
+        """Return the revision, and account, day, day of each line that matching has not looked at since it opened."""
+        ...
+
+    def open_lines(self, windows: Sequence[Window] | None) -> list[tuple[Any, ...]]:
+        """Return what matching may use within windows (None: everywhere): id, side, fresh, match, facts; by id."""
+        ...
+
+    def barred(self, keys: Sequence[str]) -> set[str]:
+        """Return which of these sets of lines a person refused."""
+        ...
+
+    def settle(
+        self,
+        revision: int,
+        *,
+        looked_at: Sequence[int],
+        replaced: Sequence[int],
+        kept: Mapping[int, Proposed],
+        proposed: Sequence[Proposed],
+    ) -> None:
+        """Write what matching found.
+
+        Raises:
+            Stale: something else was written since the revision; compute again.
+        """
+        ...
+
+    def limit(self, limits: Mapping[str, int], who: str) -> None:
+        """Say over which amount (currency to minor units) two people decide."""
+        ...
+
+    def accept(self, match_id: int, who: str, reason: str = "") -> MatchRow:
+        """Accept a suggestion; over the limit it then waits for a second person."""
+        ...
+
+    def reject(self, match_id: int, who: str, reason: str) -> MatchRow:
+        """Refuse a match that waits for a person."""
+        ...
+
+    def approve(self, match_id: int, who: str, reason: str = "") -> MatchRow:
+        """Decide as the second person, who must be another than the first."""
+        ...
+
+    def undo(self, match_id: int, who: str, reason: str) -> MatchRow:
+        """Open the lines of a closed match again."""
+        ...
+
+    def match_by_hand(self, line_ids: Sequence[int], who: str, reason: str) -> MatchRow:
+        """Match lines; over the limit it then waits for a second person."""
+        ...
+
+    def match(self, match_id: int) -> MatchRow:
+        """Return a match with its lines."""
+        ...
+
+    def matches(self, states: Sequence[MatchState], limit: int | None = None) -> list[MatchRow]:
+        """Return matches in some states, newest first."""
+        ...
+
+    def noticed(self) -> list[MatchRow]:
+        """Return matches of people whose lines changed since."""
+        ...
+
+    def lines(self, *, everything: bool = False, limit: int | None = None) -> list[OpenLine]:
+        """Return open and suggested lines, oldest first; with `everything`, every line that stands."""
+        ...
+
+    def accounts(self) -> list[AccountState]:
+        """Return the roll-forward of each account and side."""
+        ...
+
+    def ages(self) -> list[AgeRow]:
+        """Return open and suggested lines by side, account, currency and day."""
+        ...
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return side to state to number of lines."""
+        ...
+
+    def deliveries(self, limit: int | None = None) -> list[DeliveryRow]:
+        """Return deliveries, newest first."""
+        ...
+
+    def decisions(self, match_id: int | None = None) -> list[DecisionRow]:
+        """Return what was decided, oldest first."""
+        ...
+
+    def limits(self) -> dict[str, int]:
+        """Return currency to the amount over which two people decide."""
+        ...
+
+    def problems(self) -> list[str]:
+        """Add everything up again and say what does not agree."""
+        ...

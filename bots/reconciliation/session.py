@@ -1,0 +1,91 @@
+"""What the verb does: reconcile two files, or ask what a changed definition would do to the same lines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from bots.reconciliation import export, report, shown, what_if_shown
+from bots.reconciliation.definition import DEFAULT, Definition
+from bots.reconciliation.judging import Judge
+from bots.reconciliation.proving import prove
+from bots.reconciliation.reading import read_sides
+from bots.reconciliation.reconcile import outcome_of, reconcile
+from bots.reconciliation.what_if import changes
+from engine.errors import UserError
+
+_READING = ("bank", "book", "accounts")
+"""What a definition says of how files are read."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person asked for."""
+
+    bank: Path
+    book: Path
+    definition: Definition
+    folder: Path
+    asof: date | None = None
+    currency: str | None = None
+    judge: Judge | None = None
+
+
+def conclude(wanted: Wanted, now: datetime, console: Console, *, as_json: bool) -> None:
+    """Reconcile two files, write everything, and show it.
+
+    Raises:
+        UserError: a file cannot be read or written, or something can be told in more than one way.
+    """
+    outcome = reconcile(
+        wanted.bank,
+        wanted.book,
+        wanted.definition,
+        asof=wanted.asof,
+        currency=wanted.currency,
+        judge=wanted.judge,
+    )
+    proof, written = prove(outcome, wanted.folder, now)
+    written += export.write_tables(outcome, wanted.folder)
+    page = report.write_report(outcome, wanted.folder / "report.html", [path.name for path in written])
+    if as_json:
+        _print_json(shown.summary(outcome, proof, [page, *written]))
+    else:
+        shown.show(outcome, proof, page, console)
+
+
+def compare(wanted: Wanted, changed: Definition, console: Console, *, as_json: bool) -> None:
+    """Match the same lines under the definition of now and under a changed one, and show which closed matches differ.
+
+    Raises:
+        UserError: the changed definition reads the files in another way, or a file cannot be read or written.
+    """
+    now = wanted.definition
+    if now is DEFAULT:
+        reading = changed
+    else:
+        reading = now
+        other = [key for key in _READING if getattr(now.file, key) != getattr(changed.file, key)]
+        if other:
+            raise UserError(
+                f"{changed.path} reads the files in another way than {now.path} ({', '.join(other)}): "
+                "what-if matches the same lines twice; change only what may match, or reconcile both apart"
+            )
+    sides = read_sides(wanted.bank, wanted.book, reading, currency=wanted.currency)
+    before, after = (outcome_of(sides, one, asof=wanted.asof) for one in (now, changed))
+    found = changes(before.matched, after.matched)
+    path = export.write_table(what_if_shown.table(found, before, after), wanted.folder / "what-if.csv")
+    if as_json:
+        _print_json(what_if_shown.summary(found, before, after, path))
+    else:
+        what_if_shown.show(found, before, after, path, console)
+
+
+def _print_json(data: object) -> None:
+    text = json.dumps(data, ensure_ascii=False, indent=2)
+    typer.echo(text.encode("utf-8", "backslashreplace"))

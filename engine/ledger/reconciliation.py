@@ -1,0 +1,237 @@
+"""Rolling open items in the ledger: every change of a reconciliation is one transaction under its row's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engine.errors import Stale, UserError
+from engine.ledger import reconciliation_decisions as decisions
+from engine.ledger import reconciliation_matching as matching
+from engine.ledger import reconciliation_reads as reads
+from engine.ledger import reconciliation_tables as t
+from engine.ledger.database import Database, insert_new
+from engine.ledger.reconciliation_intake import Intake, begin
+from engine.ledger.reconciliation_rows import Ledgered
+from engine.open_items import (
+    AccountState,
+    AgeRow,
+    DecisionRow,
+    DeliveryFacts,
+    DeliveryRow,
+    MatchRow,
+    MatchState,
+    OpenLine,
+    Proposed,
+    Window,
+)
+
+
+def names(database: Database) -> list[str]:
+    """Return the names of all reconciliations."""
+    with database.read() as connection:
+        return list(
+            connection.execute(sa.select(t.reconciliations.c.name).order_by(t.reconciliations.c.name)).scalars()
+        )
+
+
+class OpenItems:
+    """The open items of one reconciliation (`bots.reconciliation.ports.OpenItems`)."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        """Name it; it is made when something is first written to it."""
+        self._database, self.name = database, name
+
+    @contextmanager
+    def taking_in(self, delivery: DeliveryFacts) -> Iterator[Intake]:
+        """Take a delivery in: one transaction, in which what was added is known at once."""
+        with self._changing() as place:
+            intake = begin(place, delivery)
+            yield intake
+            intake.end()
+
+    def fresh(self) -> tuple[int, list[Window]]:
+        """Return the revision, and where matching has to look anew: (account, day, day), one for each fresh line."""
+        with self._reading() as place:
+            return place.revision, matching.fresh(place)
+
+    def open_lines(self, windows: Sequence[Window] | None) -> list[tuple[Any, ...]]:
+        """Return what matching may use within windows (None: everywhere), columns of `matching.COLUMNS`, by id."""
+        with self._reading() as place:
+            return matching.open_lines(place, windows)
+
+    def barred(self, keys: Sequence[str]) -> set[str]:
+        """Return which of these sets of lines a person refused."""
+        with self._reading() as place:
+            return matching.barred(place, keys)
+
+    def settle(
+        self,
+        revision: int,
+        *,
+        looked_at: Sequence[int],
+        replaced: Sequence[int],
+        kept: Mapping[int, Proposed],
+        proposed: Sequence[Proposed],
+    ) -> None:
+        """Write what matching found.
+
+        Args:
+            revision: the one from which it was computed.
+            looked_at: lines that are not fresh any more.
+            replaced: suggestions that are no more.
+            kept: suggestions that were found again, with their present figures.
+            proposed: new matches.
+
+        Raises:
+            Stale: something else was written since; compute again.
+        """
+        with self._changing() as place:
+            if place.revision != revision:
+                raise Stale(f"{self.name}: revision {revision} is {place.revision} now")
+            matching.settle(place, looked_at, replaced, kept, proposed)
+
+    def limit(self, limits: Mapping[str, int], who: str) -> None:
+        """Say over which amount (currency to minor units) two people decide."""
+        with self._changing() as place:
+            decisions.limit(place, limits, who)
+
+    def accept(self, match_id: int, who: str, reason: str = "") -> MatchRow:
+        """Accept a suggestion; over the limit it then waits for a second person.
+
+        Raises:
+            UserError: it is no suggestion (any more).
+        """
+        with self._changing() as place:
+            decisions.accept(place, match_id, who, reason)
+        return self.match(match_id)
+
+    def reject(self, match_id: int, who: str, reason: str) -> MatchRow:
+        """Refuse a suggestion, or one that waits for a second person; it is never made again automatically.
+
+        Raises:
+            UserError: it waits for nobody.
+        """
+        with self._changing() as place:
+            decisions.reject(place, match_id, who, reason)
+        return self.match(match_id)
+
+    def approve(self, match_id: int, who: str, reason: str = "") -> MatchRow:
+        """Decide as the second person.
+
+        Raises:
+            UserError: it does not wait, or the first person is the same.
+        """
+        with self._changing() as place:
+            decisions.approve(place, match_id, who, reason)
+        return self.match(match_id)
+
+    def undo(self, match_id: int, who: str, reason: str) -> MatchRow:
+        """Open the lines of a closed match again; it is never made again automatically.
+
+        Raises:
+            UserError: it is not closed.
+        """
+        with self._changing() as place:
+            decisions.undo(place, match_id, who, reason)
+        return self.match(match_id)
+
+    def match_by_hand(self, line_ids: Sequence[int], who: str, reason: str) -> MatchRow:
+        """Match lines; over the limit it then waits for a second person.
+
+        Raises:
+            UserError: a line is not open, or the lines cannot belong together.
+        """
+        with self._changing() as place:
+            made = decisions.match_by_hand(place, line_ids, who, reason)
+        return self.match(made)
+
+    def match(self, match_id: int) -> MatchRow:
+        """Return a match with its lines.
+
+        Raises:
+            UserError: there is none of this number.
+        """
+        with self._reading() as place:
+            return reads.match(place, match_id)
+
+    def matches(self, states: Sequence[MatchState], limit: int | None = None) -> list[MatchRow]:
+        """Return matches in some states with their lines, newest first."""
+        with self._reading() as place:
+            return reads.matches(place, states, limit)
+
+    def noticed(self) -> list[MatchRow]:
+        """Return matches of people whose lines changed since."""
+        with self._reading() as place:
+            return reads.noticed(place)
+
+    def lines(self, *, everything: bool = False, limit: int | None = None) -> list[OpenLine]:
+        """Return open and suggested lines, oldest first; with `everything`, every line that stands."""
+        with self._reading() as place:
+            return reads.lines(place, everything=everything, limit=limit)
+
+    def accounts(self) -> list[AccountState]:
+        """Return the roll-forward of each account and side."""
+        with self._reading() as place:
+            return reads.accounts(place)
+
+    def ages(self) -> list[AgeRow]:
+        """Return open and suggested lines by side, account, currency and day."""
+        with self._reading() as place:
+            return reads.ages(place)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return side to state to number of lines; what closed is what is left, so that history is not counted."""
+        with self._reading() as place:
+            return reads.counts(place)
+
+    def deliveries(self, limit: int | None = None) -> list[DeliveryRow]:
+        """Return deliveries, newest first."""
+        with self._reading() as place:
+            return reads.deliveries(place, limit)
+
+    def decisions(self, match_id: int | None = None) -> list[DecisionRow]:
+        """Return what was decided, oldest first."""
+        with self._reading() as place:
+            return reads.decisions(place, match_id)
+
+    def limits(self) -> dict[str, int]:
+        """Return currency to the amount over which two people decide."""
+        with self._reading() as place:
+            return dict(place.limits)
+
+    def problems(self) -> list[str]:
+        """Add everything up again and say what does not agree; it reads every line."""
+        with self._reading() as place:
+            return reads.problems(place)
+
+    @contextmanager
+    def _changing(self) -> Iterator[Ledgered]:
+        with self._database.write() as connection:
+            now = self._database.clock.now()
+            row = {"name": self.name, "revision": 0, "limits": {}, "created_at": now}
+            insert_new(connection, t.reconciliations, [row], t.reconciliations.c.id)
+            found = self._row(connection, lock=True)
+            yield Ledgered(connection, self._database.clock, found.id, found.revision, found.limits)
+            connection.execute(
+                sa.update(t.reconciliations)
+                .where(t.reconciliations.c.id == found.id)
+                .values(revision=t.reconciliations.c.revision + 1)
+            )
+
+    @contextmanager
+    def _reading(self) -> Iterator[Ledgered]:
+        with self._database.read() as connection:
+            found = self._row(connection, lock=False)
+            yield Ledgered(connection, self._database.clock, found.id, found.revision, found.limits)
+
+    def _row(self, connection: Connection, *, lock: bool) -> Any:
+        query = sa.select(t.reconciliations).where(t.reconciliations.c.name == self.name)
+        found = connection.execute(query.with_for_update(key_share=True) if lock else query).first()
+        if found is None:
+            raise UserError(f"there is no reconciliation {self.name!r} yet: the first delivery makes it")
+        return found

@@ -1,0 +1,151 @@
+"""What people decide of matches: each decision is one row that stays, and over a limit it takes two people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from engine.errors import UserError
+from engine.ledger import reconciliation_tables as t
+from engine.ledger.reconciliation_matching import take, write
+from engine.ledger.reconciliation_rows import Ledgered, free
+from engine.open_items import BANK, BOOK, Proposed
+
+_LINES, _MATCHES = t.recon_lines, t.recon_matches
+BY_HAND = "by hand"
+"""Kind of a match that a person made."""
+
+
+def limit(place: Ledgered, limits: Mapping[str, int], who: str) -> None:
+    """Write the limits, if they changed."""
+    if dict(limits) == dict(place.limits):
+        return
+    change = sa.update(t.reconciliations).where(t.reconciliations.c.id == place.id)
+    place.connection.execute(change.values(limits=dict(limits)))
+    place.decide("limit", _named(who), "", before=dict(place.limits), after=dict(limits))
+
+
+def accept(place: Ledgered, match_id: int, who: str, reason: str) -> None:
+    """Accept a suggestion (`OpenItems.accept`)."""
+    row = _match(place, match_id, "suggested", "is no suggestion")
+    _settle(place, row.id, row.amount, row.currency, _named(who))
+    place.decide("accept", _named(who), reason.strip(), row.id)
+
+
+def approve(place: Ledgered, match_id: int, who: str, reason: str) -> None:
+    """Decide as the second person (`OpenItems.approve`)."""
+    row = _match(place, match_id, "waiting", "does not wait for a second person")
+    if _same(row.first, who):
+        raise UserError(f"match {match_id}: {row.first} decided it first; a second person has to approve it")
+    _become(place, row.id, "closed")
+    place.decide("approve", _named(who), reason.strip(), row.id)
+
+
+def reject(place: Ledgered, match_id: int, who: str, reason: str) -> None:
+    """Refuse a match that waits for a person (`OpenItems.reject`)."""
+    row = _match(place, match_id, ("suggested", "waiting"), "waits for nobody; a closed match is undone")
+    _open_again(place, row.id, "rejected")
+    place.decide("reject", _named(who), _because(reason), row.id)
+
+
+def undo(place: Ledgered, match_id: int, who: str, reason: str) -> None:
+    """Open a closed match again (`OpenItems.undo`)."""
+    row = _match(place, match_id, "closed", "is not closed; a suggestion is rejected")
+    _open_again(place, row.id, "undone")
+    place.decide("undo", _named(who), _because(reason), row.id)
+
+
+def match_by_hand(place: Ledgered, line_ids: Sequence[int], who: str, reason: str) -> int:
+    """Match lines (`OpenItems.match_by_hand`) and return the match's number."""
+    rows = _usable(place, sorted(set(line_ids)))
+    bank, book = (sum(row.amount for row in rows if row.side == side) for side in (BANK, BOOK))
+    if not any(row.side == BOOK for row in rows) or not any(row.side == BANK for row in rows):
+        _refuse(bank + book != 0, f"lines of one side alone must add up to 0, not to {bank + book}")
+    suggestions = sorted({row.match_id for row in rows if row.match_id is not None})
+    change = sa.update(_MATCHES).where(_MATCHES.c.id.in_(suggestions)).values(state="replaced")
+    place.connection.execute(change)
+    free(place, suggestions)
+    amount = max(abs(bank), abs(book), *(abs(row.amount) for row in rows))
+    lines, difference = tuple(row.id for row in rows), bank - book
+    made = Proposed(BY_HAND, True, lines, amount, rows[0].currency, difference, _days(rows), 0.0, None, 0, 0)
+    (match_id,) = write(place, [made], made_by=_named(who), manual=True)
+    take(place, {match_id: lines})
+    _settle(place, match_id, amount, rows[0].currency, _named(who))
+    place.decide("match", _named(who), _because(reason), match_id, replaced=suggestions, difference=difference)
+    return match_id
+
+
+def _match(place: Ledgered, match_id: int, states: str | tuple[str, ...], otherwise: str) -> Any:
+    query = sa.select(_MATCHES).where(place.of(_MATCHES), _MATCHES.c.id == match_id)
+    row = place.connection.execute(query).first()
+    if row is None:
+        raise UserError(f"there is no match {match_id}")
+    if row.state not in (states if isinstance(states, tuple) else (states,)):
+        raise UserError(f"match {match_id} is {row.state}: it {otherwise}")
+    return row
+
+
+def _settle(place: Ledgered, match_id: int, amount: int, currency: str, who: str) -> None:
+    """Close a match, or let it wait for a second person."""
+    most = place.limits.get(currency)
+    state = "waiting" if most is not None and amount > most else "closed"
+    change = sa.update(_MATCHES).where(_MATCHES.c.id == match_id).values(manual=True, first=who)
+    place.connection.execute(change)
+    _become(place, match_id, state)
+
+
+def _become(place: Ledgered, match_id: int, state: str) -> None:
+    place.connection.execute(sa.update(_MATCHES).where(_MATCHES.c.id == match_id).values(state=state))
+    place.connection.execute(sa.update(_LINES).where(_LINES.c.match_id == match_id).values(state=state))
+
+
+def _open_again(place: Ledgered, match_id: int, state: str) -> None:
+    change = sa.update(_MATCHES).where(_MATCHES.c.id == match_id).values(state=state, attention=None)
+    place.connection.execute(change)
+    free(place, [match_id])
+
+
+def _usable(place: Ledgered, line_ids: Sequence[int]) -> list[Any]:
+    query = sa.select(_LINES).where(place.of(_LINES), _LINES.c.id.in_(line_ids)).order_by(_LINES.c.id)
+    rows = list(place.connection.execute(query))
+    missing = sorted(set(line_ids) - {row.id for row in rows})
+    _refuse(bool(missing), f"there is no line {missing[0]}" if missing else "")
+    for row in rows:
+        gone = row.withdrawn_in is not None
+        said = "was withdrawn" if gone else f"is {row.state} in match {row.match_id}"
+        _refuse(gone or row.state not in ("open", "suggested"), f"line {row.id} {said}")
+    _refuse(len(rows) < 2, "a match has at least two lines")  # noqa: PLR2004 (as it says)
+    accounts = {(row.account, row.currency) for row in rows}
+    said = "the lines are of different accounts or currencies: the books have to be corrected, not the match"
+    _refuse(len(accounts) > 1, said)
+    return rows
+
+
+def _days(rows: Sequence[Any]) -> int:
+    """Return the days from the first to the last line."""
+    days = [row.day for row in rows]
+    return int((max(days) - min(days)).days)
+
+
+def _refuse(wrong: bool, said: str) -> None:
+    if wrong:
+        raise UserError(said)
+
+
+def _named(who: str) -> str:
+    name = who.strip()
+    _refuse(not name, "say who decides")
+    return name
+
+
+def _because(reason: str) -> str:
+    said = reason.strip()
+    _refuse(not said, "say why: the reason is kept with the decision")
+    return said
+
+
+def _same(one: str | None, other: str) -> bool:
+    """Say whether two names are one person's; case and spaces make no second person."""
+    return one is not None and one.strip().casefold() == other.strip().casefold()

@@ -1,0 +1,117 @@
+"""Matching and the ledger: what may be matched, and writing what was found; nothing here reads what is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from engine.ledger import reconciliation_tables as t
+from engine.ledger.reconciliation_rows import Ledgered, chunks, free
+from engine.ledger.reconciliation_tables import FRESH, IS_BARRED, MATCHABLE
+from engine.open_items import FACTS, Proposed, Window, key_of
+
+_LINES, _MATCHES = t.recon_lines, t.recon_matches
+COLUMNS: Final = ("id", "side", "fresh", "match_id", *FACTS)
+_WINDOWS = 200
+"""Windows in one question."""
+
+
+def fresh(place: Ledgered) -> list[Window]:
+    """Return account, day and day again of each fresh line."""
+    query = sa.select(_LINES.c.account, _LINES.c.day).where(place.of(_LINES), FRESH)
+    return [(row.account, row.day, row.day) for row in place.connection.execute(query)]
+
+
+def open_lines(place: Ledgered, windows: Sequence[Window] | None) -> list[tuple[Any, ...]]:
+    """Return what matching may use within windows that do not overlap, or everywhere, by id."""
+    query = sa.select(*(_LINES.c[name] for name in COLUMNS)).where(place.of(_LINES), MATCHABLE)
+    if windows is None:
+        return sorted(map(tuple, place.connection.execute(query)))
+    found: list[tuple[Any, ...]] = []
+    for start in range(0, len(windows), _WINDOWS):
+        part = windows[start : start + _WINDOWS]
+        within = [sa.and_(_LINES.c.account == one[0], _LINES.c.day.between(one[1], one[2])) for one in part]
+        found += map(tuple, place.connection.execute(query.where(sa.or_(*within))))
+    return sorted(found)
+
+
+def barred(place: Ledgered, keys: Iterable[str]) -> set[str]:
+    """Return which keys are of matches that a person refused."""
+    found: set[str] = set()
+    for part in chunks(keys):
+        query = sa.select(_MATCHES.c.key).where(place.of(_MATCHES), IS_BARRED, _MATCHES.c.key.in_(part))
+        found |= set(place.connection.execute(query).scalars())
+    return found
+
+
+def settle(
+    place: Ledgered,
+    looked_at: Sequence[int],
+    replaced: Sequence[int],
+    kept: Mapping[int, Proposed],
+    proposed: Sequence[Proposed],
+) -> None:
+    """Write what matching found; nothing else was written since it read (`OpenItems.settle` sees to that).
+
+    Raises:
+        ValueError: a line is in two matches, or in one and not open: a bug of the matcher, and nothing is written.
+    """
+    for part in chunks(replaced):
+        change = sa.update(_MATCHES).where(_MATCHES.c.id.in_(part), _MATCHES.c.state == "suggested")
+        place.connection.execute(change.values(state="replaced"))
+    free(place, replaced)
+    for part in chunks(looked_at):
+        place.connection.execute(sa.update(_LINES).where(_LINES.c.id.in_(part)).values(fresh=False))
+    for match_id, again in kept.items():
+        place.connection.execute(sa.update(_MATCHES).where(_MATCHES.c.id == match_id).values(**_figures(again)))
+    for found in chunks(proposed):
+        ids = write(place, found, made_by="countersign")
+        take(place, {match_id: one.lines for match_id, one in zip(ids, found, strict=True)})
+
+
+def write(place: Ledgered, found: Sequence[Proposed], *, made_by: str, manual: bool = False) -> list[int]:
+    """Insert matches and their members; return their ids in the same order."""
+    now = place.clock.now()
+    rows = [
+        _figures(one)
+        | {"reconciliation_id": place.id, "key": key_of(one.lines), "manual": manual, "made_by": made_by}
+        | {"state": "closed" if one.closes else "suggested", "made_at": now}
+        for one in found
+    ]
+    made = sa.insert(_MATCHES).returning(_MATCHES.c.id, sort_by_parameter_order=True)
+    ids = list(place.connection.execute(made, rows).scalars())
+    members = [
+        {"match_id": match_id, "line_id": line_id}
+        for match_id, one in zip(ids, found, strict=True)
+        for line_id in one.lines
+    ]
+    place.connection.execute(sa.insert(t.recon_members), members)
+    return ids
+
+
+def take(place: Ledgered, lines_of: Mapping[int, Sequence[int]]) -> None:
+    """Put open lines into matches, in the state of their match.
+
+    Raises:
+        ValueError: a line is not open (any more), or is in two of them.
+    """
+    wanted = sum(map(len, lines_of.values()))
+    if not wanted:
+        return
+    state = sa.select(_MATCHES.c.state).where(_MATCHES.c.id == sa.bindparam("of_match")).scalar_subquery()
+    change = sa.update(_LINES).where(_LINES.c.id == sa.bindparam("line"), _LINES.c.match_id.is_(None), MATCHABLE)
+    change = change.values(state=state, match_id=sa.bindparam("of_match"), fresh=False)
+    rows = [{"line": line, "of_match": match_id} for match_id, lines in lines_of.items() for line in lines]
+    place.connection.execute(change, rows)
+    taken = sa.select(sa.func.count()).where(_LINES.c.match_id.in_(list(lines_of)))
+    if place.connection.execute(taken).scalar_one() != wanted:
+        raise ValueError("a line that was matched is not open, or was matched twice")
+
+
+def _figures(found: Proposed) -> dict[str, Any]:
+    row = asdict(found)
+    del row["lines"], row["closes"]
+    return row

@@ -1,0 +1,294 @@
+"""Rolling open items on both databases: nothing lost or doubled, decisions kept, cost that follows what is new."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from bots.reconciliation.policy import Policy
+from engine.clock import ManualClock
+from engine.errors import Stale, UserError
+from engine.ledger.database import Database
+from engine.open_items import BANK, BOOK, MatchRow, key_of
+from fixtures.generate.deliveries import deliveries
+from fixtures.generate.statements import world
+from tests.bots.reconciliation.rolling_desk import DAY, Desk, as_delivery, kept, line, one_statement, tied, wanted
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return Desk(database)
+
+
+@pytest.mark.parametrize("balances", [True, False], ids=["balances", "bare tables"])
+def test_sixty_days_of_overlaps_late_and_corrected_lines_lose_nothing_and_double_nothing(
+    desk: Desk, balances: bool
+) -> None:
+    made = world(seed=31, days=60, per_day=4)
+    counts: Counter[str] = Counter()
+    for sent in deliveries(made):
+        side = BANK if sent.side == "bank" else BOOK
+        counts.update(desk.receive(side, as_delivery(sent, balances=balances)).counts)
+        if balances:
+            assert [one.difference for one in desk.items.accounts() if one.difference] == [], sent.day
+    assert kept(desk, BANK) == wanted(made, "bank")
+    assert kept(desk, BOOK) == wanted(made, "book")
+    assert counts["again"] > counts["new"] / 2
+    assert min(counts[name] for name in ("late", "back_dated", "corrected")) > 3
+    assert desk.items.problems() == []
+
+
+SHORT = Policy(earliest=-1, latest=2, reversal=2)
+"""Lines of one match are so near each other that most of what is open is not near what is new."""
+
+
+def decide(desk: Desk, day: int) -> Iterator[int]:
+    """Let people decide a little each day, and yield the matches that they decided."""
+    for at, row in enumerate(desk.items.matches(["suggested"], limit=4)):
+        if (day + at) % 3 == 0:
+            yield desk.items.accept(row.id, "ana").id
+        elif (day + at) % 3 == 1:
+            desk.items.reject(row.id, "ana", "not the same customer")
+    lines = desk.items.lines(limit=40)
+    bank, book = (
+        next((one for one in lines if one.side == side and one.state == "open"), None) for side in (BANK, BOOK)
+    )
+    if bank and book and (bank.facts.account, bank.facts.currency) == (book.facts.account, book.facts.currency):
+        yield desk.items.match_by_hand([bank.id, book.id], "ben", "told by phone").id
+
+
+def test_deliveries_change_no_decision_and_the_result_is_that_of_matching_everything_each_day(
+    open_ledger: Callable[..., Database], clock: ManualClock
+) -> None:
+    made = world(seed=32, days=12, per_day=6)
+    desks = [Desk(open_ledger(clock, name), SHORT) for name in ("near", "everything")]
+    decided: dict[int, MatchRow] = {}
+    for day, sent in enumerate(deliveries(made)):
+        for desk, everything in zip(desks, (False, True), strict=True):
+            desk.receive(BANK if sent.side == "bank" else BOOK, as_delivery(sent, balances=True))
+            desk.match(everything=everything)
+            for match_id in decide(desk, day):
+                decided[match_id] = desk.items.match(match_id)
+    assert desks[0].solution() == desks[1].solution()
+    assert len(decided) > 8
+    for match_id, before in decided.items():
+        after = desks[1].items.match(match_id)
+        assert (after.state, after.manual, [one.id for one in after.lines]) == (
+            before.state,
+            True,
+            [one.id for one in before.lines],
+        )
+    refused = {key_of(one.id for one in row.lines) for row in desks[1].items.matches(["rejected"])}
+    automatic = [row for row in desks[1].items.matches(["suggested", "closed"]) if not row.manual]
+    assert refused
+    assert not refused & {key_of(one.id for one in row.lines) for row in automatic}
+    assert desks[0].items.problems() == desks[1].items.problems() == []
+
+
+def test_equal_lines_are_as_many_as_the_most_that_one_delivery_holds(desk: Desk) -> None:
+    coffee = line(350, reference="")
+    assert desk.bank(coffee, coffee).counts["new"] == 2
+    assert desk.bank(coffee, coffee, coffee).counts["new"] == 1
+    assert desk.bank(coffee).counts["again"] == 1
+    assert [one.occurrence for one in desk.items.lines()] == [1, 2, 3]
+
+
+def test_the_balances_tell_a_second_coffee_from_the_first_one_delivered_again(desk: Desk) -> None:
+    coffee = line(-350, reference="")
+    morning, afternoon = tied([coffee], 1000, 0, 0, "1"), tied([coffee], 650, 0, 0, "2")
+    assert desk.receive(BANK, [morning]).counts["new"] == 1
+    assert desk.receive(BANK, [replace(morning, id="1 again")]).counts["new"] == 0
+    assert desk.receive(BANK, [afternoon]).counts["new"] == 1
+    (account,) = desk.items.accounts()
+    assert (account.opening, account.movements, account.closing, account.difference) == (1000, -700, 300, 0)
+
+
+def test_the_same_file_twice_brings_nothing(desk: Desk) -> None:
+    first = desk.receive(BANK, [one_statement([line()])], sha256="a" * 64)
+    again = desk.receive(BANK, [one_statement([line()])], sha256="a" * 64)
+    assert (again.repeats, again.counts["again"], again.counts["new"]) == (first.delivery, 1, 0)
+
+
+def test_a_correction_keeps_the_line_and_takes_back_what_matching_made_of_it(desk: Desk) -> None:
+    others = [line(n, f"INV-{n}", bank_id=f"B{n}") for n in (7, 8)]
+    desk.bank(line(bank_id="B1"), *others)
+    desk.book(line())
+    assert desk.match().closed == 1
+    before = desk.one("closed")
+    got = desk.bank(line(1009, bank_id="B1"), *others)
+    assert (got.counts["corrected"], got.counts["new"], got.counts["reopened"]) == (1, 0, 1)
+    assert desk.items.match(before.id).state == "replaced"
+    desk.book(line(1009))
+    assert desk.match().closed == 1
+    assert {one.id for one in before.lines} & {one.id for one in desk.one("closed").lines} == {before.lines[0].id}
+    said = [(one.verb, one.reason) for one in desk.items.decisions(before.id)]
+    assert said == [("take back", "corrected in bank delivery 3: amount")]
+
+
+def test_what_a_line_said_before_its_correction_is_known_when_it_comes_late(desk: Desk) -> None:
+    others = [line(n, f"INV-{n}") for n in (7, 8)]
+    desk.bank(line(text="Invoise 1"), *others)
+    assert desk.bank(line(text="Invoice 1"), *others).counts["corrected"] == 1
+    got = desk.bank(line(text="Invoise 1"), *others, line(9, "INV-9"))
+    assert (got.counts["outdated"], got.counts["new"]) == (1, 1)
+    assert [one.facts.text for one in desk.items.lines() if one.facts.reference == "INV-1"] == ["Invoice 1"]
+
+
+def test_an_id_that_the_bank_uses_again_makes_no_correction(desk: Desk) -> None:
+    desk.bank(line(bank_id="STANDING"))
+    assert desk.bank(line(bank_id="STANDING", day=30)).counts["new"] == 1
+
+
+def test_a_line_that_its_statement_does_not_list_any_more_is_withdrawn(desk: Desk) -> None:
+    first = [line(n, f"INV-{n}") for n in (5, 6)]
+    desk.receive(BANK, [tied(first, 100, 0, 0, "1")])
+    got = desk.receive(BANK, [tied([first[0], line(-70, "FEE", text="charge")], 100, 0, 0, "1")])
+    assert (got.counts["withdrawn"], got.counts["new"]) == (1, 1)
+    assert desk.items.accounts()[0].difference == 0
+    assert [one.facts.amount for one in desk.items.lines()] == [5, -70]
+
+
+def test_an_earlier_state_of_a_statement_withdraws_nothing(desk: Desk) -> None:
+    lines = [line(n, f"INV-{n}") for n in range(1, 9)]
+    desk.receive(BANK, [tied(lines, 100, 0, 0, "1")])
+    assert desk.receive(BANK, [tied(lines[:6], 100, 0, 0, "1")]).counts["withdrawn"] == 0
+
+
+def test_late_and_back_dated_lines_are_told_apart(desk: Desk) -> None:
+    assert desk.bank(line(day=5)).counts["late"] == 0
+    got = desk.bank(line(1, day=3), line(2, day=6, valued=DAY), line(3, day=6))
+    assert (got.counts["late"], got.counts["back_dated"], got.counts["new"]) == (1, 1, 3)
+
+
+def test_an_undone_match_is_not_made_again_and_its_lines_find_others(desk: Desk) -> None:
+    desk.bank(line())
+    desk.book(line())
+    desk.match()
+    first = desk.one("closed")
+    undone = desk.items.undo(first.id, "ben", "another customer's invoice")
+    assert (undone.state, [one.state for one in undone.lines]) == ("undone", ["open", "open"])
+    outcome = desk.match()
+    assert (outcome.closed, outcome.suggested, outcome.barred) == (0, 0, 1)
+    desk.book(line(day=1))
+    assert desk.match().suggested == 1, "the second best, which is no certainty"
+    assert desk.states() == {"suggested": 2, "open": 1}
+    (said,) = desk.items.decisions(first.id)
+    assert (said.verb, said.actor, said.reason) == ("undo", "ben", "another customer's invoice")
+
+
+def test_over_the_limit_a_second_person_decides_and_the_first_cannot_be_it(desk: Desk) -> None:
+    desk.items.limit({"EUR": 500}, "boss")
+    desk.bank(line(), line(400, "SMALL"))
+    desk.book(line(reference="1"), line(400, "SMALL?"))
+    desk.match()
+    small, large = sorted(desk.items.matches(["suggested"]), key=lambda row: row.amount)
+    assert desk.items.accept(small.id, "ana").state == "closed"
+    assert desk.items.accept(large.id, "ana").state == "waiting"
+    for name in ("ana", " Ana "):
+        with pytest.raises(UserError, match="a second person"):
+            desk.items.approve(large.id, name)
+    assert desk.match().fresh == 0, "what waits is not open"
+    assert desk.items.approve(large.id, "ben").state == "closed"
+    assert [one.verb for one in desk.items.decisions(large.id)] == ["accept", "approve"]
+    assert desk.items.counts()["bank"] == {"open": 0, "suggested": 0, "waiting": 0, "closed": 2}
+
+
+def test_a_match_by_hand_stays_and_tells_when_its_lines_change(desk: Desk) -> None:
+    others = [line(n, f"INV-{n}") for n in (7, 8)]
+    desk.bank(line(990, "ODD", bank_id="B1"), *others)
+    desk.book(line())
+    bank, book = (
+        next(one for one in desk.items.lines() if one.side == side and abs(one.facts.amount) > 8)
+        for side in (BANK, BOOK)
+    )
+    made = desk.items.match_by_hand([bank.id, book.id], "ana", "fee of 0.10 agreed")
+    assert (made.state, made.difference, made.kind) == ("closed", -10, "by hand")
+    desk.bank(line(980, "ODD", bank_id="B1"), *others)
+    desk.match()
+    (noticed,) = desk.items.noticed()
+    assert (noticed.id, noticed.state) == (made.id, "closed")
+    assert noticed.attention == "corrected in bank delivery 3: amount"
+    assert desk.items.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([1], "at least two lines"),
+        ([1, 99], "no line 99"),
+        ([1, 3], "must add up to 0"),
+        ([1, 4], "different accounts"),
+    ],
+)
+def test_lines_that_cannot_belong_together_are_not_matched_by_hand(desk: Desk, lines: list[int], said: str) -> None:
+    desk.bank(line(), line(5))
+    desk.receive(
+        BANK,
+        [
+            one_statement(
+                [
+                    line(),
+                ],
+                account="DE1",
+            ),
+            one_statement([line(7)], account="DE1"),
+        ],
+    )
+    desk.book(line(), account="DE2")
+    ids = {1: 1, 3: 2, 4: max(one.id for one in desk.items.lines())}
+    with pytest.raises(UserError, match=said):
+        desk.items.match_by_hand([ids.get(one, one) for one in lines], "ana", "so")
+    assert desk.items.decisions() == []
+
+
+def test_what_was_computed_from_an_older_state_is_not_written(desk: Desk) -> None:
+    desk.bank(line())
+    revision, _ = desk.items.fresh()
+    desk.book(line())
+    with pytest.raises(Stale):
+        desk.items.settle(revision, looked_at=[1], replaced=[], kept={}, proposed=[])
+    assert desk.match().closed == 1
+
+
+def test_a_day_costs_what_is_new_and_near_and_not_what_was(database: Database) -> None:
+    """The same day's business costs the same rows and the same questions after half a month and after one."""
+    desk, asked = Desk(database, SHORT), list[str]()
+    sa.event.listen(desk.database.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    costs = []
+    for day in range(30):
+        asked.clear()
+        lines = [line(100 + n, f"INV-{day}-{n}", day) for n in range(6)]
+        desk.bank(*lines[:5], line(9_000_000 + day, f"LOST-{day}", day))
+        desk.book(*lines)
+        costs.append((desk.match().loaded, len(asked)))
+    early, late = costs[16:20], costs[26:]
+    assert max(early) == max(late)
+    assert late[0][0] < 100
+
+
+def test_the_daily_questions_walk_through_nothing_that_is_closed(desk: Desk) -> None:
+    if not desk.database.is_sqlite:
+        pytest.skip("explains SQLite's plans")
+    others = [line(n, f"INV-{n}", bank_id=f"B{n}") for n in (7, 8)]
+    desk.bank(line(bank_id="B1"), *others)
+    asked: list[tuple[str, object]] = []
+    sa.event.listen(desk.database.engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+    desk.receive(BANK, [tied([line(1009, bank_id="B1"), *others, line(5, "INV-5")], 0, 0, 0)])
+    desk.book(line(1009))
+    desk.match()
+    raw = desk.database.engine.raw_connection()
+    plans = [
+        (statement, row[3])
+        for statement, values in asked
+        if not statement.startswith(("BEGIN", "PRAGMA")) and not isinstance(values, list)
+        for row in raw.cursor().execute(f"explain query plan {statement}", values)  # type: ignore[arg-type]
+    ]
+    raw.close()
+    walks = [plan for plan in plans if plan[1].startswith("SCAN recon_") and not plan[0].startswith("INSERT")]
+    assert walks == []
+    assert any("ix_recon_lines_open" in plan for _, plan in plans)
+    assert any("ix_recon_lines_fresh" in plan for _, plan in plans)
