@@ -20,34 +20,25 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bots.reconciliation.explain import breaks, why
+from bots.reconciliation.identity import content, facts
 from bots.reconciliation.judging import Judge, suggestions
 from bots.reconciliation.lines import Line
 from bots.reconciliation.matched import BANK, BOOK, SIDE, Matched
 from bots.reconciliation.matching.days import ordinals
 from bots.reconciliation.matching.engine import match
-from bots.reconciliation.partitions import Partition, major
+from bots.reconciliation.partitions import BookItem, Partition, major
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons.causes import CAUSES
 from bots.reconciliation.wording import share, visible
 from engine.errors import BusinessException
 from engine.values import Scalar
 
-_TEXTS = ("reference", "text", "name", "bank_id", "end_to_end", "batch", "counter_account")
 SUGGESTED, DOUBTED, BREAK = "suggested", "doubted", "break"
 """Why a person decides first."""
 CLOSED = ""
 _DOUBT = 0.5
 """A match that is as likely wrong as right does not close, whatever its kind."""
 _WORDS = 800
-
-
-@dataclass(frozen=True)
-class BookItem:
-    """One line of the books and the name that the application has for it."""
-
-    name: str
-    line: Line
-    is_open: bool = True
 
 
 @dataclass(frozen=True)
@@ -143,10 +134,9 @@ def identities(lines: Sequence[Line], own: Partition) -> list[str]:
     counted: Counter[str] = Counter()
     names = []
     for line in lines:
-        told = (own.account, own.currency, str(line.amount), str(line.booked), str(line.valued), line.reversal)
-        content = "\0".join(map(str, (*told, *(getattr(line, name) for name in _TEXTS))))
-        counted[content] += 1
-        names.append(_short(f"{content}\0{counted[content]}"))
+        said = content(facts(line, own.account))
+        counted[said] += 1
+        names.append(_short(f"{said} {counted[said]}"))
     return names
 
 

@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from bots.reconciliation.clearing import BookItem, Outcome, clearings, identities
+from bots.reconciliation.clearing import Outcome, clearings, identities
 from bots.reconciliation.judging import Judge
 from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.lines import Line
 from bots.reconciliation.partitions import (
+    BookItem,
     Partition,
     accounts,
     major,
