@@ -102,7 +102,7 @@ class Checker:
             tied = None in (of["opening"], of["closing"]) or of["opening"] + self.sum["movement", n] == of["closing"]
             self.must(tied and of["count"] == self.sum["lines", n], f"statement {n} and its lines do not add up")
         for n, of in enumerate(self.all["input"]):
-            self.must(of["bookings"] == self.sum["read", n], f"input {n} has not its {of['bookings']} bookings")
+            self.must(of["bookings"] in {None, self.sum["read", n]}, f"input {n} has not its {of['bookings']} bookings")
 
     def read(self, path: Path, kept: str | None) -> None:
         """Read a proof entry by entry: each is one line of the file."""
@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
             checker.must(same, "is none of the reconciled files: no input has its hash")
             for of in [of for of in same if of["format"] in MARKS]:
                 marks = len(re.findall(MARKS[of["format"]], data))
-                checker.must(marks == of["bookings"], f"holds {marks} bookings, the proof says {of['bookings']}")
+                checker.must(of["bookings"] in {None, marks}, f"holds {marks} bookings, not {of['bookings']}")
     except OSError as error:
         print(error, file=sys.stderr)
         return 2

@@ -15,6 +15,8 @@ from bots.reconciliation.matched import BANK, BOOK, Matched
 from bots.reconciliation.tie import bookings
 
 SideName = Literal["bank", "book"]
+What = Literal["confirm", "match", "approve", "first", "reject", "undo", "note"]
+"""confirm, match, approve: it is closed (a suggestion, by hand, by a second person). first: another must follow."""
 SIDES: Final[Mapping[int, SideName]] = {BANK: "bank", BOOK: "book"}
 FORWARD: Final = -1
 """Statement of a line that was carried forward: it came in an earlier period, and counts in the opening balance."""
@@ -26,10 +28,12 @@ class InputFact:
 
     name: str
     sha256: str
-    size: int
+    size: int | None
+    """Bytes; None where nobody noted them."""
     format: str
-    bookings: int
-    """Bookings in it: those that were read (a batch is one), and those that are held back."""
+    bookings: int | None
+    """Bookings in it: those that were read (a batch is one), and those that are held back; None where not all of its
+    lines stand as its own, because it overlaps others or was corrected."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class Decision:
 
     at: datetime
     who: str
-    what: Literal["confirm", "match", "approve", "reject", "undo"]
+    what: What
     match: int | None
     subject: str = ""
     reason: str = ""

@@ -176,6 +176,11 @@ class OpenItems:
         with self._changing() as place:
             decisions.note(place, verb, who, reason, data)
 
+    def keep_head(self, head: str, name: str, who: str) -> None:
+        """Keep the head of a proof and its file's name among the decisions, of which none is ever changed."""
+        with self._changing() as place:
+            decisions.keep_head(place, head, name, who)
+
     def match(self, match_id: int) -> MatchRow:
         """Return a match with its lines.
 

@@ -39,8 +39,8 @@ def reversals(view: View, party: Rows, partners: Ints, side: int, policy: Policy
         fits = (view.reference[one] == view.reference[other]) | (view.reference[one] < 0) | (view.reference[other] < 0)
         if kind == "reversal_by_amount":
             fits &= ~(named[one] & named[other])
-        one, other = one[fits], other[fits]
-        found.append(_part(view, one, other, np.maximum(partners[one], partners[other]), side, kind))
+        doubt = np.maximum(partners[one], partners[other])[fits]
+        found.append(_part(view, one[fits], other[fits], doubt, side, kind))
     return found
 
 

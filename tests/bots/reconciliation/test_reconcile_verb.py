@@ -21,6 +21,10 @@ from typer.testing import CliRunner, Result
 
 from bots.reconciliation.cli import add_reconcile
 from engine.errors import UserError
+from engine.ledger.database import Database
+from engine.ledger.reconciliation import OpenItems, open_items
+from tests.bots.reconciliation.rolling_desk import Desk as Rolling
+from tests.bots.reconciliation.rolling_desk import line
 
 ROOT = Path(__file__).parents[3]
 HOWTO = ROOT / "docs" / "howto" / "reconcile-two-files.md"
@@ -34,6 +38,12 @@ class Desk:
 
     home: Path
     console: Console = field(default_factory=lambda: Console(record=True, width=120))
+    database: Database | None = None
+
+    def open_items(self, name: str | None) -> OpenItems:
+        """Return what is kept."""
+        assert self.database is not None
+        return open_items(self.database, name)
 
 
 def run(desk: Desk, *words: str | Path) -> Result:
@@ -124,6 +134,23 @@ def test_mistakes_are_told_in_words(tmp_path: Path) -> None:
         UserError, match=r"reads the files in another way than .*main-account\.yaml \(bank, book, accounts\)"
     ):
         run(desk, BANK, BOOK, "--definition", OK / "main-account.yaml", "--what-if", OK / "tighter.yaml")
+
+
+def test_without_files_the_history_that_is_kept_is_compared(tmp_path: Path, database: Database) -> None:
+    rolling = Rolling(database)
+    rolling.book(line(1001, "INV-1"))
+    rolling.bank(line(1001, "INV-1", day=3))
+    tighter = tmp_path / "main.yaml"
+    tighter.write_text("name: main\npolicy: {window: {earliest: 0, latest: 1}}\n", encoding="utf-8")
+    desk = Desk(tmp_path, database=database)
+    run(desk, "--what-if", tighter)
+    assert "lines now" in desk.console.export_text()
+    assert (tmp_path / "reconciliations" / "main" / "what-if.csv").exists()
+    with pytest.raises(UserError, match="name the bank's file and the books' file"):
+        run(desk)
+    (tmp_path / "other.yaml").write_text("name: other\n", encoding="utf-8")
+    with pytest.raises(UserError, match="other"):
+        run(desk, "--what-if", tmp_path / "other.yaml")
 
 
 def printed(home: Path, *words: str) -> str:
