@@ -154,7 +154,7 @@ def following(made: World, cut: date) -> Month:
     place: dict[str, int] = {}
     frames = []
     for name in ("bank", "book"):
-        rows = [one for one in made.side(name) if one.booked >= cut]  # type: ignore[arg-type]
+        rows = [one for one in made.side(name) if one.booked >= cut]
         place |= {one.key: at for at, one in enumerate(rows)}
         frames.append(pd.DataFrame([_said(one) for one in rows], columns=list(SIDE)).astype(SIDE))
     pairs_ = {

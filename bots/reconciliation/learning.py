@@ -11,6 +11,7 @@ that of each rule by itself, as those of kinds of evidence are (`gate.py`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
@@ -30,6 +31,9 @@ from bots.reconciliation.rules import Alias, Rule, Word
 MOST_ERROR: Final = 0.5
 """Largest bound of a rule that is proposed, unless told otherwise: from there on it may be wrong more often than right,
 and its suggestions are worth nothing to the matcher either."""
+
+
+_DIGITS: Final = 10**6
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,9 @@ class Tested:
 
     @property
     def bound(self) -> float:
-        """Return the upper bound of its share of wrong ones."""
-        return Evidence("rule", self.said, len(self.counters), "own").bound(CONFIDENCE)
+        """Return the upper bound of its share of wrong ones, rounded up to what a definition says of it."""
+        exact = Evidence("rule", self.said, len(self.counters), "own").bound(CONFIDENCE)
+        return math.ceil(exact * _DIGITS) / _DIGITS
 
 
 @dataclass(frozen=True)

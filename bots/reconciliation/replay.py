@@ -41,7 +41,7 @@ def history(items: OpenItems) -> tuple[Sides, list[Lines]]:
 
 
 def refused(items: OpenItems) -> list[Lines]:
-    """Return the lines, numbered as `history` does, of each match that a person rejected or undid, as far as they stand.
+    """Return the lines, numbered as `history` does, of each match that a person rejected or undid, if all stand.
 
     Such a match is not made again, whatever a definition says.
     """

@@ -70,13 +70,12 @@ def history(items: OpenItems) -> History:
     ]
     alone = {one.id for one in closed if not one.manual}
     free = [at for at, one in enumerate(sides[BOOK]) if one.match_id not in alone]
-    frames = [
+    bank, book = (
         pd.DataFrame([{name: getattr(one.facts, name) for name in SIDE} for one in side], columns=list(SIDE))
         for side in sides
-    ]
-    return History(
-        *(one.astype(SIDE) for one in frames), np.array(free, np.int64), tuple(cases), sum(map(len, decided))
     )
+    count = sum(map(len, decided))
+    return History(bank.astype(SIDE), book.astype(SIDE), np.array(free, np.int64), tuple(cases), count)
 
 
 def _pairs(rows: Sequence[MatchRow], place: Mapping[int, int]) -> list[tuple[int, int]]:

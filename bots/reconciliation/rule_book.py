@@ -85,15 +85,21 @@ def added(text: str, item: str) -> str:
     if not isinstance(node, yaml.SequenceNode) or node.flow_style:
         raise UserError(f"the definition's rules are on line {node.start_mark.line + 1}: {_BLOCK}")
     lines = text.splitlines(keepends=True)
-    last = node.value[-1].end_mark
+    last = _end(node)
     at = last.line + (last.column > 0)
-    while at > 0 and not lines[at - 1].strip():
-        at -= 1
     if at and not lines[at - 1].endswith("\n"):
         lines[at - 1] += "\n"
     shift = node.start_mark.column - (len(item) - len(item.lstrip(" ")))
     moved = [" " * shift + line if shift >= 0 else line[-shift:] for line in item.splitlines(keepends=True)]
     return "".join([*lines[:at], *moved, *lines[at:]])
+
+
+def _end(node: yaml.Node) -> yaml.Mark:
+    """Return where the last value of a node ends; a block itself ends only where the next one begins."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(last, tuple) else last)
+    return node.end_mark
 
 
 def _replace(path: Path, text: str, kinds: Iterable[str]) -> None:

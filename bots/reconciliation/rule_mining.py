@@ -47,14 +47,11 @@ class Pair:
 
 def pairs(history: History, policy: Policy) -> list[Pair]:
     """Return the pairs of the part that suggests; what ties them is judged with the rules of the policy."""
-    chosen = [one for one in history.cases if one.suggests and one.partner is not None]
-    sides = [
-        side.iloc[rows].assign(day=days.of(side.iloc[rows], policy.calendar), party=plain(side.iloc[rows]["name"]))
-        for side, rows in (
-            (history.bank, [one.bank for one in chosen]),
-            (history.book, [one.partner for one in chosen]),
-        )
-    ]
+    chosen = [(one.bank, one.partner) for one in history.cases if one.suggests and one.partner is not None]
+    sides = []
+    for side, rows in ((history.bank, [bank for bank, _ in chosen]), (history.book, [book for _, book in chosen])):
+        lines = side.iloc[rows]
+        sides.append(lines.assign(day=days.of(lines, policy.calendar), party=plain(lines["name"])))
     both = zip(*(side.to_dict("records") for side in sides), strict=True)
     return [Pair(one, other, one["day"] - other["day"], _tied(one, other, policy.rules)) for one, other in both]
 

@@ -73,7 +73,7 @@ class Said:
             return self.lines[self.lines["party"] == compared(rule.bank)]
         pattern = rf"(?:^|[^\p{{L}}\p{{N}}]){re.escape(rule.word)}(?:$|[^\p{{L}}\p{{N}}])"
         has = pc.match_substring_regex(pa.array(self.text, type=pa.large_string()), pattern, ignore_case=True)
-        return self.lines[has.to_numpy(zero_copy_only=False)]
+        return self.lines.loc[np.asarray(has.to_numpy(zero_copy_only=False), bool)]
 
     def numbered(self, prefix: str) -> pd.DataFrame:
         """Return the lines whose reference is a prefix and a number, with both as they are compared."""
@@ -148,9 +148,9 @@ def _by_party(bank: Said, book: Said, policy: Policy) -> pd.DataFrame:
     )
     found = _timely(both, policy)
     latest = {compared(rule.party): (number, rule.latest) for number, rule in _all(policy.rules, Late)}
-    number, most = _by(found["party"], latest)
+    whose, most = _by(found["party"], latest)
     far = found["days"] > policy.latest
-    found["delay"] = np.where(far, number, -1)
+    found["delay"] = np.where(far, whose, -1)
     found["late"] = np.where(far, found["days"], 0)
     kept = (~far | (found["days"].to_numpy() <= most)) & (found[USES] >= 0).any(axis=1)
     return found[kept]
