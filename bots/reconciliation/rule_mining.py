@@ -114,11 +114,7 @@ def fees(found: Sequence[Pair], _: Policy) -> Iterator[Rule]:
     """Yield for each party and currency the share, or the fixed amount, or both, that explain most of what was kept."""
     for (name, currency), of in _by_party(found, lambda one: one.bank["amount"] < one.book["amount"]):
         kept = [(int(one.book["amount"]), int(one.book["amount"] - one.bank["amount"])) for one in of]
-        best = max(
-            _fees(kept),
-            key=lambda fee: (_explained(kept, *fee), -(fee[0] > 0) - (fee[1] > 0), -fee[0], -fee[1]),
-            default=None,
-        )
+        best = max(_fees(kept), key=lambda fee: _worth(kept, *fee), default=None)
         if best is not None and _explained(kept, *best) >= LEAST:
             yield PartyFee(name, best[0], best[1], currency, _UNKNOWN)
 
@@ -127,15 +123,22 @@ def _fees(kept: Sequence[tuple[int, int]]) -> set[tuple[Decimal, int]]:
     """Return shares and fixed amounts worth a look: of each fee alone, and of the line through every two."""
     made = {(Decimal(0), fee) for _, fee in kept}
     made |= {(_share(fee, amount), 0) for amount, fee in kept}
-    few = kept[:_MOST_FEES]
+    few = sorted((abs(amount), fee) for amount, fee in kept[:_MOST_FEES])
     for at, (amount, fee) in enumerate(few):
         for other, more in few[:at]:
-            if abs(amount) != abs(other) and (share := _share(more - fee, abs(other) - abs(amount))) > 0:
+            if amount > other and (share := _share(fee - more, amount - other)) > 0:
                 fixed = round(
                     median(one_fee - fee_of(one, share, 0) for one, one_fee in ((amount, fee), (other, more)))
                 )
                 made |= {(share, fixed)} if fixed >= 0 else set()
     return {(share, fixed) for share, fixed in made if 0 <= share < 1 and (share or fixed)}
+
+
+def _worth(kept: Sequence[tuple[int, int]], share: Decimal, fixed: int) -> tuple[int, int, int, int, Decimal, int]:
+    """Return what is more for the better fee: it explains more, then it is simpler, rounder, nearer, smaller."""
+    digits = len(share.normalize().as_tuple().digits) if share else 0
+    off = sum(abs(fee - fee_of(amount, share, fixed)) for amount, fee in kept)
+    return _explained(kept, share, fixed), -(share > 0) - (fixed > 0), -digits, -off, -share, -fixed
 
 
 def _share(fee: int, amount: int) -> Decimal:
