@@ -141,7 +141,7 @@ class _Run:
             missing.append(np.isin(self.bank.pot[bank[rest]] + amount[rest].astype(np.uint64) * SPREAD, has))
         whole = pool.difference == 0
         whole[rest] = alone[0][bank[rest]] & alone[1][book[rest]] & ~missing[0] & ~missing[1]
-        return whole
+        return np.asarray(whole)
 
     def _graded(self, pairs: Pairs) -> Ints:
         return self.names.graded(self.bank.name[pairs.bank], self.book.name[pairs.book])
