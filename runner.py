@@ -24,6 +24,7 @@ from bots.dry_run import rehearse
 from bots.office import BotOffice
 from bots.profile import AppExtras
 from bots.reconciliation.cli import add_reconcile
+from bots.reconciliation.desk_cli import build_reconciliation
 from bots.reconciliation.partitions import statement_rows
 from bots.registry import step_kinds
 from console.db import build_db
@@ -47,6 +48,7 @@ from engine.ledger import models, retention, runs, schema, workers
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
 from engine.ledger.proof import proof
+from engine.ledger.reconciliation import OpenItems, open_items
 from engine.logs import FILE_NAME as LOG_FILE
 from engine.logs import configure
 from engine.metrics import RunReport, run_report
@@ -124,6 +126,10 @@ class Office:
             registered=lambda name, version: models.digest(self.database, name, version),
         )
 
+    def open_items(self, name: str | None, *, new: str | None = None) -> OpenItems:
+        """Return the rolling open items of a reconciliation."""
+        return open_items(self.database, name, new=new)
+
     def inspector(self) -> Inspector:
         """Return an inspector that remembers nothing of the work, and of which the work remembers nothing."""
         return inspector_of(self.models.afresh(), self.database)
@@ -183,7 +189,12 @@ class Office:
 
     async def _work(self, run_ids: list[int] | None, *, drain: bool) -> None:
         with Progress(self, run_ids) as progress:
-            async with BotOffice(headless=self.headless, redactor=self.redactor, secrets=self.secrets) as bots:
+            async with BotOffice(
+                headless=self.headless,
+                redactor=self.redactor,
+                secrets=self.secrets,
+                judge=lambda: frame_judge(self.models),
+            ) as bots:
                 worker = Worker(
                     database=self.database,
                     office=bots,
@@ -286,6 +297,7 @@ app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
 add_inspection_verbs(app, lambda: office)
 add_reconcile(app, lambda: office, judge=lambda: frame_judge(office.models))
+app.add_typer(build_reconciliation(lambda: office), name="reconciliation")
 
 if __name__ == "__main__":
     main()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from playwright.async_api import CDPSession, Dialog, Frame, Page
@@ -21,6 +21,9 @@ from engine.errors import SessionLost, SystemException
 from engine.redact import Redactor
 from engine.template import Scope, resolve, resolve_text
 from engine.values import FieldSpec, Record
+
+if TYPE_CHECKING:
+    from bots.reconciliation.judging import Judge  # with pandas, which costs half a second
 
 MAX_INTERRUPTS = 5
 """How many boxes in a row are clicked away before the page counts as out of order."""
@@ -48,6 +51,8 @@ class Bot:
     secret_typed: bool = False
     guard: SingleSendGuard | None = None
     """Whose closing our own navigation ends; a login has none."""
+    judge: Callable[[], Judge | None] | None = None
+    """Who gives matches a probability, where somebody is wired in."""
 
     def allow(self, seconds: float) -> None:
         """Let everything from now on take `seconds`."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 from playwright.async_api import Error as PlaywrightError
 
@@ -27,6 +27,9 @@ from engine.ports import Found, ItemView, Receipt
 from engine.secrets import Secret
 from engine.template import Scope
 
+if TYPE_CHECKING:
+    from bots.reconciliation.judging import Judge
+
 _MARGIN = 0.05
 _LEAST_MARGIN = 0.15
 """What a step's waits leave of its limit (a share, and at least these seconds), so that what it missed can be said."""
@@ -43,6 +46,7 @@ class BrowserHands:
     workflow: Workflow
     slot: Slot
     pool: SessionPool
+    judge: Callable[[], Judge | None] | None = None
     record: dict[str, Any] = field(default_factory=dict)
     _bot: Bot | None = None
 
@@ -69,7 +73,7 @@ class BrowserHands:
         scope = Scope(item.payload, item.params, self._secret, item.fields, self.workflow.app.formats, record)
         app = self.workflow.app
         bot = Bot(page, cdp, app, self.slot.extras, scope, item.fields, item.folder, self.slot.redactor, self.record)
-        bot.guard = self.slot.guard
+        bot.guard, bot.judge = self.slot.guard, self.judge
         self.slot.on_dialog = bot.answer_dialog
         return bot
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from playwright.async_api import Browser, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
@@ -17,6 +18,9 @@ from bots.slot import Slot
 from engine.definition import Application, Workflow
 from engine.redact import Redactor
 from engine.secrets import SecretStore
+
+if TYPE_CHECKING:
+    from bots.reconciliation.judging import Judge
 
 _AppKey = tuple[str, str, int]
 
@@ -31,12 +35,14 @@ class BotOffice:
         secrets: SecretStore,
         headless: bool = True,
         choice: BrowserChoice | None = None,
+        judge: Callable[[], Judge | None] | None = None,
     ) -> None:
-        """Prepare; the browser starts with the first item that needs it."""
+        """Prepare; the browser starts with the first item that needs it, `judge` is asked with the first matches."""
         self._redactor = redactor
         self._secrets = secrets
         self._headless = headless
         self._choice = choice
+        self._judge = judge
         self._playwright: Playwright | None = None
         self._browsers: dict[frozenset[str], Browser] = {}
         self._pools: dict[_AppKey, SessionPool] = {}
@@ -75,7 +81,7 @@ class BotOffice:
         place = self._slots.get((key, slot))
         if place is None:
             place = self._slots[key, slot] = Slot(app, slot, self._redactor, lambda: self._browser(app))
-        return BrowserHands(workflow, place, pool)
+        return BrowserHands(workflow, place, pool, self._judge)
 
     async def _browser(self, app: Application) -> Browser:
         """Return the running browser for these hosts; one that died is replaced."""

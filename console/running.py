@@ -112,15 +112,18 @@ def add_run_verbs(app: typer.Typer, desk: Callable[[], WorkDesk]) -> None:
 
 def _finish(here: WorkDesk, run_id: int, workflow: Workflow, *, as_json: bool) -> None:
     report = here.report(run_id, workflow, quiet=as_json)
-    reports = [report]
+    following = []
     if workflow.followed is not None:
-        following = runs.followers_of(here.database, [run_id])
-        reports += [here.report(run, workflow.followed, quiet=as_json) for run in following]
+        numbers = runs.followers_of(here.database, [run_id])
+        following = [here.report(number, workflow.followed, quiet=True) for number in numbers]
     if as_json:
         told = {**as_data(report), "proof": as_data(proof(here.database, workflow.name))}
-        told["following"] = [as_data(one) for one in reports[1:]]
+        told["following"] = [as_data(one) for one in following]
         typer.echo(json.dumps(told, ensure_ascii=False))
-    done = all(one.run.state == "done" and not one.figures.in_review for one in reports)
+    for one in following:
+        passed, waits = one.figures.passed, one.figures.in_review
+        here.say(f"run {one.run.id}, {one.run.workflow} after run {run_id}: {passed} passed, {waits} in review")
+    done = all(one.run.state == "done" and not one.figures.in_review for one in (report, *following))
     raise typer.Exit(0 if done else NEEDS_PERSON)
 
 

@@ -1,9 +1,9 @@
 """What becomes of a partition: items to mark as cleared, suggestions and breaks; every line in exactly one state.
 
-A partition is matched with the days around it in view (the window of the policy), so that a line at its edge has the
-rivals that it would have in the whole; a match belongs to the partition in which its first line was booked. Items that
-were cleared before are matched too, and never marked: so the outcome does not depend on how far others have come, and a
-line that a bank delivers twice finds its item again instead of another one.
+A partition is matched with the days around it in view (the policy's window, twice), so that a line at its edge has the
+rivals that it would have in the whole, and they have theirs; a match belongs to the partition in which its first line
+was booked. Items that were cleared before are matched too, and never marked: so the outcome does not depend on how far
+others have come, and a line that a bank delivers twice finds its item again instead of another one.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from bots.reconciliation.explain import breaks, why
+from bots.reconciliation.identity import content, facts
+from bots.reconciliation.judging import Judge, suggestions
 from bots.reconciliation.lines import Line
 from bots.reconciliation.matched import BANK, BOOK, SIDE, Matched
+from bots.reconciliation.matching.days import ordinals
 from bots.reconciliation.matching.engine import match
-from bots.reconciliation.partitions import Partition, major
+from bots.reconciliation.partitions import BookItem, Partition, major
 from bots.reconciliation.policy import Policy
+from bots.reconciliation.reasons.causes import CAUSES
+from bots.reconciliation.wording import share, visible
 from engine.errors import BusinessException
 from engine.values import Scalar
 
-_TEXTS = ("reference", "text", "name", "bank_id", "end_to_end", "batch", "counter_account")
-SUGGESTED, BREAK = "suggested", "break"
+SUGGESTED, DOUBTED, BREAK = "suggested", "doubted", "break"
 """Why a person decides first."""
 CLOSED = ""
-_WORDS = 500
-
-
-@dataclass(frozen=True)
-class BookItem:
-    """One line of the books and the name that the application has for it."""
-
-    name: str
-    line: Line
-    is_open: bool = True
+_DOUBT = 0.5
+"""A match that is as likely wrong as right does not close, whatever its kind."""
+_WORDS = 800
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Outcome:
     rows: list[dict[str, Scalar]]
     """One an open item to mark (`hold` is empty), a suggestion or a break (`hold` says which)."""
     states: dict[str, int] = field(default_factory=dict)
-    """How many bank lines of the partition ended in which state: closed (empty), suggested, break."""
+    """How many bank lines of the partition ended in which state: closed (empty), suggested, doubted, break."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,11 @@ class _Side:
         }
         return pd.DataFrame({name: pd.Series(columns[name], dtype=kind) for name, kind in SIDE.items()})
 
+    def workdays(self, policy: Policy) -> NDArray[np.int64]:
+        """Return each line's day as a count of business days."""
+        days = [line.valued or line.booked for line in self.lines]
+        return ordinals(np.array(days, dtype="datetime64[D]"), policy.calendar)
+
 
 def clearings(
     own: Partition,
@@ -72,9 +77,10 @@ def clearings(
     policy: Policy,
     closing: frozenset[str],
     *,
+    judge: Judge | None = None,
     sign: int = 1,
 ) -> Outcome:
-    """Match the lines of a partition with the open items of its account.
+    """Match the lines of a partition with the items of its account.
 
     Args:
         own: the partition.
@@ -82,26 +88,45 @@ def clearings(
         book: the items of its account, amounts positive where money came in.
         policy: the limits within which candidates are looked for.
         closing: kinds of evidence that may close on their own.
+        judge: gives each match a probability of being wrong; one that it finds more likely wrong is held back.
         sign: -1 where the application writes money that came in as negative.
 
     Raises:
         BusinessException: a bank line would end in no state, or in two: a bug, or lines that cannot be told apart.
     """
-    ids = identities(bank, own)
-    seen = [at for at, line in enumerate(bank) if _near(own, line.booked, policy)]
+    whole = _Side(bank, identities(bank, own))
+    day, mine = whole.workdays(policy), np.array([own.holds(line.booked) for line in bank], dtype=bool)
+    if not mine.any():
+        raise BusinessException("lines_lost", f"the file has no lines of {own.account} in {own.period}")
+    first, last = day[mine].min(), day[mine].max()  # a value day may lie far from the day of booking
+    window = policy.latest - policy.earliest
+    seen = np.flatnonzero((day >= first - 2 * window) & (day <= last + 2 * window)).tolist()
     sides = (
-        _Side([bank[at] for at in seen], [ids[at] for at in seen]),
+        _Side([bank[at] for at in seen], [whole.ids[at] for at in seen]),
         _Side([item.line for item in book], [item.name for item in book]),
     )
-    found = match(sides[BANK].frame(own.account), sides[BOOK].frame(own.account), policy, closing)
+    frames = (sides[BANK].frame(own.account), sides[BOOK].frame(own.account))
+    found = match(frames[BANK], frames[BOOK], policy, closing)
     finder = _Finder(own, sides, [item.is_open for item in book], sign)
-    rows = finder.matched(found)
-    rows += finder.unmatched(policy)
+    rows = finder.matched(found, why(*frames, found, policy).assign(wrong=_wrong(*frames, found, judge)))
+    due = sides[BOOK].workdays(policy) + policy.latest
+    overdue = np.flatnonzero((due >= first - window) & (due <= last)).tolist()
+    rows += finder.unmatched(breaks(*frames, found, policy, own.last), overdue)
     states = Counter(finder.states.values())
-    lines = sum(own.holds(line.booked) for line in bank)
-    if sum(states.values()) != lines:
-        raise BusinessException("lines_lost", f"{sum(states.values())} of {lines} lines of {own.period} have a state")
+    if sum(states.values()) != mine.sum():
+        told = f"{sum(states.values())} of {mine.sum()} lines of {own.period} have a state"
+        raise BusinessException("lines_lost", told)
     return Outcome(rows, dict(states))
+
+
+def _wrong(bank: pd.DataFrame, book: pd.DataFrame, found: Matched, judge: Judge | None) -> pd.Series:
+    """Return P(wrong) of each match: of what closed in the eyes of the judge alone, who inspects it (0 without one)."""
+    wrong = pd.Series(0.0, index=found.matches.index)
+    if judge is not None and len(wrong):
+        said = judge(bank, book, found.matches, found.members, found.lost, found.lost_members)
+        wrong = pd.Series(said, index=wrong.index).fillna(0.0)
+    open_ = suggestions(bank, book, found, judge)
+    return wrong.where(~wrong.index.isin(open_.index), open_)
 
 
 def identities(lines: Sequence[Line], own: Partition) -> list[str]:
@@ -109,59 +134,49 @@ def identities(lines: Sequence[Line], own: Partition) -> list[str]:
     counted: Counter[str] = Counter()
     names = []
     for line in lines:
-        told = (own.account, own.currency, str(line.amount), str(line.booked), str(line.valued), line.reversal)
-        content = "\0".join(map(str, (*told, *(getattr(line, name) for name in _TEXTS))))
-        counted[content] += 1
-        names.append(_short(f"{content}\0{counted[content]}"))
+        said = content(facts(line, own.account))
+        counted[said] += 1
+        names.append(_short(f"{said} {counted[said]}"))
     return names
 
 
-def _near(own: Partition, day: date, policy: Policy) -> bool:
-    width = policy.latest - policy.earliest
-    return _business_days(own.first, -width) <= day <= _business_days(own.last, width)
-
-
-def _business_days(day: date, count: int) -> date:
-    """Return the day that many business days later; a day that is none counts as the next, going back the last."""
-    found = np.busday_offset(np.datetime64(day), count, roll="backward" if count < 0 else "forward")
-    return date.fromisoformat(str(found))
-
-
 class _Finder:
-    """Turns matches into rows and keeps count of the partition's bank lines."""
+    """Turns matches and breaks into rows and keeps count of the partition's bank lines."""
 
     def __init__(self, own: Partition, sides: tuple[_Side, _Side], is_open: Sequence[bool], sign: int) -> None:
         self.own, self.is_open, self.sign = own, is_open, sign
         self.bank, self.book = sides
         self.states: dict[int, str] = {}
-        self.taken: set[int] = set()
 
-    def matched(self, found: Matched) -> list[dict[str, Scalar]]:
-        """Return a row an open item of each match that is ours."""
+    def matched(self, found: Matched, told: pd.DataFrame) -> list[dict[str, Scalar]]:
+        """Return a row an open item of each match that is ours; `told` is what `explain.why` says, and P(wrong)."""
         rows: list[dict[str, Scalar]] = []
         matches, members = found.matches, found.members.sort_values(["match", "side", "line"])
         number, side, line = (members[name].to_numpy() for name in ("match", "side", "line"))
         starts = np.searchsorted(number, matches.index)
         ends = np.searchsorted(number, matches.index, side="right")
-        for kind, closed, start, end in zip(matches["kind"], matches["closed"], starts, ends, strict=True):
+        each = zip(matches["kind"], matches["closed"], starts, ends, told.to_dict("records"), strict=True)
+        for kind, closed, start, end, said in each:
             bank, book = (line[start:end][side[start:end] == one].tolist() for one in (BANK, BOOK))
-            rows += self._match(str(kind), bank, book, CLOSED if closed else SUGGESTED)
+            state = SUGGESTED if not closed else CLOSED if said["wrong"] < _DOUBT else DOUBTED
+            rows += self._match(str(kind), bank, book, state, said)
         return rows
 
-    def unmatched(self, policy: Policy) -> list[dict[str, Scalar]]:
-        """Return a row a bank line without a partner, and one an open item that no later bank line can clear."""
-        rows = []
-        for at, line in enumerate(self.bank.lines):
-            if self.own.holds(line.booked) and at not in self.states:
+    def unmatched(self, told: pd.DataFrame, overdue: Sequence[int]) -> list[dict[str, Scalar]]:
+        """Return a row a bank line without a partner and one an overdue open item; `told`: `explain.breaks`."""
+        rows, late = [], set(overdue)
+        for one in told.to_dict("records"):
+            at, side = int(one["line"]), int(one["side"])
+            line = (self.bank, self.book)[side].lines[at]
+            if side == BANK and self.own.holds(line.booked):
                 self._place(at, BREAK)
                 name = f"L-{self.bank.ids[at]}"
-                why = f"no open item fits the bank line {_said([line])}"
-                rows.append(self._row(name, name, None, line, line.booked, "", BREAK, why))
-        for at, line in enumerate(self.book.lines):
-            until = _business_days(line.booked, policy.latest)
-            if self.is_open[at] and at not in self.taken and self.own.holds(until):
-                why = f"no bank line until {until}, {policy.latest} business days after it was posted"
-                rows.append(self._row(f"B-{self.book.ids[at]}", "", at, line, until, "", BREAK, why))
+                rows.append(self._row(name, name, None, line, line.booked, one["cause"], BREAK, self._break(line, one)))
+            elif side == BOOK and at in late and self.is_open[at]:
+                item = self.book.ids[at]
+                rows.append(
+                    self._row(f"B-{item}", "", at, line, line.booked, one["cause"], BREAK, self._break(line, one))
+                )
         return rows
 
     def _place(self, at: int, state: str) -> None:
@@ -169,8 +184,9 @@ class _Finder:
             raise BusinessException("line_twice", f"the bank line {_said([self.bank.lines[at]])} is in two matches")
         self.states[at] = state
 
-    def _match(self, kind: str, bank: list[int], book: list[int], state: str) -> list[dict[str, Scalar]]:
-        self.taken.update(book)
+    def _match(
+        self, kind: str, bank: list[int], book: list[int], state: str, told: dict[Any, Any]
+    ) -> list[dict[str, Scalar]]:
         for at in bank:
             if self.own.holds(self.bank.lines[at].booked):
                 self._place(at, state)
@@ -180,18 +196,30 @@ class _Finder:
         named = [*sorted(self.bank.ids[at] for at in bank), *sorted(self.book.ids[at] for at in book)]
         name = f"M-{_short(chr(0).join(named))}"
         day = max(line.booked for line in lines)
-        why = f"{kind}: {_said(lines)}"
+        words = f"{_said(lines)}: {told['evidence']}; P(wrong) {share(told['wrong'])}"
+        words += f"; not {told['runner_up']}: {told['lost']}" if told["runner_up"] else ""
         items = [at for at in book if self.is_open[at]]
         rows = [
-            self._row(f"{name}/{self.book.ids[at]}", name, at, self.book.lines[at], day, kind, state, why)
+            self._row(f"{name}/{self.book.ids[at]}", name, at, self.book.lines[at], day, kind, state, words)
             for at in items
         ]
         if state and not items:  # nothing to mark, but a person is to see the line
-            rows.append(self._row(name, name, None, lines[0], day, kind, state, why))
+            rows.append(self._row(name, name, None, lines[0], day, kind, state, words))
         return rows
 
+    def _break(self, line: Line, told: dict[Any, Any]) -> str:
+        cause = f"{told['cause']} ({CAUSES.get(told['cause'], '')})"
+        blocks = f"; it differs in {told['blocks']}" if told["blocks"] else ""
+        return f"{_said([line])}: {cause}{self._nearest(told)}{blocks}; {told['proposal']}"
+
+    def _nearest(self, told: dict[Any, Any]) -> str:
+        other = self.book if told["side"] == BANK else self.bank
+        near = [int(told[f"nearest_{n}"]) for n in (1, 2, 3) if told[f"nearest_{n}"] >= 0]
+        named = [self.book.ids[at] if other is self.book else _said([self.bank.lines[at]]) for at in near]
+        return f"; nearest: {', '.join(named)}" if named else ""
+
     def _row(
-        self, entry: str, name: str, item: int | None, of: Line, day: date, kind: str, hold: str, why: str
+        self, entry: str, name: str, item: int | None, of: Line, day: date, kind: str, hold: str, words: str
     ) -> dict[str, Scalar]:
         return {
             "entry": entry,
@@ -203,13 +231,13 @@ class _Finder:
             "cleared_on": day,
             "kind": kind,
             "hold": hold,
-            "why": why[:_WORDS],
+            "why": words[:_WORDS],
         }
 
 
 def _said(lines: Sequence[Line]) -> str:
     told = ((line.booked, major(line.amount, line.currency), line.currency, line.name, line.text) for line in lines)
-    return "; ".join(" ".join(str(part) for part in parts if part) for parts in told)
+    return "; ".join(" ".join(visible(part) for part in parts if part) for parts in told)
 
 
 def _short(text: str) -> str:

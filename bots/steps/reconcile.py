@@ -5,24 +5,32 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from bots.bot import Bot
-from bots.reconciliation.clearing import BookItem, Outcome, clearings
+from bots.reconciliation.definition import GateFile, PolicyFile, SideFile
+from bots.reconciliation.gate import Evidence, closing, seeded
 from bots.reconciliation.lines import Found, Line
-from bots.reconciliation.partitions import Partition, accounts, major, partition, statement_as_enqueued
-from bots.reconciliation.policy import Policy
+from bots.reconciliation.partitions import BookItem, Partition, accounts, major, partition, statement_as_enqueued
 from bots.reconciliation.readers.registry import READERS, sniff
-from bots.reconciliation.readers.tables import TableSpec
 from bots.reconciliation.readers.text import Unreadable
 from bots.reconciliation.tie import tie_out
 from engine.definition import Frozen
-from engine.errors import BusinessException
+from engine.errors import BusinessException, UserError
 from engine.values import Scalar
+from engine.yaml_source import suggest
 
-CLOSING = frozenset({"reference"})
+if TYPE_CHECKING:
+    from bots.reconciliation.clearing import Outcome
+
+
+class Reviewed(Frozen):
+    """What people found in a sample of the matches of one kind."""
+
+    reviewed: int = Field(ge=0, description="Matches that were judged.")
+    wrong: int = Field(0, ge=0, description="Those of them that were wrong.")
 
 
 class Reconcile(Frozen):
@@ -32,12 +40,37 @@ class Reconcile(Frozen):
 
     items: str = Field(description="Name of the downloaded open items: the `to` of a `download`.")
     cleared: str | None = Field(None, description="The same of items that were cleared before; matched, never marked.")
-    name: str = Field("Item", description="Column that holds the application's own number of an open item.")
-    columns: dict[str, str] = Field(default_factory=dict, description="Role to heading, where headings do not tell.")
-    decimal: Literal[".", ","] | None = Field(None, description="Decimal sign; default: told from the column.")
-    date_order: Literal["dmy", "mdy", "ymd"] | None = Field(None, description="Default: told from the column.")
-    negate: bool = Field(False, description="Whether money that goes out is written as positive.")
+    name: str = Field("Item", description="Column that holds the application's own number of an item.")
+    book: SideFile = Field(SideFile(), description="How downloads are read: columns, decimal, date_order, money_in.")
+    policy: PolicyFile = Field(PolicyFile(), description="What counts as a possible match.")
+    gate: GateFile = Field(GateFile(), description="What may close without a person.")
+    evidence: dict[str, Reviewed] = Field(
+        default_factory=dict, description="What reviews of your own found of a kind of evidence: reviewed, wrong."
+    )
     to: str = Field("clearings", pattern=r"^[\w-]+$", description="Name of the rows in the record, one an open item.")
+
+    @model_validator(mode="after")
+    def _known_kinds(self) -> Self:
+        from bots.reconciliation.kinds import KINDS  # noqa: PLC0415 - its module loads the matcher's
+
+        for kind in (*self.gate.suggest_only, *self.evidence):
+            if kind not in KINDS:
+                close = suggest(kind, KINDS)
+                raise ValueError(f'unknown kind of evidence "{kind}"' + (f', did you mean "{close}"?' if close else ""))
+        return self
+
+    @field_validator("policy")
+    @classmethod
+    def _one_currency(cls, policy: PolicyFile) -> PolicyFile:
+        if policy.rates is not None:
+            raise ValueError("rates: a partition has one currency, and needs none")
+        return policy
+
+    def closing(self) -> frozenset[str]:
+        """Return the kinds of evidence that may close on their own."""
+        own = [Evidence(kind, found.reviewed, found.wrong, "own") for kind, found in self.evidence.items()]
+        kinds = closing([*seeded().evidence, *own], float(self.gate.limit), float(self.gate.confidence))
+        return kinds - set(self.gate.suggest_only)
 
 
 async def reconcile(bot: Bot, params: Reconcile) -> None:
@@ -53,11 +86,19 @@ async def reconcile(bot: Bot, params: Reconcile) -> None:
 
 
 def _matched(bot: Bot, params: Reconcile, own: Partition) -> Outcome:
+    from bots.reconciliation.clearing import clearings  # noqa: PLC0415 - pandas and scipy cost a second
+
     bank = _bank(bot, own)
     book = _book(_downloaded(bot, params.items), params, own)
     before = _book(_downloaded(bot, params.cleared), params, own) if params.cleared else []
     items = {item.name: item for item in book} | {item.name: replace(item, is_open=False) for item in before}
-    return clearings(own, bank, list(items.values()), Policy(), CLOSING, sign=-1 if params.negate else 1)
+    sign = -1 if params.book.spec().negate else 1
+    policy, judge = params.policy.policy({}), bot.judge
+    try:
+        seen = judge() if judge else None
+        return clearings(own, bank, list(items.values()), policy, params.closing(), judge=seen, sign=sign)
+    except UserError as error:  # a calendar or a model that is not there: nothing that another attempt would mend
+        raise BusinessException("not_matched", str(error)) from None
 
 
 def _bank(bot: Bot, own: Partition) -> list[Line]:
@@ -80,18 +121,11 @@ def _downloaded(bot: Bot, name: str) -> Path:
 
 def _book(path: Path, params: Reconcile, own: Partition) -> list[BookItem]:
     """Read items; a table without any is none, and one of which a line cannot be read is refused whole."""
-    columns = {**params.columns, "bank_id": params.name}
-    spec = TableSpec(
-        columns=columns,
-        decimal=params.decimal,
-        date_order=params.date_order,
-        account=own.account,
-        currency=own.currency,
-        negate=params.negate,
-    )
+    spec = params.book.spec(currency=own.currency)
+    told = {"account": own.account, "columns": {**spec.columns, "bank_id": params.name}}
     data, found = path.read_bytes(), Found()
     try:
-        READERS[sniff(data)](data, found, spec)
+        READERS[params.book.format or sniff(data)](data, found, spec.model_copy(update=told))
     except Unreadable as error:
         raise BusinessException("items_unreadable", f"{path.name}: {error}") from None
     statements, _ = tie_out(found)
@@ -101,4 +135,4 @@ def _book(path: Path, params: Reconcile, own: Partition) -> list[BookItem]:
             "items_unreadable", f"{path.name}:{first.number}: {first.problem} ({len(found.quarantined)} problems)"
         )
     lines = [line for one in statements if one.currency == own.currency for line in one.lines]
-    return [BookItem(line.bank_id, line) for line in lines]
+    return [BookItem(line.bank_id, replace(line, bank_id="")) for line in lines]

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from benchmarks.process_tree import send, tree
+from bots.reconciliation.kinds import KINDS
 from engine.ledger.tables import intents
 from fixtures.portal import seed
 from fixtures.portal.server import PortalServer
@@ -42,11 +43,14 @@ class Desk:
 
 
 def definitions(folder: Path) -> Path:
-    """Copy both workflows with short waits and without samples; return the path of the first."""
+    """Copy both with short waits, without samples, and with reviews that let one kind close; return the first."""
     definition(folder)
     for name in ("clear-items", "bank-reconciliation"):
         text = (ROOT / "workflows" / f"{name}.yaml").read_text(encoding="utf-8")
         text = re.sub(r"audit_sample: [0-9.]+", "audit_sample: 0", re.sub(r"(?m)^retry:.*$", RETRY, text))
+        held = ", ".join(kind for kind in KINDS if kind.startswith("amount"))
+        text = text.replace("      gate:", "      evidence: {reference: {reviewed: 300000}}\n      gate:")
+        text = text.replace("confidence: 0.95}", f"confidence: 0.95, suggest_only: [{held}]}}")
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     return folder / "bank-reconciliation.yaml"
 
@@ -130,12 +134,19 @@ def test_a_break_is_not_marked_however_often_it_is_tried(desk: Desk) -> None:
     assert {states[number] for number in tried} == {"review"}
 
 
-def test_a_person_names_the_item_and_the_bot_marks_it(desk: Desk) -> None:
-    amount = f"{-desk.lines[NAMELESS[0] - FIRST][4] / 100:.2f}"
-    waiting = [one for one in desk.shell.story().values() if one.item.state == "review"]
-    (item,) = [one.item for one in waiting if one.item.reference[0] in "LM" and one.payload["amount"] == amount]
-    name = f"OP-{NAMELESS[0] + 1:06d}"
-    done = desk.shell("review", "correct", item.id, f"item={name}", "--as", "qa", "--reason", "see the remittance")
-    assert done.code == 0, done.err
-    assert desk.cleared() == Counter([*SURE, name])
-    assert desk.shell.story()[item.reference].item.state == "corrected"
+def test_a_person_takes_a_suggestion_or_names_the_item_and_the_bot_marks_it(desk: Desk) -> None:
+    amounts = [f"{-desk.lines[number - FIRST][4] / 100:.2f}" for number in NAMELESS]
+    story = desk.shell.story().values()
+    waiting = {one.payload["amount"]: one.item for one in story if one.item.reason == "suggested"}
+    taken, named = (waiting[amount] for amount in amounts)
+    names = [f"OP-{number + 1:06d}" for number in NAMELESS]
+
+    retried = desk.shell("items", "retry", taken.id, "--as", "qa", "--reason", "it is this one")
+    corrected = desk.shell(
+        "review", "correct", named.id, f"item={names[1]}", "--as", "qa", "--reason", "see the letter"
+    )
+
+    assert (retried.code, corrected.code) == (0, 0), retried.err + corrected.err
+    assert desk.cleared() == Counter([*SURE, *names])
+    states = {reference: one.item.state for reference, one in desk.shell.story().items()}
+    assert (states[taken.reference], states[named.reference]) == ("passed", "corrected")
