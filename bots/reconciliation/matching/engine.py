@@ -58,8 +58,7 @@ class _Run:
         self, connection: duckdb.DuckDBPyConnection, frames: tuple[pd.DataFrame, pd.DataFrame], policy: Policy
     ) -> None:
         self.connection, self.frames, self.policy = connection, frames, policy
-        self.calendar = np.busdaycalendar()
-        self.bank, self.book, spelled = code(connection, self.calendar)
+        self.bank, self.book, spelled = code(connection, policy.calendar)
         self.names = names.Names.of(spelled)
         self.still = (np.ones(len(frames[0]), bool), np.ones(len(frames[1]), bool))
         self.taken: list[Taken] = []
@@ -141,7 +140,7 @@ class _Run:
             missing.append(np.isin(self.bank.pot[bank[rest]] + amount[rest].astype(np.uint64) * SPREAD, has))
         whole = pool.difference == 0
         whole[rest] = alone[0][bank[rest]] & alone[1][book[rest]] & ~missing[0] & ~missing[1]
-        return whole
+        return np.asarray(whole)
 
     def _graded(self, pairs: Pairs) -> Ints:
         return self.names.graded(self.bank.name[pairs.bank], self.book.name[pairs.book])

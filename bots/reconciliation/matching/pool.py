@@ -94,7 +94,22 @@ def top(line: Ints, score: Floats) -> Ints:
 
 
 def _looks(pairs: Pairs, look: tuple[Look, Look]) -> tuple[Ints, Ints]:
-    """Number the pairs by what can be seen of their lines, and order those of one number: the k-th with the k-th."""
+    """Number the pairs by what can be seen of their lines, and order those of one number: the k-th with the k-th.
+
+    A pair whose lines nothing else wants has a number of its own; of the others alone the lines are looked at.
+    """
+    alike, order = np.arange(len(pairs)), np.zeros(len(pairs), np.int64)
+    wanted = np.zeros(len(pairs), bool)
+    for line in (pairs.bank, pairs.book):
+        wanted |= np.bincount(line)[line] > 1 if len(line) else False
+    some = pairs.where(wanted)
+    alike[wanted], order[wanted] = _ranked(some, look)
+    alike[wanted] += len(pairs)
+    return alike, order
+
+
+def _ranked(pairs: Pairs, look: tuple[Look, Look]) -> tuple[Ints, Ints]:
+    """Do so by looking at every line."""
     ranks, seen = [], []
     for hashed, line in zip(look, (pairs.bank, pairs.book), strict=True):
         distinct, where = np.unique(line, return_inverse=True)
@@ -135,8 +150,10 @@ def with_groups(pool: Pool, found: Candidates) -> Pool:
 
 def _known(pool: Pool, candidate: Ints, line: Ints, count: int) -> NDArray[np.bool_]:
     """Say which candidates are pairs that the pool has."""
-    size = np.bincount(candidate, minlength=count)
-    low, high = np.full(count, pool.lines), np.full(count, -1)
-    np.minimum.at(low, candidate, line)
-    np.maximum.at(high, candidate, line)
-    return np.asarray((size == 2) & np.isin(low * pool.lines + high, pool.line[::2] * pool.lines + pool.line[1::2]))  # noqa: PLR2004
+    known = np.bincount(candidate, minlength=count) == 2  # noqa: PLR2004 (a pair)
+    member = np.flatnonzero(known[candidate])
+    member = member[np.lexsort((line[member], candidate[member]))]
+    low, high = line[member][::2], line[member][1::2]
+    pairs = pd.Series(pool.line[::2] * pool.lines + pool.line[1::2])
+    known[known] = pd.Series(low * pool.lines + high).isin(pairs).to_numpy()
+    return np.asarray(known)
