@@ -24,6 +24,7 @@ from bots.dry_run import rehearse
 from bots.office import BotOffice
 from bots.profile import AppExtras
 from bots.reconciliation.cli import add_reconcile
+from bots.reconciliation.desk_cli import build_reconciliation
 from bots.reconciliation.partitions import statement_rows
 from bots.registry import step_kinds
 from console.db import build_db
@@ -47,6 +48,7 @@ from engine.ledger import models, retention, runs, schema, workers
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
 from engine.ledger.proof import proof
+from engine.ledger.reconciliation import OpenItems, open_items
 from engine.logs import FILE_NAME as LOG_FILE
 from engine.logs import configure
 from engine.metrics import RunReport, run_report
@@ -64,7 +66,7 @@ from qc_models.cli import read_history, register, train_and_register
 from qc_models.match.cli import frame_judge
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
-from qc_models.wiring import add_inspection_verbs, inspector_of, match_judge, watchers
+from qc_models.wiring import add_inspection_verbs, inspector_of, watchers
 
 EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
@@ -123,6 +125,10 @@ class Office:
             champion=lambda name: models.champion(self.database, name),
             registered=lambda name, version: models.digest(self.database, name, version),
         )
+
+    def open_items(self, name: str | None, *, new: str | None = None) -> OpenItems:
+        """Return the rolling open items of a reconciliation."""
+        return open_items(self.database, name, new=new)
 
     def inspector(self) -> Inspector:
         """Return an inspector that remembers nothing of the work, and of which the work remembers nothing."""
@@ -187,7 +193,7 @@ class Office:
                 headless=self.headless,
                 redactor=self.redactor,
                 secrets=self.secrets,
-                judge=lambda: match_judge(self.models),
+                judge=lambda: frame_judge(self.models),
             ) as bots:
                 worker = Worker(
                     database=self.database,
@@ -291,6 +297,7 @@ app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
 add_inspection_verbs(app, lambda: office)
 add_reconcile(app, lambda: office, judge=lambda: frame_judge(office.models))
+app.add_typer(build_reconciliation(lambda: office), name="reconciliation")
 
 if __name__ == "__main__":
     main()

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import pandas as pd
-
-from bots.reconciliation.matched import Matched
 from bots.reconciliation.policy import Policy
 from engine.open_items import (
     AccountState,
@@ -26,6 +23,11 @@ from engine.open_items import (
     StatementFacts,
     Window,
 )
+
+if TYPE_CHECKING:  # it takes a second to load
+    import pandas as pd
+
+    from bots.reconciliation.matched import Matched
 
 
 class Matcher(Protocol):
@@ -158,6 +160,10 @@ class OpenItems(Protocol):
 
     def match_by_hand(self, line_ids: Sequence[int], who: str, reason: str) -> MatchRow:
         """Match lines; over the limit it then waits for a second person."""
+        ...
+
+    def keep_head(self, head: str, name: str, who: str) -> None:
+        """Keep the head of a proof and its file's name, for good."""
         ...
 
     def match(self, match_id: int) -> MatchRow:

@@ -39,6 +39,27 @@ def names(database: Database) -> list[str]:
         )
 
 
+def open_items(database: Database, name: str | None, *, new: str | None = None) -> OpenItems:
+    """Return the open items of a reconciliation; without a name, of the only one there is.
+
+    Where one may be made, that is the one named, or `new` if there is none at all.
+
+    Raises:
+        UserError: there is none of this name, or no name was given and there is not exactly one.
+    """
+    known = names(database)
+    if name is None and len(known) == 1:
+        return OpenItems(database, known[0])
+    if name is not None and (name in known or new is not None):
+        return OpenItems(database, name)
+    if new is not None and not known:
+        return OpenItems(database, new)
+    if not known:
+        raise UserError("there is no reconciliation yet: `runner.py reconciliation receive` makes the first one")
+    said = "which one?" if name is None else f"there is no reconciliation {name!r}."
+    raise UserError(f"{said} There are {', '.join(known)}: --name")
+
+
 class OpenItems:
     """The open items of one reconciliation (`bots.reconciliation.ports.OpenItems`)."""
 
@@ -149,6 +170,11 @@ class OpenItems:
         with self._changing() as place:
             made = decisions.match_by_hand(place, line_ids, who, reason)
         return self.match(made)
+
+    def keep_head(self, head: str, name: str, who: str) -> None:
+        """Keep the head of a proof and its file's name among the decisions, of which none is ever changed."""
+        with self._changing() as place:
+            decisions.keep_head(place, head, name, who)
 
     def match(self, match_id: int) -> MatchRow:
         """Return a match with its lines.

@@ -101,12 +101,11 @@ def take(place: Ledgered, lines_of: Mapping[int, Sequence[int]]) -> None:
     wanted = sum(map(len, lines_of.values()))
     if not wanted:
         return
-    state = sa.select(_MATCHES.c.state).where(_MATCHES.c.id == sa.bindparam("of_match")).scalar_subquery()
-    change = sa.update(_LINES).where(_LINES.c.id == sa.bindparam("line"), _LINES.c.match_id.is_(None), MATCHABLE)
-    change = change.values(state=state, match_id=sa.bindparam("of_match"), fresh=False)
-    rows = [{"line": line, "of_match": match_id} for match_id, lines in lines_of.items() for line in lines]
-    place.connection.execute(change, rows)
-    taken = sa.select(sa.func.count()).where(_LINES.c.match_id.in_(list(lines_of)))
+    members, ids = t.recon_members, list(lines_of)
+    change = sa.update(_LINES).where(_LINES.c.id == members.c.line_id, members.c.match_id == _MATCHES.c.id)
+    change = change.where(members.c.match_id.in_(ids), _LINES.c.match_id.is_(None), MATCHABLE)
+    place.connection.execute(change.values(state=_MATCHES.c.state, match_id=_MATCHES.c.id, fresh=False))
+    taken = sa.select(sa.func.count()).where(_LINES.c.match_id.in_(ids))
     if place.connection.execute(taken).scalar_one() != wanted:
         raise ValueError("a line that was matched is not open, or was matched twice")
 

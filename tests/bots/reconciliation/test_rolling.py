@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -12,8 +13,12 @@ import sqlalchemy as sa
 from bots.reconciliation.policy import Policy
 from engine.clock import ManualClock
 from engine.errors import Stale, UserError
+from engine.evidence import EvidenceStore
+from engine.ledger.backup import backup
 from engine.ledger.database import Database
+from engine.ledger.restore import restore
 from engine.open_items import BANK, BOOK, MatchRow, key_of
+from engine.redact import Redactor
 from fixtures.generate.deliveries import deliveries
 from fixtures.generate.statements import world
 from tests.bots.reconciliation.rolling_desk import DAY, Desk, as_delivery, kept, line, one_statement, tied, wanted
@@ -243,6 +248,24 @@ def test_lines_that_cannot_belong_together_are_not_matched_by_hand(desk: Desk, l
     with pytest.raises(UserError, match=said):
         desk.items.match_by_hand([ids.get(one, one) for one in lines], "ana", "so")
     assert desk.items.decisions() == []
+
+
+def test_a_backup_brings_open_items_and_decisions_back(
+    desk: Desk, open_ledger: Callable[..., Database], clock: ManualClock, tmp_path: Path
+) -> None:
+    desk.bank(line(bank_id="B1"), line(7, "INV-7", valued=DAY))
+    desk.bank(line(1009, bank_id="B1"), line(7, "INV-7", valued=DAY), line(8, "INV-8"))
+    desk.book(line(7, "INV-7"), line(990))
+    desk.match()
+    desk.items.undo(desk.one("closed").id, "ana", "no")
+    desk.items.match_by_hand([1, 5], "ben", "fee")
+    backup(desk.database, tmp_path / "b.zip")
+    other = Desk(open_ledger(clock, "other"))
+    restore(other.database, tmp_path / "b.zip", "ana", store=EvidenceStore(tmp_path / "e", Redactor()))
+    assert other.items.lines(everything=True) == desk.items.lines(everything=True)
+    assert other.items.decisions() == desk.items.decisions()
+    assert other.items.accounts() == desk.items.accounts()
+    assert other.match() == desk.match(), "what is fresh is fresh again"
 
 
 def test_what_was_computed_from_an_older_state_is_not_written(desk: Desk) -> None:

@@ -1,0 +1,328 @@
+"""`reconciliation`: take deliveries in day by day, and decide what matching left to people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import typer
+from rich.console import Console
+
+from bots.reconciliation import desk_view as view
+from bots.reconciliation.ageing import EDGES, ageing
+from bots.reconciliation.definition import DEFAULT, Definition
+from bots.reconciliation.kinds import KINDS
+from bots.reconciliation.loading import load_one
+from bots.reconciliation.ports import OpenItems
+from engine.clock import SystemClock
+from engine.errors import UserError
+from engine.open_items import BANK, BOOK, MatchRow
+
+EXIT_PERSON = 1
+
+
+class RollingDesk(Protocol):
+    """What the verbs need of the one who runs them; the runner provides it."""
+
+    @property
+    def console(self) -> Console:
+        """Standard output."""
+        ...
+
+    @property
+    def user(self) -> str:
+        """Who sits here."""
+        ...
+
+    def open_items(self, name: str | None, *, new: str | None = None) -> OpenItems:
+        """Return the open items of a reconciliation, without a name of the only one; `new` is made if there is none."""
+        ...
+
+
+class SideName(StrEnum):
+    """Whose file it is."""
+
+    bank = "bank"
+    book = "book"
+
+
+Name = Annotated[str | None, typer.Option("--name", help="Which reconciliation; default: the only one.")]
+Declared = Annotated[Path | None, typer.Option("--definition", help="Its definition; default: sound defaults.")]
+AsWho = Annotated[str | None, typer.Option("--as", help="Who decides; default: you.")]
+Why = Annotated[str, typer.Option("--reason", help="Why, in words; it is kept.")]
+Maybe = Annotated[str, typer.Option("--reason", help="Why, in words, if there is more to say; it is kept.")]
+Number = Annotated[int, typer.Argument(metavar="MATCH", help="Number of a match.")]
+Ids = Annotated[list[int], typer.Argument(metavar="MATCH…", help="Numbers of matches.")]
+Limit = Annotated[int, typer.Option(min=1, help="At most so many rows.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+AsOf = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to which items are old; default: today.")
+]
+
+
+def build_reconciliation(open_desk: Callable[[], RollingDesk]) -> typer.Typer:
+    """Build the `reconciliation` verbs over a desk that is opened when one runs."""
+    app = typer.Typer(name="reconciliation", help="Open items, day by day: deliveries, matches, decisions.")
+    _add_work(app, open_desk)
+    _add_reports(app, open_desk)
+    _add_looks(app, open_desk)
+    _add_decisions(app, open_desk)
+    _add_proof(app, open_desk)
+    return app
+
+
+def _add_work(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
+    @app.command()
+    def receive(
+        side: Annotated[SideName, typer.Argument(help="Whose files they are.")],
+        files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="In the order in which they came.")],
+        name: Name = None,
+        definition: Declared = None,
+        who: AsWho = None,
+        *,
+        match: Annotated[bool, typer.Option(help="Match what is new with what is open.")] = True,
+        as_json: AsJson = False,
+    ) -> None:
+        """Take files in: what is new, seen again, corrected, late; then match it with what is open."""
+        from bots.reconciliation.readers.registry import read  # noqa: PLC0415 - slow to load, for this verb alone
+        from bots.reconciliation.receiving import receive as take_in  # noqa: PLC0415
+
+        desk, rules = open_desk(), _rules(definition)
+        items = desk.open_items(name or (rules.name if definition else None), new=rules.name)
+        told = rules.definition.file.bank if side is SideName.bank else rules.definition.file.book
+        deliveries = [read(path, format=told.format, spec=told.spec()) for path in files]
+        if definition is not None:
+            items.limit(rules.limits, who or desk.user)
+        number = BANK if side is SideName.bank else BOOK
+        accounts = rules.accounts if number == BOOK else {}
+        received = [take_in(items, number, one, who or desk.user, accounts) for one in deliveries]
+        outcome = _match(items, rules) if match else None
+        problems = [problem for one in deliveries for problem in one.problems()]
+        if as_json:
+            _print({"received": received, "matched": outcome, "problems": problems})
+        else:
+            desk.console.print(view.received([path.name for path in files], received))
+            view.say(desk.console, view.matched(outcome) if outcome else "", problems)
+        if problems:
+            raise typer.Exit(EXIT_PERSON)
+
+    @app.command()
+    def rematch(name: Name = None, definition: Declared = None, as_json: AsJson = False) -> None:
+        """Match what was opened again since the last delivery."""
+        desk, rules = open_desk(), _rules(definition)
+        outcome = _match(desk.open_items(name or (rules.name if definition else None)), rules)
+        if as_json:
+            _print({"matched": outcome})
+        else:
+            view.say(desk.console, view.matched(outcome), ())
+
+
+def _add_reports(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
+    @app.command()
+    def status(name: Name = None, asof: AsOf = None, as_json: AsJson = False) -> None:
+        """Show balances rolled forward, lines by state, the age of what is open, and what waits for people."""
+        desk = open_desk()
+        items = desk.open_items(name)
+        buckets = ageing(items.ages(), _day(asof), EDGES)
+        waiting, noticed = items.matches(["waiting"]), items.noticed()
+        if as_json:
+            told: dict[str, Any] = {"name": items.name, "lines": items.counts(), "accounts": items.accounts()}
+            told |= {"ageing": buckets, "waiting": waiting, "noticed": noticed, "limits": items.limits()}
+            _print(told | {"deliveries": items.deliveries(10)})
+            return
+        desk.console.print(view.accounts(items.accounts()))
+        desk.console.print(view.states(items.counts()))
+        desk.console.print(view.ages(buckets))
+        for title, rows in (("wait for a second person", waiting), ("decided by people, changed since", noticed)):
+            if rows:
+                desk.console.print(view.matches(rows, title))
+
+    @app.command("open")
+    def open_(
+        name: Name = None,
+        limit: Limit = 50,
+        asof: AsOf = None,
+        *,
+        suggestions: Annotated[bool, typer.Option(help="Only suggestions, to accept or reject.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """List suggestions and open lines, oldest first."""
+        desk = open_desk()
+        items = desk.open_items(name)
+        suggested = items.matches(["suggested"], limit)
+        lines = [] if suggestions else [one for one in items.lines() if one.state == "open"][:limit]
+        if as_json:
+            _print({"suggestions": suggested, "lines": lines})
+            return
+        if suggested:
+            desk.console.print(view.matches(suggested, "suggestions"))
+        if lines:
+            desk.console.print(view.lines(lines, _day(asof)))
+
+
+def _add_looks(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
+    @app.command()
+    def show(match: Number, name: Name = None, as_json: AsJson = False) -> None:
+        """Show a match: its lines, its figures, and who decided what, when and why."""
+        desk = open_desk()
+        items = desk.open_items(name)
+        found, decided = items.match(match), items.decisions(match)
+        if as_json:
+            _print({"match": found, "decisions": decided})
+            return
+        desk.console.print(view.matches([found], f"match {found.id}, made by {found.made_by}"))
+        if decided:
+            desk.console.print(view.decisions(decided))
+
+    @app.command()
+    def check(name: Name = None, as_json: AsJson = False) -> None:
+        """Add every line up again: balances, states and matches must agree."""
+        desk = open_desk()
+        problems = desk.open_items(name).problems()
+        if as_json:
+            _print({"problems": problems})
+        else:
+            view.say(desk.console, "" if problems else "everything agrees", problems)
+        if problems:
+            raise typer.Exit(EXIT_PERSON)
+
+
+def _add_decisions(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
+    @app.command()
+    def accept(ids: Ids, reason: Maybe = "", who: AsWho = None, name: Name = None, as_json: AsJson = False) -> None:
+        """Accept suggestions; over the limit they then wait for a second person."""
+        _decide(open_desk(), name, ids, lambda items, one, by: items.accept(one, by, reason), who, as_json=as_json)
+
+    @app.command()
+    def approve(ids: Ids, reason: Maybe = "", who: AsWho = None, name: Name = None, as_json: AsJson = False) -> None:
+        """Decide as the second person."""
+        _decide(open_desk(), name, ids, lambda items, one, by: items.approve(one, by, reason), who, as_json=as_json)
+
+    @app.command()
+    def reject(ids: Ids, reason: Why, who: AsWho = None, name: Name = None, as_json: AsJson = False) -> None:
+        """Refuse suggestions; they are never made again automatically."""
+        _decide(open_desk(), name, ids, lambda items, one, by: items.reject(one, by, reason), who, as_json=as_json)
+
+    @app.command()
+    def undo(ids: Ids, reason: Why, who: AsWho = None, name: Name = None, as_json: AsJson = False) -> None:
+        """Open the lines of closed matches again; they are never matched so again automatically."""
+        _decide(open_desk(), name, ids, lambda items, one, by: items.undo(one, by, reason), who, as_json=as_json)
+
+    @app.command()
+    def match(
+        lines: Annotated[list[int], typer.Argument(metavar="LINE…", help="Numbers of open lines.")],
+        reason: Why,
+        who: AsWho = None,
+        name: Name = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Match lines by hand; over the limit the match then waits for a second person."""
+        desk = open_desk()
+        made = desk.open_items(name).match_by_hand(lines, who or desk.user, reason)
+        _tell(desk, [made], [], as_json=as_json)
+
+
+def _add_proof(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
+    @app.command()
+    def prove(
+        out: Annotated[Path, typer.Option(help="Folder of proof.json and proof.html.")] = Path(),
+        name: Name = None,
+        definition: Declared = None,
+        who: AsWho = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Write the proof of the open items as they stand now, and keep its head in the ledger."""
+        from bots.reconciliation.proving import prove_items  # noqa: PLC0415 - loads scipy, for this verb alone
+
+        desk, rules = open_desk(), _rules(definition)
+        items = desk.open_items(name or (rules.name if definition else None))
+        proof, written = prove_items(items, rules.definition, out, SystemClock().now())
+        items.keep_head(proof.head, proof.path.name, who or desk.user)
+        if as_json:
+            told = {"head": proof.head, "holds": proof.holds, "states": proof.states, "accounts": proof.accounts}
+            _print(told | {"files": [str(path) for path in written]})
+        else:
+            view.say(desk.console, f"proof: {proof.path}, head {proof.head}", ())
+        if not proof.holds:
+            raise typer.Exit(EXIT_PERSON)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What a definition says of a rolling reconciliation."""
+
+    definition: Definition
+
+    @property
+    def name(self) -> str:
+        return self.definition.file.name
+
+    @property
+    def accounts(self) -> dict[str, str]:
+        """Account of the books to the bank's, which is the name that both sides share."""
+        return {book: bank for bank, book in self.definition.file.accounts.items()}
+
+    @property
+    def limits(self) -> dict[str, int]:
+        return {one.currency: one.amount for one in self.definition.file.review.four_eyes_over}
+
+    @property
+    def closing(self) -> frozenset[str]:
+        from bots.reconciliation.gate import closing, seeded  # noqa: PLC0415 - loads scipy
+
+        gate = self.definition.file.gate
+        closes = closing(seeded().evidence, float(gate.limit), float(gate.confidence))
+        return closes - set(gate.suggest_only)
+
+
+def _rules(path: Path | None) -> _Rules:
+    return _Rules(load_one(path, KINDS) if path else DEFAULT)
+
+
+def _match(items: OpenItems, rules: _Rules) -> Any:
+    from bots.reconciliation.matching.engine import match  # noqa: PLC0415 - slow to load, for two verbs alone
+    from bots.reconciliation.rolling import match_open  # noqa: PLC0415
+
+    return match_open(items, match, rules.definition.policy, rules.closing)
+
+
+def _decide(
+    desk: RollingDesk,
+    name: str | None,
+    ids: Sequence[int],
+    decide: Callable[[OpenItems, int, str], MatchRow],
+    who: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    items = desk.open_items(name)
+    done, refused = [], []
+    for one in dict.fromkeys(ids):
+        try:
+            done.append(decide(items, one, who or desk.user))
+        except UserError as error:
+            refused.append(str(error))
+    _tell(desk, done, refused, as_json=as_json)
+
+
+def _tell(desk: RollingDesk, done: Sequence[MatchRow], refused: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        _print({"matches": done, "refused": refused})
+    elif done:
+        desk.console.print(view.matches(done, ""))
+    if refused:
+        raise UserError("\n".join(refused))
+
+
+def _day(given: datetime | None) -> date:
+    return (given or SystemClock().now()).date()
+
+
+def _print(data: object) -> None:
+    text = json.dumps(view.as_data(data), ensure_ascii=False, indent=2)
+    typer.echo(text.encode("utf-8", "backslashreplace"))

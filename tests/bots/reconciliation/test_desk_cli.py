@@ -1,0 +1,114 @@
+"""The verbs of `reconciliation`, over real files and a real ledger."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from bots.reconciliation.desk_cli import build_reconciliation
+from engine.errors import UserError
+from engine.ledger.database import Database
+from engine.ledger.reconciliation import OpenItems, open_items
+from fixtures.generate.deliveries import deliveries
+from fixtures.generate.statement_files import write_deliveries
+from fixtures.generate.statements import world
+
+DEFINITION = """\
+name: daily
+review: {four_eyes_over: [0.50 EUR]}
+"""
+
+
+@dataclass
+class Desk:
+    """Whoever sits at the terminal."""
+
+    database: Database
+    user: str = "ana"
+    console: Console = field(default_factory=lambda: Console(file=StringIO(), width=110))
+
+    def open_items(self, name: str | None, *, new: str | None = None) -> OpenItems:
+        """Return the open items."""
+        return open_items(self.database, name, new=new)
+
+    def run(self, *words: object, exit_code: int = 0) -> str:
+        """Run a verb and return what it printed."""
+        app = typer.Typer()
+        app.add_typer(build_reconciliation(lambda: self), name="reconciliation")
+        self.console.file = StringIO()
+        ended = CliRunner().invoke(app, ["reconciliation", *map(str, words)], catch_exceptions=False)
+        assert ended.exit_code == exit_code, ended.output
+        return str(ended.stdout) + self.console.file.getvalue()
+
+    def json(self, *words: object) -> Any:
+        """Run a verb with --json and return its document."""
+        return json.loads(self.run(*words, "--json"))
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return Desk(database)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_week_at_the_desk(desk: Desk, tmp_path: Path) -> None:
+    made = world(seed=3, days=5, per_day=5, accounts=1)
+    paths = write_deliveries(tmp_path / "files", deliveries(made))
+    banks, books = ([path for path in paths if side in path.name] for side in ("bank", "book"))
+    rules = tmp_path / "daily.yaml"
+    rules.write_text(DEFINITION, encoding="utf-8")
+    assert "new" in desk.run("receive", "bank", *banks, "--definition", rules, "--no-match")
+    told = desk.json("receive", "book", *books, "--definition", rules)
+    known = [one for one in made.book if one.known <= made.days[-1]]
+    assert sum(one["counts"]["new"] for one in told["received"]) == len(known)
+    assert desk.json("receive", "bank", banks[0], "--definition", rules)["received"][0]["repeats"] == 1
+
+    suggested = desk.json("open")["suggestions"]
+    first, second, third, *_ = (one["id"] for one in suggested)
+    assert [one["state"] for one in desk.json("accept", first)["matches"]] == ["waiting"]
+    with pytest.raises(UserError, match="ana decided it first"):
+        desk.run("approve", first)
+    assert desk.json("approve", first, "--as", "ben")["matches"][0]["state"] == "closed"
+    assert desk.json("undo", first, "--reason", "paid twice")["matches"][0]["state"] == "undone"
+    assert desk.json("reject", second, "--reason", "another order")["matches"][0]["state"] == "rejected"
+    with pytest.raises(UserError, match="is rejected"):
+        desk.run("accept", second, third)
+    assert [one["verb"] for one in desk.json("show", first)["decisions"]] == ["accept", "approve", "undo"]
+    assert "paid twice" in desk.run("show", first)
+    assert desk.json("rematch")["matched"]["barred"] == 2
+
+    lines = [one["id"] for one in desk.json("show", first)["match"]["lines"]]
+    assert desk.json("match", *lines, "--reason", "it was right after all")["matches"][0]["state"] == "waiting"
+    status = desk.json("status", "--asof", "2026-02-01")
+    assert status["limits"] == {"EUR": 50}
+    assert sum(status["lines"]["bank"].values()) == status["accounts"][0]["lines"]
+    assert {one["first"] for one in status["ageing"]} <= {8, 31}
+    assert len(status["waiting"]) == 2, "one by hand, one accepted after the other was refused"
+    for verb in ("status", "open"):
+        assert "bank" in desk.run(verb, "--asof", "2026-02-01")
+    assert "agrees" in desk.run("check")
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_file_that_is_held_back_ends_with_one_and_says_where(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "bank.csv"
+    path.write_text("Booking Date,Amount,Currency\n2026-03-02,1.50,EUR\n2026-03-03,x,EUR\n", encoding="utf-8")
+    assert "bank.csv:3" in desk.run("receive", "bank", path, exit_code=1)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_which_reconciliation_is_meant_is_asked(desk: Desk) -> None:
+    with pytest.raises(UserError, match="no reconciliation yet"):
+        desk.run("status")
+    for name in ("north", "south"):
+        desk.open_items(name, new=name).limit({}, "ana")
+    with pytest.raises(UserError, match="north, south"):
+        desk.run("status")
