@@ -14,7 +14,7 @@ from bots.reconciliation.kinds import KINDS, STRENGTHS
 from bots.reconciliation.matched import BOOK
 from bots.reconciliation.matching import evidence
 from bots.reconciliation.matching.candidates import Candidates
-from bots.reconciliation.matching.coding import Hashes, Ints
+from bots.reconciliation.matching.coding import SPREAD, Hashes, Ints
 from bots.reconciliation.matching.evidence import Floats, Weighed
 from bots.reconciliation.matching.pairing import Pairs
 from bots.reconciliation.matching.solver import Graph
@@ -94,22 +94,7 @@ def top(line: Ints, score: Floats) -> Ints:
 
 
 def _looks(pairs: Pairs, look: tuple[Look, Look]) -> tuple[Ints, Ints]:
-    """Number the pairs by what can be seen of their lines, and order those of one number: the k-th with the k-th.
-
-    A pair whose lines nothing else wants has a number of its own; of the others alone the lines are looked at.
-    """
-    alike, order = np.arange(len(pairs)), np.zeros(len(pairs), np.int64)
-    wanted = np.zeros(len(pairs), bool)
-    for line in (pairs.bank, pairs.book):
-        wanted |= np.bincount(line)[line] > 1 if len(line) else False
-    some = pairs.where(wanted)
-    alike[wanted], order[wanted] = _ranked(some, look)
-    alike[wanted] += len(pairs)
-    return alike, order
-
-
-def _ranked(pairs: Pairs, look: tuple[Look, Look]) -> tuple[Ints, Ints]:
-    """Do so by looking at every line."""
+    """Number the pairs by what can be seen of their lines, and order those of one number: the k-th with the k-th."""
     ranks, seen = [], []
     for hashed, line in zip(look, (pairs.bank, pairs.book), strict=True):
         distinct, where = np.unique(line, return_inverse=True)
@@ -118,7 +103,7 @@ def _ranked(pairs: Pairs, look: tuple[Look, Look]) -> tuple[Ints, Ints]:
         ranks.append(column.groupby(column, sort=False).cumcount().to_numpy()[where])
         seen.append(looks[where])
     apart = np.abs(ranks[0] - ranks[1])
-    alike = pd.factorize(seen[0] * np.uint64(0x9E3779B97F4A7C15) + seen[1])[0]
+    alike = pd.factorize(seen[0] * SPREAD + seen[1])[0]
     return np.asarray(alike, np.int64), apart * (ranks[0].max(initial=0) + 1) + ranks[0]
 
 
