@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import duckdb
 import numpy as np
@@ -18,6 +19,8 @@ Bools = NDArray[np.bool_]
 Hashes = NDArray[np.uint64]
 
 NO_NAME = 0
+SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+"""An odd number by which hashes are multiplied before something is added."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,20 @@ def code(connection: duckdb.DuckDBPyConnection, country: str | None) -> tuple[Co
     return sides[0], sides[1], spelled
 
 
-def looks(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, line: Ints) -> Hashes:
-    """Hash everything that can be seen of some lines but the bank's own id: those of one look are interchangeable."""
-    connection.register("seen", frame.take(line).drop(columns="bank_id"))
+def looks(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, coded: Coded, line: Ints) -> Hashes:
+    """Hash everything that can be seen of some lines but the bank's own id: those of one look are interchangeable.
+
+    Account, currency, amount, day and name tell most lines apart; only the others are looked at in full.
+    """
+    look = coded.pot[line].copy()
+    for column in (coded.amount, coded.date, coded.name):
+        look = look * SPREAD + column[line].astype(np.uint64)
+    several = np.flatnonzero(pd.Series(look).duplicated(keep=False))
+    connection.register("seen", frame.take(line[several]).drop(columns="bank_id"))
     found = connection.sql(f"SELECT hash({', '.join(name for name in SIDE if name != 'bank_id')}) AS look FROM seen")  # noqa: S608
-    column = found.fetchnumpy()["look"]
+    look[several] = found.fetchnumpy()["look"]
     connection.unregister("seen")
-    return np.asarray(column, np.uint64)
+    return look
 
 
 def _business(date: NDArray[np.integer], country: str | None) -> Ints:
