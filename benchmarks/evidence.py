@@ -46,16 +46,16 @@ def main() -> None:
         options.rows, options.seeds = 20_000, options.seeds[:1]
     gen = runpy.run_path(str(options.data))["gen"]
     counts: dict[str, tuple[int, int]] = {}
-    for seed in options.seeds:
+    for number, seed in enumerate(options.seeds, start=1):
         before = time.process_time()
         for kind, (reviewed, wrong) in measured(gen(options.rows, seed, DAYS, options.profile)).items():
             had = counts.get(kind, (0, 0))
             counts[kind] = had[0] + reviewed, had[1] + wrong
-        print(f"seed {seed}: {time.process_time() - before:.0f} CPU-s")
+        print(f"seed {seed}: {time.process_time() - before:.0f} CPU-s", flush=True)
+        made = document(counts, options, options.seeds[:number])
+        if options.write:  # after every seed: what is measured is measured
+            options.write.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     print_standings(counts)
-    made = document(counts, options)
-    if options.write:
-        options.write.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     if options.json:
         print(json.dumps(made))
 
@@ -115,9 +115,8 @@ def print_standings(counts: Mapping[str, tuple[int, int]]) -> None:
         print(f"closing at {LIMIT}: {total:,} of {every:,} matches, {bad} wrong, bound {bound:.6f}")
 
 
-def document(counts: Mapping[str, tuple[int, int]], options: argparse.Namespace) -> dict[str, Any]:
-    """Return what `bots.reconciliation.gate.read_seed` reads."""
-    seeds = " ".join(map(str, options.seeds))
+def document(counts: Mapping[str, tuple[int, int]], options: argparse.Namespace, seeds: list[int]) -> dict[str, Any]:
+    """Return what `bots.reconciliation.gate.read_seed` reads, from the seeds that are done."""
     name = options.data.name
     command = f"python -m benchmarks.evidence --data {name} --profile {options.profile} --rows {options.rows}"
     made_by = {
@@ -125,8 +124,8 @@ def document(counts: Mapping[str, tuple[int, int]], options: argparse.Namespace)
         "sha256": hashlib.sha256(options.data.read_bytes()).hexdigest(),
         "profile": options.profile,
         "rows": options.rows,
-        "seeds": options.seeds,
-        "command": f"{command} --seeds {seeds}",
+        "seeds": seeds,
+        "command": f"{command} --seeds {' '.join(map(str, seeds))}",
     }
     kinds = {kind: {"reviewed": counts[kind][0], "wrong": counts[kind][1]} for kind in KINDS if kind in counts}
     return {"what": WHAT, "made_by": made_by, "kinds": kinds}

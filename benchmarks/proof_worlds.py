@@ -21,6 +21,7 @@ from fixtures.generate.statement_files import WRITERS
 from fixtures.generate.statements import world
 
 _START = datetime(2026, 2, 2, 7, tzinfo=UTC)
+CONFIDENCE = 0.95
 _CLOSES, _SUGGESTS = "reference", "amount"
 
 
@@ -33,12 +34,11 @@ class Kind:
     wrong: int
     closes: bool
     source: str = "seeded by a generator"
-    confidence: float = 0.975
 
     @property
     def bound(self) -> float:
         """Return the one-sided upper bound."""
-        found = clopper_pearson(self.wrong, self.reviewed, 2 * self.confidence - 1)
+        found = clopper_pearson(self.wrong, self.reviewed, 2 * CONFIDENCE - 1)
         return found[1] if found else 1.0
 
 
@@ -88,6 +88,7 @@ def proven_world(folder: Path, seed: int) -> World:
         matched=matched,
         gate=GATE,
         limit=0.0001,
+        confidence=CONFIDENCE,
         definition=f"# 对账 {seed}\nlimit: 0.0001\n",
         decisions=_decisions(len(matched.matches), rng),
         causes={(BOOK, n): "timing" for n in range(len(book.lines))},

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 _MT940_CORE = re.compile(r"^\s*:?\w{0,2}:?\d{6}(\d{4})?R?[CD][A-Z]?\d+,\d*[A-Z]\w{3}")
-_BAI2_CORE = re.compile(r"(?:^|/)\s*(?:16|\w{0,2}(?=,\d{3},\d+,[SVDZ012]?,)),")
+_BAI2_CORE = re.compile(r"(?:^|/)\s*(?:16,|\w{0,2},(?=\d{3},\d+,[SVDZ012]?,))")
 _DATE = re.compile(r"\d{1,4}[-./年]\d{1,2}[-./月]\d{1,4}|\b20\d{6}\b")
 _AMOUNT = re.compile(r"\d[.,]\d{2}\b|(?<=[;,|\t])-?\d+(?=[;,|\t\r\n]|$)")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -25,9 +25,13 @@ def text_of(data: bytes) -> str:
     return data.decode("latin-1")
 
 
+def _rows(text: str) -> list[str]:
+    return re.split(r"\r\n|\r|\n", text)
+
+
 def marks_mt940(text: str) -> int:
     """Count what begins like a booking, with its tag or without."""
-    return sum(line.lstrip().startswith(":61:") or _MT940_CORE.match(line) is not None for line in text.splitlines())
+    return sum(line.lstrip().startswith(":61:") or _MT940_CORE.match(line) is not None for line in _rows(text))
 
 
 def marks_camt(text: str) -> int:
@@ -40,14 +44,19 @@ def marks_ofx(text: str) -> int:
     return max(len(re.findall(rf"<{tag}\s*>", text, re.IGNORECASE)) for tag in ("STMTTRN", "TRNAMT"))
 
 
+def _continued(line: str) -> str:
+    """Return a line without the record that it continues."""
+    return line.partition("/")[1] + line.partition("/")[2] if line.lstrip().startswith("88,") else line
+
+
 def marks_bai2(text: str) -> int:
     """Count transaction records, by their code or by what follows it."""
-    return sum(len(_BAI2_CORE.findall(line)) for line in text.splitlines() if not line.lstrip().startswith("88,"))
+    return sum(len(_BAI2_CORE.findall(_continued(line))) for line in _rows(text))
 
 
 def marks_csv(text: str) -> int:
     """Count lines with a date and an amount."""
-    return sum(bool(_DATE.search(line) and _AMOUNT.search(line)) for line in text.splitlines())
+    return sum(bool(_DATE.search(line) and _AMOUNT.search(line)) for line in _rows(text))
 
 
 MARKS: dict[str, Callable[[str], int]] = {

@@ -14,9 +14,6 @@ from qc_models.countersigner import Countersigner
 from qc_models.fairness.watch import watch as watch_segments
 from qc_models.loop.drift.watch import watch_drift
 from qc_models.loop.shadow import shadows_of
-from qc_models.match.family import NAME as MATCH_QUALITY
-from qc_models.match.frames import FrameJudge
-from qc_models.match.judge import MatchJudge
 from qc_models.promise.cli import QualityDesk, build_quality
 from qc_models.promise.standing import Promises
 from qc_models.promise.watch import watch_rates
@@ -31,15 +28,6 @@ class InspectionDesk(ModelDesk, QualityDesk, CanaryDesk, InspectDesk, Protocol):
 def inspector_of(models: ModelStore, database: Database) -> Countersigner:
     """Return what gives verdicts: the champions as far as they are proven, with challengers in shadow beside them."""
     return Countersigner(models, Promises(database, models), shadows_of(models, database))
-
-
-def match_judge(models: ModelStore) -> FrameJudge | None:
-    """Return what judges reconciliation matches, the champion; None while no model is trained.
-
-    Raises:
-        UserError: the champion cannot be trusted.
-    """
-    return FrameJudge(MatchJudge(models.get(MATCH_QUALITY))) if models.versions(MATCH_QUALITY) else None
 
 
 def watchers(open_desk: Callable[[], InspectionDesk]) -> tuple[Callable[[Database], object], ...]:

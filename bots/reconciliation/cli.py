@@ -35,7 +35,7 @@ class ReconcileDesk(Protocol):
 
 
 def add_reconcile(
-    app: typer.Typer, open_desk: Callable[[], ReconcileDesk], *, judge: Callable[[], Judge] | None = None
+    app: typer.Typer, open_desk: Callable[[], ReconcileDesk], *, judge: Callable[[], Judge | None] | None = None
 ) -> None:
     """Add `reconcile` over a desk that is opened when it runs; `judge` gives suggestions a probability."""
 

@@ -16,7 +16,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from bots.reconciliation.money import plain
 from bots.reconciliation.policy import Policy
-from bots.reconciliation.readers.tables import DateOrder, TableSpec
+from bots.reconciliation.readers.cells import DateOrder
+from bots.reconciliation.readers.tables import TableSpec
 from engine.definition import Frozen
 
 TABLES = ("csv", "workbook", "bot")

@@ -72,6 +72,7 @@ def build_reconciliation(open_desk: Callable[[], RollingDesk]) -> typer.Typer:
     _add_reports(app, open_desk)
     _add_looks(app, open_desk)
     _add_decisions(app, open_desk)
+    _add_proof(app, open_desk)
     return app
 
 
@@ -224,6 +225,31 @@ def _add_decisions(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> No
         desk = open_desk()
         made = desk.open_items(name).match_by_hand(lines, who or desk.user, reason)
         _tell(desk, [made], [], as_json=as_json)
+
+
+def _add_proof(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
+    @app.command()
+    def prove(
+        out: Annotated[Path, typer.Option(help="Folder of proof.json and proof.html.")] = Path(),
+        name: Name = None,
+        definition: Declared = None,
+        who: AsWho = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Write the proof of the open items as they stand now, and keep its head in the ledger."""
+        from bots.reconciliation.proving import prove_items  # noqa: PLC0415 - loads scipy, for this verb alone
+
+        desk, rules = open_desk(), _rules(definition)
+        items = desk.open_items(name or (rules.name if definition else None))
+        proof, written = prove_items(items, rules.definition, out, SystemClock().now())
+        items.keep_head(proof.head, proof.path.name, who or desk.user)
+        if as_json:
+            told = {"head": proof.head, "holds": proof.holds, "states": proof.states, "accounts": proof.accounts}
+            _print(told | {"files": [str(path) for path in written]})
+        else:
+            view.say(desk.console, f"proof: {proof.path}, head {proof.head}", ())
+        if not proof.holds:
+            raise typer.Exit(EXIT_PERSON)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ BREAK: Final = {
 """Columns of breaks.
 
 side, line: the open line. cause: a name of `causes.CAUSES`. blocks: the one field in which its nearest candidate
-differs (a name of `compare.DIFFERS`); empty where nothing differs, or where there is none. nearest_1..3: the likeliest
+differs (a name of `odds.DIFFERS`); empty where nothing differs, or where there is none. nearest_1..3: the likeliest
 lines of the other side, -1 for none; a candidate may be taken already, which then blocks. twin: the line of its own
 side that it repeats or takes back, -1 for none. odds: ln of the odds that line and nearest_1 are one payment, NaN
 without one. age: calendar days. expected: day on which a line that waits should clear, from the waits of closed

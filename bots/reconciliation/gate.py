@@ -73,6 +73,8 @@ class Standing:
     wrong: int
     bound: float
     """Upper bound of the share of wrong matches, from the source that decides; 1 where nothing was measured."""
+    confidence: float
+    """Of this bound."""
     source: Source
     missing: int
     """Own reviews that are missing until they decide alone, if all of them turn out right; 0 if they do."""
@@ -187,7 +189,7 @@ def _standing(kind: str, added: dict[tuple[str, Source], Evidence], limit: float
         words += f"; your own {own.reviewed:,} reviews were all right, too few to decide" if own.reviewed else ""
     bound = decides.bound(confidence)
     closes = bound <= limit
-    return Standing(kind, closes, decides.reviewed, decides.wrong, bound, decides.source, missing, words)
+    return Standing(kind, closes, decides.reviewed, decides.wrong, bound, confidence, decides.source, missing, words)
 
 
 def _check(confidence: float) -> None:

@@ -68,7 +68,7 @@ def suggestions(
     waiting = np.flatnonzero(~matched.matches["closed"].to_numpy(bool))
     asked = waiting if chosen is None else np.asarray(chosen, dtype=np.int64)
     candidates, members = _chosen(matched.matches, matched.members, asked)
-    against = -np.minimum(candidates["score"], candidates["margin"]).to_numpy(np.float64)
+    against = -candidates[["score", "margin"]].min(axis=1).to_numpy(np.float64)
     if judge is not None and len(candidates):
         said = judge(bank, book, candidates, members, *_rivals(matched, members))
         second = np.log(np.clip(said, _LEAST, 1)) - np.log(np.clip(1 - said, _LEAST, 1))
@@ -80,8 +80,8 @@ def suggestions(
 def _rivals(matched: Matched, members: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the lost candidates that want one of these lines, and their members."""
     wanted = members[["side", "line"]].drop_duplicates()
-    near = np.sort(matched.lost_members.merge(wanted, on=["side", "line"])["match"].unique())
-    return _chosen(matched.lost, matched.lost_members, near.astype(np.int64))
+    near = np.unique(matched.lost_members.merge(wanted, on=["side", "line"])["match"].to_numpy(np.int64))
+    return _chosen(matched.lost, matched.lost_members, near)
 
 
 def _chosen(

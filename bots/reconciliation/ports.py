@@ -166,6 +166,10 @@ class OpenItems(Protocol):
         """Match lines; over the limit it then waits for a second person."""
         ...
 
+    def keep_head(self, head: str, name: str, who: str) -> None:
+        """Keep the head of a proof and its file's name, for good."""
+        ...
+
     def match(self, match_id: int) -> MatchRow:
         """Return a match with its lines."""
         ...

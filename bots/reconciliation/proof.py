@@ -142,12 +142,13 @@ class _Writer:
             "models": dict(facts.models),
             "definition": {"text": text, "sha256": hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()},
             "limit": repr(facts.limit),
+            "confidence": repr(facts.confidence),
             "previous": facts.previous,
         }
         self.log.add("head", body)
         for one in facts.gate:
             counts = {"kind": one.kind, "reviewed": one.reviewed, "wrong": one.wrong, "source": one.source}
-            bound = {"bound": repr(one.bound), "confidence": repr(one.confidence), "closes": one.closes}
+            bound = {"bound": repr(one.bound), "closes": one.closes}
             self.log.add("evidence", {**counts, **bound})
 
     def _inputs(self) -> None:

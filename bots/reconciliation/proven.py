@@ -15,6 +15,8 @@ from bots.reconciliation.matched import BANK, BOOK, Matched
 from bots.reconciliation.tie import bookings
 
 SideName = Literal["bank", "book"]
+What = Literal["confirm", "match", "approve", "first", "reject", "undo", "note"]
+"""confirm, match, approve: it is closed (a suggestion, by hand, by a second person). first: another must follow."""
 SIDES: Final[Mapping[int, SideName]] = {BANK: "bank", BOOK: "book"}
 FORWARD: Final = -1
 """Statement of a line that was carried forward: it came in an earlier period, and counts in the opening balance."""
@@ -26,10 +28,12 @@ class InputFact:
 
     name: str
     sha256: str
-    size: int
+    size: int | None
+    """Bytes; None where nobody noted them."""
     format: str
-    bookings: int
-    """Bookings in it: those that were read (a batch is one), and those that are held back."""
+    bookings: int | None
+    """Bookings in it: those that were read (a batch is one), and those that are held back; None where not all of its
+    lines stand as its own, because it overlaps others or was corrected."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,6 @@ class Gated(Protocol):
         """Return the exact upper bound of the share of wrong ones (Clopper and Pearson), 1 where none was reviewed."""
 
     @property
-    def confidence(self) -> float:
-        """Return the confidence of this bound."""
-
-    @property
     def source(self) -> str:
         """Return whose judgements these are."""
 
@@ -101,7 +101,7 @@ class Decision:
 
     at: datetime
     who: str
-    what: Literal["confirm", "match", "approve", "reject", "undo"]
+    what: What
     match: int | None
     subject: str = ""
     reason: str = ""
@@ -120,6 +120,8 @@ class Reconciliation:
     gate: Sequence[Gated]
     limit: float
     """Upper bound that a kind of evidence must keep to close on its own."""
+    confidence: float
+    """Of each kind's bound."""
     definition: str = ""
     """Text of the definition, as it was used."""
     decisions: Sequence[Decision] = ()

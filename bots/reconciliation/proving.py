@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
+from bots.reconciliation.definition import Definition
+from bots.reconciliation.gate import seeded, standings
+from bots.reconciliation.ports import OpenItems
 from bots.reconciliation.proof import Proof, write_proof
 from bots.reconciliation.proof_page import write_page
 from bots.reconciliation.proven import Reconciliation, proven_side
+from bots.reconciliation.proving_items import Terms, facts_of
 from bots.reconciliation.reconcile import Outcome
 
 
@@ -38,11 +43,34 @@ def prove(outcome: Outcome, folder: Path, made: datetime) -> tuple[Proof, list[P
         matched=outcome.matched,
         gate=outcome.standings,
         limit=float(gate.limit),
+        confidence=float(gate.confidence),
         definition=outcome.definition.text,
         causes=dict(zip(causes, outcome.breaks["cause"].tolist(), strict=True)),
         software=_version(),
     )
     proof = write_proof(facts, folder / "proof.json")
+    return proof, [proof.path, write_page(proof, folder / "proof.html")]
+
+
+def prove_items(items: OpenItems, definition: Definition, folder: Path, made: datetime) -> tuple[Proof, list[Path]]:
+    """Write proof.json and proof.html of rolling open items as they stand; the caller keeps the head.
+
+    Raises:
+        UserError: a file cannot be written, or matches are closed on evidence that may not close any more.
+    """
+    gate = definition.file.gate
+    ranked = standings(seeded().evidence, float(gate.limit), float(gate.confidence))
+    held = set(gate.suggest_only)
+    terms = Terms(
+        made=made,
+        asof=made.date(),
+        gate=[replace(one, closes=one.closes and one.kind not in held) for one in ranked],
+        limit=float(gate.limit),
+        confidence=float(gate.confidence),
+        definition=definition.text,
+        software=_version(),
+    )
+    proof = write_proof(facts_of(items, terms), folder / "proof.json")
     return proof, [proof.path, write_page(proof, folder / "proof.html")]
 
 

@@ -37,7 +37,7 @@ class Outcome:
     standings: tuple[Standing, ...]
     """What each kind of evidence is known to be worth."""
     probability: pd.Series
-    """P(wrong) of each suggestion, by match; empty without a judge, NaN where it has no opinion."""
+    """P(wrong) of each suggestion, by match: by the matcher's odds, pooled with the judge's where there is one."""
 
     @cached_property
     def states(self) -> tuple[pd.Series, pd.Series]:
@@ -92,7 +92,7 @@ def reconcile(
         asof: the day to which lines are old; default: the last day that either side knows.
         currency: of tables without such a column.
         evidence: what own reviews found of each kind of evidence; the seeded figures are added.
-        judge: gives suggestions a probability.
+        judge: a second opinion of suggestions, beside the matcher's own.
 
     Raises:
         UserError: a file cannot be read, or something is told in more than one way.
@@ -119,8 +119,7 @@ def outcome_of(
     matched = match(*with_references(sides.bank.lines, sides.book.lines), policy, closing)
     day = asof or _last_day(sides)
     open_ = breaks(sides.bank.lines, sides.book.lines, matched, policy, day)
-    none = pd.Series(dtype="float64")
-    odds = none if judge is None else suggestions(sides.bank.lines, sides.book.lines, matched, judge)
+    odds = suggestions(sides.bank.lines, sides.book.lines, matched, judge)
     return Outcome(definition, sides, day, matched, open_, ranked, odds)
 
 

@@ -60,15 +60,13 @@ def decided_between(database: Database, workflow: str, since: datetime | None, u
     """Return the items of a workflow that people decided on after `since` and up to `upto`, in that order."""
     second = t.second_reviews
     first = sa.select(t.reviews.c.item_id, t.reviews.c.created_at.label("at"), sa.true().label("anew"))
-    settled = second.alias("settled")
-    first = first.where(  # what is decided after a third person's word is about mending; it was counted before
-        ~sa.exists().where(
-            settled.c.item_id == t.reviews.c.item_id,
-            settled.c.kind == "adjudication",
-            settled.c.decision.is_not(None),
-            settled.c.decided_at <= t.reviews.c.created_at,
-        )
+    before = t.reviews.alias("before")
+    same = sa.and_(before.c.item_id == t.reviews.c.item_id, before.c.attempt_id == t.reviews.c.attempt_id)
+    settled = sa.and_(
+        second.c.kind == "adjudication", second.c.decision.is_not(None), second.c.decided_at <= t.reviews.c.created_at
     )
+    # what is decided after a third person's word on an output is about mending it; it was counted before
+    first = first.where(~sa.exists().where(same, second.c.review_id == before.c.id, settled))
     turned = sa.and_(second.c.kind == "blind", second.c.decision != "accept", t.reviews.c.decision == "accept")
     again = sa.select(
         second.c.item_id, second.c.decided_at.label("at"), sa.false().label("anew"), turned.label("turned")

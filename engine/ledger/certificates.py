@@ -156,6 +156,13 @@ def receipt_of(database: Database, certificate_id: int) -> dict[str, Any]:
     return dict(row.receipt)
 
 
+def issued(database: Database, certificate_id: int) -> Issued:
+    """Return a certificate, which must be there, without its receipt."""
+    with database.read() as connection:
+        row = connection.execute(sa.select(*_SMALL).where(t.certificates.c.id == certificate_id)).one()
+    return Issued(**row._asdict())
+
+
 def newest_look(connection: Connection, scope: str) -> Issued | None:
     """Return the newest look at the audits of a scope, whatever it found."""
     query = sa.select(*_SMALL).where(t.certificates.c.scope == scope).order_by(t.certificates.c.id.desc())

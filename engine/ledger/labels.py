@@ -93,7 +93,7 @@ class Inspected:
     inspected_at: datetime
     label: Label | None = None
     redone: tuple[Redone, ...] = ()
-    """Earlier outputs of it, under the same scope, that a person had the bots do again instead of deciding."""
+    """Outputs of the item under the same scope, this one among them, that a person had done again undecided."""
 
 
 def inspected(
@@ -103,6 +103,7 @@ def inspected(
     scope: str | None = None,
     after: int = 0,
     item_ids: Sequence[int] | None = None,
+    given_back: bool = False,
 ) -> Iterator[Inspected]:
     """Yield the inspected outputs of a workflow in the order of their verdicts, labels included.
 
@@ -114,6 +115,8 @@ def inspected(
         scope: only verdicts under this scope.
         after: only verdicts with a larger id.
         item_ids: only these items.
+        given_back: of an item that was done again and left the scope so (the next attempt failed, or was inspected
+            under another one), yield what it was under the scope.
     """
     wanted = [t.items.c.workflow == workflow, t.items.c.corrects_item_id.is_(None), t.runs.c.kind != CANARY]
     if scope is not None:
@@ -123,7 +126,8 @@ def inspected(
     since = after
     while True:
         with database.read() as connection:
-            rows = [row._asdict() for row in connection.execute(_query([*wanted, t.verdicts.c.id > after]))]
+            query = _query([*wanted, t.verdicts.c.id > after], scope if given_back else None)
+            rows = [row._asdict() for row in connection.execute(query)]
             of_items = {row["item_id"]: row for row in rows}
             labels, redone = _labels(connection, of_items), _redone(connection, of_items, since)
         for row in rows:
@@ -136,11 +140,13 @@ def inspected(
         after = rows[-1]["verdict_id"]
 
 
-def _query(wanted: Iterable[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+def _query(wanted: Iterable[sa.ColumnElement[bool]], within: str | None) -> sa.Select[Any]:
+    """Ask for the newest verdict of each item, or for the newest within a scope."""
     later = t.verdicts.alias("later")
     newer = sa.exists().where(
         later.c.item_id == t.verdicts.c.item_id, later.c.id > t.verdicts.c.id, later.c.attempt_id.is_not(None)
     )
+    superseded = newer if within is None else newer.where(later.c.scope == within)
     of_verdict = "attempt_id decision findings probability threshold model model_version definition_hash signals scope"
     of_item = "run_id workflow reference payload origin audited state"
     return (
@@ -156,11 +162,12 @@ def _query(wanted: Iterable[sa.ColumnElement[bool]]) -> sa.Select[Any]:
             t.items.c.created_at.label("enqueued_at"),
             sa.or_(t.items.c.erased_at.is_not(None), t.items.c.pruned_at.is_not(None)).label("erased"),
             t.attempts.c.read_back,
+            newer.label("done_again"),
         )
         .join(t.items, t.items.c.id == t.verdicts.c.item_id)
         .join(t.runs, t.runs.c.id == t.items.c.run_id)
         .join(t.attempts, t.attempts.c.id == t.verdicts.c.attempt_id)
-        .where(*wanted, ~newer)
+        .where(*wanted, ~superseded)
         .order_by(t.verdicts.c.id)
         .limit(_PAGE)
     )
@@ -175,15 +182,16 @@ def _inspected(row: Mapping[str, Any], checks: tuple[str, ...], more: dict[str, 
 
 
 def _redone(connection: Connection, verdicts: Mapping[int, Mapping[str, Any]], since: int) -> dict[int, list[Redone]]:
-    """Return what was inspected of items before the verdict that stands, nothing but a model being able to doubt it."""
+    """Return what was inspected of items and done again, nothing but a model being able to doubt it."""
     columns = [t.verdicts.c[name] for name in ("id", "item_id", "scope", "findings", "probability", "audit_floor")]
     query = sa.select(*columns).where(t.verdicts.c.item_id.in_(list(verdicts)), t.verdicts.c.id > since)
     query = query.where(t.verdicts.c.attempt_id.is_not(None), t.verdicts.c.probability.is_not(None))
     found: dict[int, list[Redone]] = defaultdict(list)
     for row in connection.execute(query.order_by(t.verdicts.c.id)):
         stands = verdicts[row.item_id]
-        before = row.id < stands["verdict_id"] and row.scope is not None and row.scope == stands["scope"]
-        if before and {finding["check"] for finding in row.findings} <= {MODEL}:
+        again = row.id < stands["verdict_id"] or (row.id == stands["verdict_id"] and stands["done_again"])
+        same = row.scope is not None and row.scope == stands["scope"]
+        if again and same and {finding["check"] for finding in row.findings} <= {MODEL}:
             found[row.item_id].append(Redone(row.probability, row.audit_floor))
     return found
 

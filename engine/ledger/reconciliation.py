@@ -181,6 +181,11 @@ class OpenItems:
             made = decisions.match_by_hand(place, line_ids, who, reason)
         return self.match(made)
 
+    def keep_head(self, head: str, name: str, who: str) -> None:
+        """Keep the head of a proof and its file's name among the decisions, of which none is ever changed."""
+        with self._changing() as place:
+            decisions.keep_head(place, head, name, who)
+
     def match(self, match_id: int) -> MatchRow:
         """Return a match with its lines.
 

@@ -27,6 +27,11 @@ def limit(place: Ledgered, limits: Mapping[str, int], who: str) -> None:
     place.decide("limit", _named(who), "", before=dict(place.limits), after=dict(limits))
 
 
+def keep_head(place: Ledgered, head: str, name: str, who: str) -> None:
+    """Keep the head of a proof (`OpenItems.keep_head`)."""
+    place.decide("proof", _named(who), "", head=head, file=name)
+
+
 def accept(place: Ledgered, match_id: int, who: str, reason: str) -> None:
     """Accept a suggestion (`OpenItems.accept`)."""
     row = _match(place, match_id, "suggested", "is no suggestion")

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from loguru import logger
+
 from engine.definition import Workflow
+from engine.errors import UserError
 from engine.ledger.database import Database
 from engine.ledger.incidents import close_incidents, incidents, open_incident
 from engine.ledger.labels import inspected
@@ -51,7 +54,11 @@ def watch(database: Database, definitions: Callable[[str], Workflow]) -> None:
         definitions: hash to definition; each workflow's newest one is taken.
     """
     for name, definition_hash in newest_definitions(database).items():
-        workflow = definitions(definition_hash)
+        try:
+            workflow = definitions(definition_hash)
+        except UserError as error:  # about this workflow; the others go on being watched
+            logger.bind(event="fairness.not_watched").error("{}: nobody watches its segments: {}", name, error)
+            continue
         if not workflow.review.segments:
             continue
         look = due_look(database, KIND, name, first=FIRST)

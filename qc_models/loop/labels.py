@@ -11,9 +11,11 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from engine.definition import Workflow
+from engine.errors import UserError
 from engine.ledger.database import Database
 from engine.ledger.labels import Inspected, inspected
 from engine.quality import KEPT
@@ -63,6 +65,22 @@ def held_out(workflow: str, reference: str, share: float = HELD_OUT) -> bool:
     return int.from_bytes(digest[:8]) < share * 2**64
 
 
+def of_contract(workflow: Workflow, definitions: Callable[[str], Workflow]) -> Callable[[str], bool]:
+    """Return what says of a definition's hash whether its record contract is that of a workflow.
+
+    One of long ago that this version of the product does not load any more is not.
+    """
+
+    @cache
+    def same(definition_hash: str) -> bool:
+        try:
+            return definitions(definition_hash).fields == workflow.fields
+        except UserError:
+            return False
+
+    return same
+
+
 def material(database: Database, workflow: Workflow, definitions: Callable[[str], Workflow]) -> Material:
     """Read what a challenger of a workflow may learn from.
 
@@ -73,10 +91,11 @@ def material(database: Database, workflow: Workflow, definitions: Callable[[str]
     """
     history: list[Record] = []
     reviewed: list[Example] = []
+    same = of_contract(workflow, definitions)
     until = kept_out = disputed = 0
     for one in inspected(database, workflow.name):
         until = max(until, one.verdict_id)
-        if one.erased or definitions(one.definition_hash).fields != workflow.fields:
+        if one.erased or not same(one.definition_hash):
             continue
         if held_out(workflow.name, one.reference):
             kept_out += 1
@@ -89,12 +108,6 @@ def material(database: Database, workflow: Workflow, definitions: Callable[[str]
         elif one.state in KEPT:
             history.append(record)
     return Material(history, reviewed, until, kept_out, disputed)
-
-
-def reviewed_examples(database: Database, workflow: Workflow, definitions: Callable[[str], Workflow]) -> list[Example]:
-    """Return the labels to train on, adjudicated first; disputed ones and held-out references are not among them."""
-    found = material(database, workflow, definitions).reviewed
-    return sorted(found, key=lambda one: not one.adjudicated)
 
 
 def lineage(found: Material, parent: str | None, history: Sequence[Record], seed: int) -> dict[str, Any]:

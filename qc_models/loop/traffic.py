@@ -24,7 +24,7 @@ from engine.ports import Case
 from engine.segments import segments_of
 from engine.values import decode
 from qc_models.checks.model import ModelParams
-from qc_models.loop.labels import held_out
+from qc_models.loop.labels import held_out, of_contract
 from qc_models.loop.replay import Traffic
 from qc_models.store import ModelStore, Served
 
@@ -114,6 +114,7 @@ def replay(
         since: only outputs that were inspected at or after this instant.
     """
     old, new = (Voice(database, store, row, workflow) for row in (champion, challenger))
+    same = of_contract(workflow, definitions)
     kept: list[Inspected] = []
     flags: list[tuple[bool, bool]] = []
     left: defaultdict[str, int] = defaultdict(int)
@@ -124,7 +125,7 @@ def replay(
             left["unknown"] += 1
         elif old.trained_on(one) or new.trained_on(one):
             left["trained_on"] += 1
-        elif definitions(one.definition_hash).fields == workflow.fields and (pair := _pair(old, new, one)):
+        elif same(one.definition_hash) and (pair := _pair(old, new, one)):
             kept.append(one)
             flags.append(pair)
         else:

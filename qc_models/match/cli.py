@@ -109,11 +109,19 @@ def add_match_verbs(app: typer.Typer, open_desk: Callable[[], MatchDesk], *, reg
         show(desk, evaluate(judge, _reviewed(pairs, _lists(bank, book)), target=target), as_json=as_json)
 
 
-def frame_judge(models: ModelStore) -> FrameJudge:
-    """Return the judge in service: the champion of match-quality, or the rules of the first day while there is none."""
+def frame_judge(models: ModelStore) -> FrameJudge | None:
+    """Return the judge in service, the champion of match-quality; None while none is trained.
+
+    The rules of the first day are no judge here: the matcher's own odds, which stand alone then, are better calibrated.
+
+    Raises:
+        UserError: the champion cannot be trusted.
+    """
+    if not models.versions(NAME):
+        return None
     from qc_models.match.frames import FrameJudge  # noqa: PLC0415 - pandas costs half a second
 
-    return FrameJudge(MatchJudge(models.get(NAME) if models.versions(NAME) else None))
+    return FrameJudge(MatchJudge(models.get(NAME)))
 
 
 def _lists(bank: Path | None, book: Path | None) -> tuple[list[Line], list[Line]] | None:

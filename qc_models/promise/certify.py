@@ -93,7 +93,7 @@ def look_at_audits(database: Database, subject: Subject) -> Look:
         said: dict[str, Any] = {"workflow": scope.workflow, "scope": scope.hash, "look": number}
         record_event(connection, database.clock, "certificate.grid", "certify", **said, sha256=grid.digest)
     eyes = eyes_of(reviewers_of(database, scope.workflow), subject.promise.delta)
-    outputs = inspected(database, scope.workflow, scope=scope.hash, after=subject.after)
+    outputs = inspected(database, scope.workflow, scope=scope.hash, after=subject.after, given_back=True)
     sample = sample_of(outputs, subject.workflow, database.clock.now())
     choosing, reporting = split(sample.audits, scope.hash, CHOOSING)
     refuse_reuse(choosing, reporting)
@@ -162,14 +162,18 @@ def rows_of(audits: Sequence[Audit]) -> list[dict[str, Any]]:
     ]
 
 
-def _segments(sample: Sample, found: Calibration) -> dict[str, list[str]]:
-    """Return the groups of the audited records that would pass: what is proven reaches no other."""
-    seen: dict[str, set[str]] = {}
+def _segments(sample: Sample, found: Calibration) -> dict[str, dict[str, float]]:
+    """Return the groups of the audited records that would pass, with the lowest score in each.
+
+    What is proven reaches no other group, and at a stricter setting only those of which an audited record passes by it.
+    """
+    seen: dict[str, dict[str, float]] = {}
     for one in sample.audits:
         if found.threshold is not None and one.score <= found.threshold:
             for name, group in sample.segments.get(one.key, {}).items():
-                seen.setdefault(name, set()).add(group)
-    return {name: sorted(groups) for name, groups in seen.items()}
+                lowest = seen.setdefault(name, {})
+                lowest[group] = min(one.score, lowest.get(group, one.score))
+    return {name: dict(sorted(lowest.items())) for name, lowest in seen.items()}
 
 
 def _report(look: Look, found: Calibration) -> Mapping[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from qc_models.promise.audits import audit_of, key_of
 from qc_models.promise.memory import read_memory
 from qc_models.promise.promised import Eyes, Promise, eyes_of, model_check, reviewers_of
 from qc_models.promise.standing import missing_of
+from qc_models.promise.watch import proven
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,9 @@ def gauge(database: Database, workflow: Workflow) -> Gauge:
     if params is None or not scopes or stands is None:
         raise UserError(f"{workflow.name}: no output was inspected by a model yet, so there is nothing to prove")
     scope, promise = scopes[0], Promise.of(params)
+    if stands.proven and not proven(database, scope.hash, promise):
+        less = f"{promise} is NOT proven: what is in force promises less. {stands.sentence}"
+        stands = replace(stands, proven=False, sentence=less)
     plan = sampling.plan_of(database, workflow.name, workflow.review.audit_sample)
     mine = read_memory(plan.state).of(scope.hash)
     people = reviewers_of(database, workflow.name)

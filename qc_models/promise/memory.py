@@ -11,7 +11,9 @@ from qc_models.guarantee.sequential import Watch
 from qc_models.guarantee.switching import Sampling
 
 KEPT = 8
-"""Scopes that are remembered, those of the newest verdicts: a fleet may work under several while it is updated."""
+"""Scopes that are remembered, those of the newest verdicts: a fleet may work under several while it is updated.
+
+One that had an alarm is remembered for good: an older model may come into service again, and what was void stays so."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class Memory:
     def with_scope(self, scope: str, now: ScopeMemory) -> Memory:
         """Return the state with another memory of a scope, which becomes the newest."""
         others = {name: one for name, one in self.scopes.items() if name != scope}
-        kept = dict(list(others.items())[-(KEPT - 1) :]) | {scope: now}
-        return replace(self, scopes=kept)
+        newest = set(list(others)[-(KEPT - 1) :])
+        kept = {name: one for name, one in others.items() if name in newest or one.after}
+        return replace(self, scopes=kept | {scope: now})
 
     def sampled(self, now: Sampling) -> Memory:
         """Return the state with another sampling."""

@@ -31,6 +31,7 @@ def receipt(database: Database, item_id: int) -> dict[str, Any]:
     kept, proof = _proof(database, item.certificate_id)
     behind = {"wrong": proof.k, "audits": proof.n, "p_value": proof.p_value, "sample": proof.sample_size}
     promise = {"promise": kept["promise"], "assumes": kept["eyes"]["said"], "certificate_sha256": proof.sha256}
+    promise |= {"revoked": certificates.issued(database, item.certificate_id).revoked_reason}
     return said | {"proven": True, "reason": kept["reason"], "behind": behind, "key": key_of(item.reference)} | promise
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -72,7 +72,8 @@ class _Proven:
     scope: str
     promise: Promise
     review_at: float
-    segments: Mapping[str, Any]
+    segments: Mapping[str, Mapping[str, float]]
+    """Lowest score of an audited record by declared segment and group."""
 
 
 class Promises:
@@ -81,7 +82,7 @@ class Promises:
     def __init__(self, database: Database, models: Served) -> None:
         """Ask this ledger, and this store which model is in service."""
         self._database, self._models = database, models
-        self._receipts: dict[int, _Proven] = {}
+        self._receipts: dict[int, _Proven | None] = {}
 
     def standing(self, workflow: Workflow, params: ModelParams, case: Case) -> Standing:
         """Return what stands for an output now. Raises UserError without a model that can be trusted."""
@@ -98,7 +99,7 @@ class Promises:
         if proven is None or not proven.promise.covers(Promise.of(params)):
             held = None if _unproven_passes(params) else not_proven(params, read_memory(plan.state).of(scope))
             return Standing(pins=pins, held=held)
-        unseen = _unseen(workflow, case, proven.segments)
+        unseen = _unseen(workflow, case, proven)
         return Standing(proven.review_at, proven.certificate, pins, unseen)
 
     def _proven(self, issued: Issued, scope: str) -> _Proven:
@@ -108,18 +109,30 @@ class Promises:
             UserError: the row beside the receipt says something else.
         """
         if issued.id not in self._receipts:
-            receipt = certificates.receipt_of(self._database, issued.id)
-            self._receipts[issued.id] = _Proven(
-                certificate=issued.id,
-                scope=scope_hash(receipt["workflow"], receipt["certificate"]["pins"]),
-                promise=Promise(**receipt["promise"]),
-                review_at=receipt.get("set_to") or math.nextafter(receipt["certificate"]["threshold"], math.inf),
-                segments=receipt["segments"],
-            )
+            self._receipts[issued.id] = _read(issued.id, certificates.receipt_of(self._database, issued.id))
         known = self._receipts[issued.id]
-        if (known.scope, known.review_at) != (scope, issued.threshold):
+        if known is None or (known.scope, known.review_at) != (scope, issued.threshold):
             raise UserError(f"certificate {issued.id} was changed after it was issued: its receipt says something else")
         return known
+
+
+def _read(number: int, receipt: Mapping[str, Any]) -> _Proven | None:
+    """Read what a receipt proves; None: that look at the audits proved nothing."""
+    proof = receipt["certificate"]
+    if proof is None:
+        return None
+    return _Proven(
+        certificate=number,
+        scope=scope_hash(receipt["workflow"], proof["pins"]),
+        promise=Promise(**receipt["promise"]),
+        review_at=receipt.get("set_to") or math.nextafter(proof["threshold"], math.inf),
+        segments={name: _lowest(groups) for name, groups in receipt["segments"].items()},
+    )
+
+
+def _lowest(groups: Mapping[str, float] | Sequence[str]) -> Mapping[str, float]:
+    """Return the lowest score by group; receipts once kept the groups alone."""
+    return groups if isinstance(groups, Mapping) else dict.fromkeys(groups, 0.0)
 
 
 def not_proven(params: ModelParams, known: ScopeMemory) -> Finding:
@@ -155,9 +168,9 @@ def _stopped(plan: SamplingPlan) -> Finding:
     return Finding("model", STOPPED, f"nothing passes at present ({plan.level}): {plan.reason}")
 
 
-def _unseen(workflow: Workflow, case: Case, seen: Mapping[str, Any]) -> Finding | None:
+def _unseen(workflow: Workflow, case: Case, proven: _Proven) -> Finding | None:
     for name, group in segments_of(workflow, case.payload).items():
-        if group not in seen.get(name, ()):
+        if proven.segments.get(name, {}).get(group, math.inf) >= proven.review_at:
             what = f"no audited record stands behind {name} = {group}, so what is proven does not reach it"
             return Finding("model", UNSEEN, what, field=name)
     return None

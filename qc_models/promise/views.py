@@ -95,7 +95,10 @@ def receipt(told: dict[str, Any], out: Path | None) -> list[Any]:
         audits = f"{behind['wrong']} wrong of {behind['audits']:,} that would pass, of {behind['sample']:,} drawn"
         made.add_row("audits", f"{audits}; p = {behind['p_value']:.3g}")
         made.add_row("assumes", Text(told["assumes"]))
-    made.add_row("stands", Text(told["reason"], style="green" if told["proven"] else "yellow"))
+    gone = told.get("revoked")
+    made.add_row("stands", Text(told["reason"], style="green" if told["proven"] and not gone else "yellow"))
+    if gone:
+        made.add_row("revoked", Text(f"since then: {gone}", style="yellow"))
     return (
         [made] if out is None else [made, Text(f"written to {out}; `runner.py quality verify` or verify.py checks it")]
     )

@@ -6,7 +6,7 @@ it remembers is in the sampling plan's row; whoever saw the row first wins, the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from engine.ledger.sampling import SamplingPlan
 from qc_models.guarantee.switching import Event, Level, Rates, Sampling, step
 from qc_models.promise.certify import Certified, Subject, certify
 from qc_models.promise.counting import Counted, by_scope, count
-from qc_models.promise.memory import Memory, ScopeMemory, read_memory
+from qc_models.promise.memory import KEPT, Memory, ScopeMemory, read_memory
 from qc_models.promise.promised import Eyes, Promise, Reviewers, eyes_of, model_check, needed, reviewers_of
 from qc_models.promise.standing import unproven_sentence
 
@@ -102,25 +102,29 @@ def _count(database: Database, seen: Seen) -> bool:
     """Count what people decided since the last look; False if nothing was new, or another process was first."""
     counters = audit_reads.counters(database)
     now = database.clock.now()
-    known = seen.newest.hash in seen.memory.scopes
-    outside = tuple(_outside(database, seen, now, decided=counters != seen.memory.counters))
+    newest = seen.newest.hash
+    doubted = _doubted(database, seen) if counters != seen.memory.counters else None
+    outside = tuple(_outside(database, seen, now, doubted))
     floor = seen.memory.sampling.floor(rates_of(seen.workflow))
-    if known and counters == seen.memory.counters and not outside and seen.plan.floor == floor:
+    last = list(seen.memory.scopes)[-1:]
+    if last == [newest] and counters == seen.memory.counters and not outside and seen.plan.floor == floor:
         return False
     upto = now - LAG
     decided = {one.item_id: one for one in _decided(database, seen, upto)}
     late = audit_reads.decided_between(database, seen.workflow.name, upto, now)
     memory = replace(seen.memory, seen=upto, counters="" if late else counters)
     fresh = _fresh(database, seen)
-    if not known:
+    if newest not in list(memory.scopes)[-KEPT:]:
         memory = _new_scope(seen, memory, fresh)
-    mine = memory.of(seen.newest.hash)
-    if mine.look_at is None and not proven(database, seen.newest.hash, seen.promise):
-        memory = memory.with_scope(seen.newest.hash, replace(mine, look_at=fresh.look_at))
+    mine = memory.of(newest)
+    if mine.look_at is None and not proven(database, newest, seen.promise):
+        mine = replace(mine, look_at=fresh.look_at)
+    memory = memory.with_scope(newest, mine)
     counted = {}
     for scope, outputs in by_scope(_outputs(database, seen.workflow.name, list(decided)), decided).items():
         counted[scope] = count(memory.of(scope), outputs, seen.promise)
-    return _write(database, seen, memory, counted, outside, fresh)
+    older = {one.scope for one in doubted.certificates} - {newest} if doubted else set()
+    return _write(database, seen, memory, counted, outside, fresh, older)
 
 
 def _decided(database: Database, seen: Seen, upto: datetime) -> list[audit_reads.Decided]:
@@ -143,7 +147,7 @@ def _new_scope(seen: Seen, memory: Memory, fresh: ScopeMemory) -> Memory:
     """Begin a scope; if there was another before, sampling is tightened."""
     if memory.scopes:
         memory = replace(memory, sampling=step(memory.sampling, Event.CHANGED, _changed(seen)))
-    return memory.with_scope(seen.newest.hash, fresh)
+    return memory.with_scope(seen.newest.hash, replace(fresh, after=memory.of(seen.newest.hash).after))
 
 
 def _changed(seen: Seen) -> str:
@@ -154,7 +158,7 @@ def _changed(seen: Seen) -> str:
     return f"another {' and '.join(name.replace('_', ' ') for name in names)}"
 
 
-def _outside(database: Database, seen: Seen, now: datetime, *, decided: bool) -> Iterator[tuple[Event, str]]:
+def _outside(database: Database, seen: Seen, now: datetime, doubted: _Doubted | None) -> Iterator[tuple[Event, str]]:
     """Say what changed around the audits: an overdue queue, a drift, reviewers who miss more than was proven with."""
     blocks = seen.memory.sampling.blocks
     limit = seen.workflow.review.within
@@ -167,22 +171,35 @@ def _outside(database: Database, seen: Seen, now: datetime, *, decided: bool) ->
     if seen.memory.sampling.level in {Level.NORMAL, Level.REDUCED}:
         drifts = [one for one in incidents(database, limit=None) if one.kind.startswith("drift.")]
         yield from [(Event.DRIFT, one.message) for one in drifts if one.subject == seen.workflow.name][:1]
-    if decided:
-        yield from _canaries(database, seen)
+    if doubted is not None:
+        yield from _canaries(seen, doubted)
 
 
-def _canaries(database: Database, seen: Seen) -> Iterator[tuple[Event, str]]:
-    blocked = "canaries" in seen.memory.sampling.blocks
+@dataclass(frozen=True)
+class _Doubted:
+    """The certificates in force that rest on reviewers who see more than canaries show now."""
+
+    certificates: Sequence[certificates.Issued]
+    said: str
+    """What canaries show."""
+
+
+def _doubted(database: Database, seen: Seen) -> _Doubted:
     valid = [one for one in certificates.history(database, seen.workflow.name) if one.holds]
-    if not valid and not blocked:
-        return
     known = reviewers_of(database, seen.workflow.name)
     eyes = eyes_of(known, seen.promise.delta)
-    below = any(_rests_on_more(certificates.receipt_of(database, one.id)["eyes"], known, eyes) for one in valid)
+    over = [one for one in valid if _rests_on_more(certificates.receipt_of(database, one.id)["eyes"], known, eyes)]
+    return _Doubted(over, eyes.said)
+
+
+def _canaries(seen: Seen, doubted: _Doubted) -> Iterator[tuple[Event, str]]:
+    """Say whether the newest certificate is doubted; those of older scopes are revoked, nobody looks at them again."""
+    blocked = "canaries" in seen.memory.sampling.blocks
+    below = any(one.scope == seen.newest.hash for one in doubted.certificates)
     if below and not blocked:
-        yield Event.CANARIES_BELOW_PLAN, f"{eyes.said}; the certificate rests on more"
+        yield Event.CANARIES_BELOW_PLAN, f"{doubted.said}; the certificate rests on more"
     if not below and blocked:
-        yield Event.CANARIES_RESTORED, eyes.said
+        yield Event.CANARIES_RESTORED, doubted.said
 
 
 def _rests_on_more(plan: Mapping[str, Any], known: Reviewers, eyes: Eyes) -> bool:
@@ -198,13 +215,16 @@ def _write(
     counted: dict[str, Counted],
     outside: Sequence[tuple[Event, str]],
     fresh: ScopeMemory,
+    older: Collection[str],
 ) -> bool:
-    """Put what was counted in force, unless another process was first."""
+    """Put what was counted in force, and revoke what is proven of the scopes `older`, unless another was first."""
     workflow = seen.workflow
     with database.write() as connection:
         plan = sampling.locked(connection, database, workflow.name, workflow.review.audit_sample)
         if dict(plan.state) != dict(seen.plan.state):
             return False
+        for scope in older:
+            certificates.revoke(connection, database, scope, "reviewers miss more than it was proven with", _ACTOR)
         state = memory.sampling
         for event, detail in outside:
             state = step(state, event, detail)
@@ -296,7 +316,7 @@ def look(database: Database, subject: Subject, actor: str) -> Certified:
     """Certify, and remember what was found: when to look again, and that something may pass.
 
     Raises:
-        UserError: as `certify`.
+        UserError: as `certify`; or the alarm was raised when it had just been made.
     """
     workflow, scope = subject.workflow, subject.scope
     found = certify(database, subject, actor)
@@ -304,6 +324,8 @@ def look(database: Database, subject: Subject, actor: str) -> Certified:
         plan = sampling.locked(connection, database, workflow.name, workflow.review.audit_sample)
         memory = start(plan)
         mine = memory.of(scope.hash)
+        if mine.after != subject.after:
+            raise UserError(f"{workflow.name}: the alarm was raised right after this look; what it proved is void")
         there = max(mine.there, found.there)  # the watch may not have counted yet what was just looked at; it will
         again = max(there + found.missing, int(GROWTH * there) + 1) if found.missing else None
         memory = memory.with_scope(scope.hash, replace(mine, look_at=again))

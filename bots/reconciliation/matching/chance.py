@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from bots.reconciliation.matching.pairs import seek
 from bots.reconciliation.matching.sums import Groups
 from bots.reconciliation.matching.view import Ints, View
 
@@ -33,7 +34,7 @@ class Crowd:
 
     def upto(self, view: View, amount: Ints, side: Literal["left", "right"] = "left") -> Ints:
         """Count the lines of each line's purse or an earlier one whose amount is below (or up to: right) `amount`."""
-        return np.asarray(np.searchsorted(self.sorted, _code(view, amount), side=side), dtype=np.int64)
+        return seek(self.sorted, _code(view, amount), side)
 
     def size(self, view: View) -> Ints:
         """Count the lines of each line's purse and direction."""
@@ -72,10 +73,10 @@ def expected(groups: Groups, totals: View, items: View) -> Reals:
     owner, amount = groups.owner[order], amount[order]
     new = np.ones(len(owner), dtype=bool)
     new[1:] = (owner[1:] != owner[:-1]) | (amount[1:] != amount[:-1])
-    usual = np.log(np.maximum(crowd.equal(items), _NEVER))[groups.item[order]]
+    usual = np.log(np.maximum(crowd.equal(items.take(groups.item[order])), _NEVER))
     drawn = np.bincount(owner[new], weights=usual[new], minlength=count)
     drawn = drawn + gammaln(np.bincount(owner[new], minlength=count) + 1)
-    found = groups.tried * np.maximum(np.exp(drawn), crowd.density(totals)[groups.total])
+    found = groups.tried * np.maximum(np.exp(drawn), crowd.density(totals.take(groups.total)))
     return np.asarray(found, dtype=np.float64)
 
 
@@ -85,5 +86,5 @@ def of_one(tried: Reals, missing: Ints, pool: Ints, items: View) -> Reals:
     `tried` lines of the pool were compared for each; `missing` and `pool` are rows of `items`.
     """
     crowd = Crowd.of(items.take(pool))
-    share = np.maximum(crowd.equal(items), crowd.density(items))[missing]
-    return np.asarray(tried * share, dtype=np.float64)
+    lines = items.take(missing)
+    return np.asarray(tried * np.maximum(crowd.equal(lines), crowd.density(lines)), dtype=np.float64)

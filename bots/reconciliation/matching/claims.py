@@ -15,7 +15,7 @@ _SHORTEST = 2
 _SAMPLE = 20_000
 
 
-def claims(bank: pd.DataFrame, book: pd.DataFrame) -> Flags:
+def quoting(bank: pd.DataFrame, book: pd.DataFrame) -> Flags:
     """Say which lines of the bank quote a document of the books, whole or damaged.
 
     A reference does if it shares a word with the books' references ("INV" in "INV-2025-0000123", in "PMT INV 2025
@@ -34,29 +34,40 @@ def claims(bank: pd.DataFrame, book: pd.DataFrame) -> Flags:
     common = {word for word, count in counts.items() if len(word) >= _SHORTEST and count >= _COMMON * len(books)}
     shapes = _words(said)
     by_shape = {shape: not common.isdisjoint(str(shape).split()) for shape in shapes.unique()}
-    quoted = np.array(shapes.map(by_shape), dtype=bool)
+    found = np.array(shapes.map(by_shape), dtype=bool)
     bare = np.flatnonzero((shapes == "").to_numpy() & (said != "").to_numpy())
     longest = _tails(books).str.len().max() if len(books) else 0
     if len(bare):
-        quoted[bare] = (_tails(said.iloc[bare]).str.len() <= longest).to_numpy()
-    return np.asarray(quoted, dtype=bool)
+        found[bare] = (_tails(said.iloc[bare]).str.len() <= longest).to_numpy()
+    return np.asarray(found, dtype=bool)
 
 
 def against(
-    bank: View, book: View, claiming: Flags, from_bank: tuple[Ints, Ints], from_book: tuple[Ints, Ints], count: int
+    bank: View, book: View, quoting: Flags, from_bank: tuple[Ints, Ints], from_book: tuple[Ints, Ints], count: int
 ) -> Flags:
     """Say which of `count` groups hold a bank line that quotes a document which is not among the group's.
 
     `from_bank` and `from_book` are the members, as (group, row of the view).
     """
     owner, row = from_bank
-    quoting = claiming[row] & (bank.reference[row] >= 0)
-    silent = claiming[row] & (bank.reference[row] < 0)
-    own = owner[quoting] * _width(bank, book) + bank.reference[row[quoting]]
+    spoken = quoting[row] & (bank.reference[row] >= 0)
+    silent = quoting[row] & (bank.reference[row] < 0)
+    own = owner[spoken] * _width(bank, book) + bank.reference[row[spoken]]
     there = from_book[0] * _width(bank, book) + book.reference[from_book[1]]
     found = np.zeros(count, dtype=bool)
-    found[owner[quoting][~np.isin(own, there)]] = True
+    found[owner[spoken][~np.isin(own, there)]] = True
     found[owner[silent]] = True
+    return found
+
+
+def elsewhere(bank: View, book: View, quoting: Flags) -> Flags:
+    """Say which lines of the bank quote a document that no line of the books' view is: they are in no other group."""
+    row, key = bank.keys()
+    column, other = book.keys()
+    width = 1 + max(int(key.max(initial=0)), int(other.max(initial=0)))
+    there = np.isin(bank.purse[row] * width + key, book.purse[column] * width + other)
+    found = quoting.copy()
+    found[row[there]] = False
     return found
 
 

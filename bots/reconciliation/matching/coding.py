@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bots.reconciliation.matched import SIDE
+
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Hashes = NDArray[np.uint64]
@@ -30,8 +32,6 @@ class Coded:
     """Calendar day since 1970-01-01."""
     exact: Hashes
     """Hash of pot, amount and reference; 0 where there is no reference."""
-    look: Hashes
-    """Hash of everything that can be seen of a line but the bank's own id: lines of one look are interchangeable."""
     name: Ints
     """Number of the normalised name, the same on both sides; NO_NAME where there is none."""
 
@@ -49,9 +49,7 @@ def code(connection: duckdb.DuckDBPyConnection, calendar: np.busdaycalendar) -> 
             f"""
             SELECT hash(account, currency) AS pot, amount,
                 datediff('day', DATE '1970-01-01', CAST(coalesce(valued, booked) AS DATE)) AS date,
-                CASE WHEN reference = '' THEN 0 ELSE hash(account, currency, amount, reference) END AS exact,
-                hash(account, currency, amount, booked, valued, reference, text, name, end_to_end, batch,
-                    counter_account, reversal) AS look
+                CASE WHEN reference = '' THEN 0 ELSE hash(account, currency, amount, reference) END AS exact
             FROM {table}
             """  # noqa: S608 (one of two fixed names)
         ).fetchnumpy()
@@ -62,11 +60,19 @@ def code(connection: duckdb.DuckDBPyConnection, calendar: np.busdaycalendar) -> 
                 _business(columns["date"], calendar),
                 np.asarray(columns["date"], np.int64),
                 np.asarray(columns["exact"], np.uint64),
-                columns["look"],
                 names,
             )
         )
     return sides[0], sides[1], spelled
+
+
+def looks(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, line: Ints) -> Hashes:
+    """Hash everything that can be seen of some lines but the bank's own id: those of one look are interchangeable."""
+    connection.register("seen", frame.take(line).drop(columns="bank_id"))
+    found = connection.sql(f"SELECT hash({', '.join(name for name in SIDE if name != 'bank_id')}) AS look FROM seen")  # noqa: S608
+    column = found.fetchnumpy()["look"]
+    connection.unregister("seen")
+    return np.asarray(column, np.uint64)
 
 
 def _business(date: NDArray[np.integer], calendar: np.busdaycalendar) -> Ints:

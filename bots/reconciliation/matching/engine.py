@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Final
 
 import duckdb
@@ -11,13 +12,15 @@ import pandas as pd
 
 from bots.reconciliation.matched import Matched
 from bots.reconciliation.matching import evidence, names, pairing, rarity, solver
-from bots.reconciliation.matching.coding import Bools, Coded, Ints, code
+from bots.reconciliation.matching.coding import Bools, Coded, Ints, code, looks
 from bots.reconciliation.matching.groups import group_candidates
 from bots.reconciliation.matching.outcome import Taken, outcome
 from bots.reconciliation.matching.pairing import Pairs
 from bots.reconciliation.matching.pool import Pool, of_pairs, with_groups
 from bots.reconciliation.policy import Policy
 
+SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+"""An odd number by which an amount is multiplied before it is added to the hash of a pot."""
 CERTAIN: Final = math.log(1000)
 """Score and margin from which a pair is taken before groups are looked for: odds of a thousand to one."""
 
@@ -100,10 +103,13 @@ class _Run:
     def pooled(self) -> tuple[Pool, solver.Solution]:
         """Weigh pairs and take the certain ones; then all of the rest and groups together."""
         pairs = pairing.joined(self.rest, pairing.by_amount(self.connection, self.policy, self.still))
-        pool = of_pairs(evidence.weigh(pairs, self.world, self.still[1]), self.bank, self.book)
+        look = tuple(partial(looks, self.connection, frame) for frame in self.frames)
+        lines = (len(self.frames[0]), len(self.frames[1]))
+        pool = of_pairs(evidence.weigh(pairs, self.world, self.still[1]), (look[0], look[1]), lines)
         graph = pool.graph()
         solution = solver.Solution.of(graph)
-        solver.take_clear(graph, solution, CERTAIN, pool.difference == 0)
+        solver.take_clear(graph, solution, CERTAIN, self._whole(pool))
+        pairing.forget(self.connection)
         used = np.zeros(pool.lines, bool)
         used[pool.line[solution.taken[pool.candidate]]] = True
         free = np.flatnonzero(~used & np.concatenate(self.still))
@@ -116,6 +122,26 @@ class _Run:
         solver.take_clear(graph, solution, solver.CLEAR)
         solver.take_rest(graph, solution)
         return pool, solution
+
+    def _whole(self, pool: Pool) -> Bools:
+        """Say which pairs need no further line: of one amount, or a fee apart and no line is missing.
+
+        Something could, if another open line has the reference, or if one has just the amount that is missing.
+        """
+        pairs = pool.line.reshape(-1, 2)
+        bank, book = pairs[:, 0], pairs[:, 1] - pool.bank
+        alone = pairing.alone(self.connection, self.still)
+        rest = np.flatnonzero(pool.difference != 0)
+        missing = []
+        for side, still, amount in (
+            (self.bank, self.still[0], -pool.difference),
+            (self.book, self.still[1], pool.difference),
+        ):
+            has = side.pot[still] + side.amount[still].astype(np.uint64) * SPREAD
+            missing.append(np.isin(self.bank.pot[bank[rest]] + amount[rest].astype(np.uint64) * SPREAD, has))
+        whole = pool.difference == 0
+        whole[rest] = alone[0][bank[rest]] & alone[1][book[rest]] & ~missing[0] & ~missing[1]
+        return whole
 
     def _graded(self, pairs: Pairs) -> Ints:
         return self.names.graded(self.bank.name[pairs.bank], self.book.name[pairs.book])

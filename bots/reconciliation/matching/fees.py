@@ -64,15 +64,13 @@ def habit(bank: View, book: View, policy: Policy) -> Habit:
     return Habit(np.sort(fee), np.sort(fee / np.abs(amount[fits])))
 
 
-def with_fee(bank: View, book: View, parties: tuple[Rows, Rows], claiming: Flags, policy: Policy) -> Part:
-    """Return pairs of one party whose difference is a fee, unless the bank's line quotes a document (`claiming`).
+def with_fee(bank: View, book: View, parties: tuple[Rows, Rows], policy: Policy) -> Part:
+    """Return pairs of one party whose difference is a fee.
 
     `alternatives` counts the other lines that would do for either of the two. The odds weigh how usual the fee is
     against how usual the bank's amount is by itself.
     """
     (row, party), (column, other_party) = parties
-    free = ~claiming[row]
-    row, party = row[free], party[free]
     own, theirs = combined(
         (party, other_party), (bank.purse[row], book.purse[column]), (bank.sign[row], book.sign[column])
     )
@@ -83,7 +81,8 @@ def with_fee(bank: View, book: View, parties: tuple[Rows, Rows], claiming: Flags
     row, other, off = row[fits], other[fits], off[fits]
     rivals = np.maximum(np.bincount(row, minlength=1)[row], np.bincount(other, minlength=1)[other]) - 1
     crowd = Crowd.of(bank)
-    usual = np.maximum(crowd.equal(bank), crowd.density(bank))[row]
+    lines = bank.take(row)
+    usual = np.maximum(crowd.equal(lines), crowd.density(lines))
     fee = habit(bank, book, policy).chance(-off, book.amount[other], policy)
     base = odds.of_sums(tried[row] * usual / fee, int(np.count_nonzero(tried)), rivals)
     days = bank.day[row] - book.day[other]

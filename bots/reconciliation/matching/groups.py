@@ -12,7 +12,7 @@ import pandas as pd
 from bots.reconciliation.matched import BANK, BOOK
 from bots.reconciliation.matching import chance, rests, runs, sums
 from bots.reconciliation.matching.candidates import Candidates, Part, assemble
-from bots.reconciliation.matching.claims import claims
+from bots.reconciliation.matching.claims import elsewhere, quoting
 from bots.reconciliation.matching.exchange import exchanged
 from bots.reconciliation.matching.fees import with_fee
 from bots.reconciliation.matching.listed import listed
@@ -21,7 +21,7 @@ from bots.reconciliation.matching.pairs import distinct
 from bots.reconciliation.matching.reversals import partners, reversals
 from bots.reconciliation.matching.shared import batches, by_key
 from bots.reconciliation.matching.tied import Names, Sought, parts
-from bots.reconciliation.matching.view import Flags, Ints, View, parties, spread, views, without
+from bots.reconciliation.matching.view import Flags, Ints, View, Views, once, parties, spread, views, without
 from bots.reconciliation.policy import Policy
 
 KINDS: Final = MappingProxyType(
@@ -36,7 +36,6 @@ KINDS: Final = MappingProxyType(
         "sum_tied_by_key": "lines of one party add up to a line, and one of them carries its reference",
         "sum_in_party": "lines of one party add up to a line, where an accident is hardly to be expected",
         "common_sum_in_party": "lines of one party add up to a line, with amounts that many lines have",
-        "contradicted_sum": "lines of one party add up to a line, and a reference names another document",
         "rest_by_key": "lines with a line's reference and one that says nothing of itself add up to it",
         "common_rest_by_key": "the same, with an amount that many lines have",
         "run_of_party": "all that one party had open in some days adds up to a line that names no party",
@@ -76,50 +75,65 @@ def group_candidates(
     party and a window, never with the square of a side.
     """
     both = views(bank, book, np.asarray(open_bank, dtype=np.int64), np.asarray(open_book, dtype=np.int64), policy)
-    claiming = claims(bank.iloc[open_bank], book)
+    said = quoting(bank.iloc[open_bank], book)
     of_bank, of_book = parties(both)
-    found = [*by_key(both.bank, both.book, policy), net(both.bank, both.book, (of_bank, of_book), claiming, policy)]
+    free = _rows(of_bank, ~elsewhere(both.bank, both.book, said)), of_book
+    silent = _rows(of_bank, ~said), of_book
+    found = by_key(both.bank, both.book, policy)
+    found += [net(both.bank, both.book, silent, policy), with_fee(both.bank, both.book, silent, policy)]
     found += exchanged(both, of_bank, of_book, policy)
-    texts = [
-        [side.iloc[rows][name] for name in ("text", "reference")]
-        for side, rows in ((bank, open_bank), (book, open_book))
-    ]
-    found += listed(both.bank, both.book, texts[0], texts[1][1], BANK, policy)
-    found += listed(both.book, both.bank, texts[1], texts[0][1], BOOK, policy)
+    found += _listed(both, (bank.iloc[open_bank], book.iloc[open_book]), policy)
     cut = []
-    for side, totals, items, own, theirs in (
-        (BANK, both.bank, both.book, of_bank, of_book),
-        (BOOK, both.book, both.bank, of_book, of_bank),
+    for side, totals, items, party in (
+        (BANK, both.bank, both.book, free),
+        (BOOK, both.book, both.bank, (free[1], free[0])),
     ):
-        more, gone = _sums(totals, items, (own, theirs), side, claiming, policy)
+        nameless = np.zeros(len(totals), dtype=bool)
+        nameless[without(len(totals), of_bank[0] if side == BANK else of_book[0])] = True
+        nameless &= ~said if side == BANK else True
+        more, gone = _sums(totals, items, party, np.flatnonzero(nameless), side, said, policy)
         found += more
         cut.append(gone)
-        low, high = (-policy.latest, -policy.earliest) if side == BANK else (policy.earliest, policy.latest)
-        found += reversals(totals, own, partners(totals, items, own, theirs, low, high), side, policy)
-    return assemble([*found, with_fee(both.bank, both.book, (of_bank, of_book), claiming, policy)], cut)
+    return assemble([*found, *_reversals(both, of_bank, of_book, policy)], cut)
+
+
+def _rows(party: Rows, kept: Flags) -> Rows:
+    return party[0][kept[party[0]]], party[1][kept[party[0]]]
+
+
+def _listed(both: Views, sides: tuple[pd.DataFrame, pd.DataFrame], policy: Policy) -> list[Part]:
+    bank, book = sides
+    found = listed(both.bank, both.book, [bank["text"], bank["reference"]], book["reference"], BANK, policy)
+    return found + listed(both.book, both.bank, [book["text"], book["reference"]], bank["reference"], BOOK, policy)
+
+
+def _reversals(both: Views, of_bank: Rows, of_book: Rows, policy: Policy) -> list[Part]:
+    known = partners(both.bank, both.book, of_bank, of_book, -policy.latest, -policy.earliest)
+    found = reversals(both.bank, of_bank, known, BANK, policy)
+    known = partners(both.book, both.bank, of_book, of_bank, policy.earliest, policy.latest)
+    return found + reversals(both.book, of_book, known, BOOK, policy)
 
 
 def _sums(
-    totals: View, items: View, party: tuple[Rows, Rows], side: int, claiming: Flags, policy: Policy
+    totals: View, items: View, party: tuple[Rows, Rows], nameless: Ints, side: int, said: Flags, policy: Policy
 ) -> tuple[list[Part], pd.DataFrame]:
     """Return the sums within a party, the runs of totals that name none, and what completes the lines of a key."""
-    own, theirs = party
     problem, cut = sums.limited(sums.problem(totals, items, party, side, policy), "sum_in_party", policy)
     named = sums.solve(problem, cut["line"].to_numpy(), policy)
-    nameless = without(len(totals), own[0])
-    of_days = _doubted(runs.runs(totals, nameless, items, theirs, side, policy), totals, items, theirs, side, policy)
-    mute = np.flatnonzero(claiming) if side == BOOK else np.zeros(0, dtype=np.int64)
+    of_days = runs.runs(totals, nameless, items, party[1], side, policy)
+    of_days = _doubted(of_days, totals, items, party[1], side, policy)
+    mute = said if side == BOOK else np.zeros(len(items), dtype=bool)
     lacking = rests.rests(totals, items, party, mute, side, policy)
     one = chance.of_one(lacking.groups.tried, lacking.missing, lacking.pool, items)
     whole = batches(totals, items, side, policy)
     found = []
     for groups, searches, accidents, names in (
-        (named, len(np.unique(problem.total)), chance.expected(named, totals, items), _IN_PARTY),
+        (named, len(once(problem.total)), chance.expected(named, totals, items), _IN_PARTY),
         (of_days, len(nameless), chance.expected(of_days, totals, items), _RUN),
         (lacking.groups, lacking.searches, one, _REST),
         (whole, len(whole.total), chance.expected(whole, totals, items), _BATCH),
     ):
-        found += parts(Sought(groups, totals, items, side, searches, accidents), claiming, names)
+        found += parts(Sought(groups, totals, items, side, searches, accidents), said, names)
     return found, cut
 
 

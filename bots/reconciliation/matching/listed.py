@@ -36,7 +36,10 @@ def listed(
     A word lists a line if it is its reference, or a bare number of four digits or more that ends it, and no other open
     line of the purse has that. The sum must be the total, or miss it by a fee.
     """
-    total, item = _pairs(totals, items, _words(texts), references)
+    words = _words(texts)
+    if words.empty:
+        return []
+    total, item = _pairs(totals, items, words, references)
     count = np.bincount(total, minlength=len(totals))
     several = (count[total] > 1) & (count[total] <= policy.group)
     rows, owner = np.unique(total[several], return_inverse=True)
@@ -58,7 +61,7 @@ def listed(
 
 
 def _words(texts: list[pd.Series]) -> pd.DataFrame:
-    """Return (row, word) of the texts that have at least two words with numbers; words are plain."""
+    """Return (row, word) of the texts that have at least two words with numbers; words are plain, and have a digit."""
     found = [pd.DataFrame({"row": np.zeros(0, dtype=np.int64), "word": pd.Series([], dtype="str")})]
     for column in texts:
         array = pa.array(column, type=pa.large_string())
@@ -66,25 +69,30 @@ def _words(texts: list[pd.Series]) -> pd.DataFrame:
         if len(row):
             split = pc.split_pattern_regex(array.take(pa.array(row)), _GAP)
             word = plain(pd.Series(pc.list_flatten(split).to_numpy(zero_copy_only=False)))
-            found.append(pd.DataFrame({"row": row[pc.list_parent_indices(split).to_numpy()], "word": word}))
+            said = pd.DataFrame({"row": row[pc.list_parent_indices(split).to_numpy()], "word": word})
+            found.append(said[said["word"].str.contains(r"\d", regex=True)])
     return pd.concat(found, ignore_index=True)
 
 
 def _pairs(totals: View, items: View, words: pd.DataFrame, references: pd.Series) -> tuple[Ints, Ints]:
     """Return (row of the totals, row of the items that it lists), each once."""
-    if words.empty:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    said = plain(references).to_numpy(dtype=object)
-    given = np.flatnonzero((items.reference >= 0) & (said != ""))
-    whole = pd.DataFrame({"word": pd.Series(said[given], dtype="str"), "item": given})
-    tail = whole.assign(word=whole["word"].str.extract(r"(\d+)$", expand=False).str.lstrip("0"))
-    known = pd.concat([whole, tail[tail["word"].str.len() >= _SHORTEST]], ignore_index=True)
-    known["purse"] = items.purse[known["item"].to_numpy()]
-    known = known.drop_duplicates(["word", "purse", "item"])
-    known = known[~known.duplicated(["word", "purse"], keep=False)]
     bare = words["word"].str.fullmatch(r"\d+")
-    asked = words.assign(word=words["word"].where(~bare, words["word"].str.lstrip("0")))
-    asked = pd.concat([words, asked], ignore_index=True)
+    number = words.assign(word=words["word"].str.lstrip("0"))[bare & (words["word"].str.len() >= _SHORTEST)]
+    said = pa.array(plain(references), type=pa.large_string())
+    tail = pc.replace_substring_regex(said, r"^.*?0*(\p{N}*)$", r"\1")
+    known = pd.concat([_known(said, words["word"]), _known(tail, number["word"])], ignore_index=True)
+    known["purse"] = items.purse[known["item"].to_numpy()]
+    known = known.drop_duplicates()
+    known = known[~known.duplicated(["word", "purse"], keep=False)]
+    asked = pd.concat([words, number], ignore_index=True)
     asked["purse"] = totals.purse[asked["row"].to_numpy()]
     found = asked.merge(known, on=["word", "purse"])[["row", "item"]].drop_duplicates().sort_values(["row", "item"])
     return found["row"].to_numpy(dtype=np.int64), found["item"].to_numpy(dtype=np.int64)
+
+
+def _known(texts: pa.Array, words: pd.Series) -> pd.DataFrame:
+    """Return (word, item) of the items whose text is one of the words."""
+    wanted = pa.array(words.unique(), type=pa.large_string())
+    item = np.flatnonzero(pc.is_in(texts, value_set=wanted).to_numpy(zero_copy_only=False))
+    word = pd.Series(texts.take(pa.array(item)).to_numpy(zero_copy_only=False), dtype="str")
+    return pd.DataFrame({"word": word, "item": item})

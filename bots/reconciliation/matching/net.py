@@ -9,10 +9,10 @@ import numpy as np
 
 from bots.reconciliation.matching import chance, odds
 from bots.reconciliation.matching.candidates import MOST_RIVALS, Part, members, within
-from bots.reconciliation.matching.pairs import combined, numbered
+from bots.reconciliation.matching.pairs import Blocks, combined, counted, numbered, seek
 from bots.reconciliation.matching.runs import SPAN
 from bots.reconciliation.matching.sums import Groups
-from bots.reconciliation.matching.view import Flags, Ints, View, spread
+from bots.reconciliation.matching.view import Flags, Ints, View, once, spread
 from bots.reconciliation.policy import Policy
 
 Rows = tuple[Ints, Ints]
@@ -47,41 +47,51 @@ class _Choices:
         return _Choices(rows, block, total, first, last, self.mixed[chosen])
 
 
-def net(bank: View, book: View, parties: tuple[Rows, Rows], claiming: Flags, policy: Policy) -> Part:
+def net(bank: View, book: View, parties: tuple[Rows, Rows], policy: Policy) -> Part:
     """Return groups of 2 to `policy.net` lines on both sides that add up to the same, and no part of which does.
 
     Also one line against several of both signs, such as invoices less a credit note; without one it is a sum
-    (`sums.py`). Lines are of one party and purse and, on each side, of `runs.SPAN` business days; a line of the bank
-    that quotes a document (`claiming`) is in none. `alternatives` counts the other such groups that want the same lines
-    of one side.
+    (`sums.py`). Lines are of one party and purse and, on each side, of `runs.SPAN` business days. `alternatives`
+    counts the other such groups that want the same lines of one side.
     """
     (row, party), (column, other) = parties
-    free = ~claiming[row]
-    row, party = row[free], party[free]
-    own, theirs = combined((party, other), (bank.purse[row], book.purse[column]))
-    keep, held = np.isin(own, theirs), np.isin(theirs, own)
-    left = _choices(bank, row[keep], own[keep], policy.net)
-    right = _choices(book, column[held], theirs[held], policy.net)
+    left, right = _both(bank, book, (row, party), (column, other), policy)
     one, two = numbered(left.block, left.total, right.block, right.total)
     order = np.argsort(two, kind="stable")
-    place, found = spread(*(np.searchsorted(two[order], one, side=edge) for edge in ("left", "right")))
-    ours, yours = left.take(place), right.take(order[found])
-    early, late = ours.first - yours.last, ours.last - yours.first
-    good = within(early, policy.earliest, policy.latest) & within(late, policy.earliest, policy.latest)
-    good &= (ours.many & yours.many) | (ours.many & ours.mixed) | (yours.many & yours.mixed)
-    good[good] = _apart(bank, book, ours.rows[good], yours.rows[good])
-    good[good] = _least(bank, book, ours.rows[good], yours.rows[good])
-    pairs = np.stack((place, order[found]))[:, good]
+    place, found = spread(seek(two[order], one), seek(two[order], one, "right"))
+    pairs = np.stack((place, order[found]))
+    many, more = left.many[pairs[0]], right.many[pairs[1]]
+    pairs = pairs[:, (many & more) | (many & left.mixed[pairs[0]]) | (more & right.mixed[pairs[1]])]
+    early, late = (left.first[pairs[0]] - right.last[pairs[1]]), (left.last[pairs[0]] - right.first[pairs[1]])
+    timely = within(early, policy.earliest, policy.latest) & within(late, policy.earliest, policy.latest)
+    pairs, days = pairs[:, timely], np.where(np.abs(early) > np.abs(late), early, late)[timely]
+    least = _least(bank, book, left.rows[pairs[0]], right.rows[pairs[1]])
+    pairs, days = pairs[:, least], days[least]
     rivals = np.maximum(*(np.bincount(used, minlength=1)[used] for used in pairs)) - 1
     accidents = _accidents(bank, book, (left, right), (pairs[0], pairs[1]))
-    base = odds.of_sums(accidents, len(np.unique(left.block)), rivals)
-    days = np.where(np.abs(early) > np.abs(late), early, late)[good]
+    base = odds.of_sums(accidents, len(once(left.block)), rivals)
     score = odds.of(base, rivals, days)
     sides = [choices.rows[used] for choices, used in zip((left, right), pairs, strict=True)]
     from_bank, from_book = ((np.nonzero(rows >= 0)[0], rows[rows >= 0]) for rows in sides)
     none = np.zeros(len(days), dtype=np.int64)
     whole = Part("net_in_party", none, days, score, rivals, *members(bank, book, from_bank, from_book))
     return whole.only(rivals <= MOST_RIVALS, whole.kind)
+
+
+def _both(bank: View, book: View, own: Rows, theirs: Rows, policy: Policy) -> tuple[_Choices, _Choices]:
+    """Return the choices of both sides, of lines that have no single partner of their amount in their party."""
+    (row, party), (column, other) = own, theirs
+    block, other_block = combined((party, other), (bank.purse[row], book.purse[column]))
+    left, right = numbered(block, bank.amount[row], other_block, book.amount[column])
+    alone = counted(bank, book, Blocks((row, left), (column, right)), -policy.latest, -policy.earliest) == 0
+    other_alone = counted(book, bank, Blocks((column, right), (row, left)), policy.earliest, policy.latest) == 0
+    keep, held = alone[row], other_alone[column]
+    keep[keep] = np.isin(block[keep], other_block[held])
+    held[held] = np.isin(other_block[held], block[keep])
+    return (
+        _choices(bank, row[keep], block[keep], policy.net),
+        _choices(book, column[held], other_block[held], policy.net),
+    )
 
 
 def _choices(view: View, row: Ints, block: Ints, most: int) -> _Choices:
@@ -114,13 +124,6 @@ def _amounts(view: View, rows: Ints) -> Ints:
     return np.where(rows >= 0, view.amount[rows], 0)
 
 
-def _apart(bank: View, book: View, left: Ints, right: Ints) -> Flags:
-    """Say in which groups no single line equals one of the other side; the rest of it would be two matches."""
-    same = _amounts(bank, left)[:, :, None] == _amounts(book, right)[:, None, :]
-    real = (left >= 0)[:, :, None] & (right >= 0)[:, None, :]
-    return np.asarray(~(same & real).any(axis=(1, 2)))
-
-
 def _least(bank: View, book: View, left: Ints, right: Ints) -> Flags:
     """Say which groups have no part that adds up to the same on both sides, or to nothing on one."""
     sums = []
@@ -140,7 +143,7 @@ def _least(bank: View, book: View, left: Ints, right: Ints) -> Flags:
 def _accidents(bank: View, book: View, choices: tuple[_Choices, _Choices], pairs: Rows) -> chance.Reals:
     """Return how many accidental groups are to be expected in the party of each, all choices against all."""
     left, right = choices
-    blocks = np.unique(np.concatenate((left.block, right.block)))
+    blocks = once(np.concatenate((left.block, right.block)))
     where = [np.searchsorted(blocks, side.block) for side in choices]
     many = [np.bincount(place, minlength=len(blocks)) for place in where]
     tried = (many[0] * many[1])[where[0][pairs[0]]].astype(np.float64)

@@ -35,8 +35,6 @@ EXCHANGE_KEY = log(1_000)
 """Same reference in two currencies, the rate fits: a guess, until reviews say better."""
 EXCHANGE_PARTY = log(10)
 """Same party in two currencies, the rate fits: a guess, until reviews say better."""
-CONTRADICTED = log(1 / 5)
-"""The bank's own reference names another document."""
 RARE = log(200)
 """From these odds on, that a sum is an accident is rarely to be expected, and its kind is the stronger one."""
 TIE = log(100)

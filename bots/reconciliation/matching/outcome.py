@@ -18,7 +18,10 @@ from bots.reconciliation.matching.solver import Solution
 
 Floats = NDArray[np.float64]
 
+Members = tuple[Ints, NDArray[np.int8], Ints]
+"""Columns match, side, line."""
 KIND: Final = {kind: number for number, kind in enumerate(KINDS)}
+KIND_TYPE: Final = pd.CategoricalDtype(pd.Index(list(KINDS)))
 
 
 @dataclass(frozen=True)
@@ -36,38 +39,27 @@ class Taken:
 def outcome(sure: Sequence[Taken], pool: Pool, solution: Solution, closing: frozenset[str]) -> Matched:
     """Put all together; `closing` are the kinds that close on their own."""
     won, lost = np.flatnonzero(solution.taken), _kept(pool, ~solution.taken)
-    runner_up = _runner_up(pool, won, lost)
     weighed = _weighed(pool, np.r_[won, lost], solution.margin)
-    chosen = {name: column[: len(won)] for name, column in weighed.items()} | {"runner_up": runner_up}
+    chosen = {name: column[: len(won)] for name, column in weighed.items()}
+    chosen["runner_up"] = _runner_up(pool, won, lost)
     behind = {name: column[len(won) :] for name, column in weighed.items()}
-    before = _sure(sure)
-    matches = {name: np.concatenate([before[name], chosen[name]]) for name in MATCH if name != "closed"}
-    beaten = behind | {"runner_up": np.full(len(lost), -1)}
-    count = len(before["kind"])
-    pairs = _members(
-        np.repeat(np.arange(count), 2),
-        np.stack(
-            [np.concatenate([one.bank for one in sure]), np.concatenate([one.book for one in sure]) + pool.bank], 1
-        ).ravel(),
-        pool.bank,
-    )
-    members = pd.concat([pairs, _of(pool, won, count)], ignore_index=True)
-    return Matched(_table(matches, closing), members, _table(beaten, frozenset()), _of(pool, lost, 0))
+    behind["runner_up"] = np.full(len(lost), -1)
+    members = _joined([_of_pairs(sure), _of(pool, won, sum(len(one.bank) for one in sure))])
+    matches = _table([*map(_sure, sure), chosen], closing)
+    return Matched(matches, members, _table([behind], frozenset()), _joined([_of(pool, lost, 0)]))
 
 
-def _sure(sure: Sequence[Taken]) -> dict[str, NDArray[Any]]:
+def _sure(one: Taken) -> dict[str, Any]:
     """Return the columns of what was taken before anything was weighed: nothing rivals it."""
-    sizes = [len(one.bank) for one in sure]
-    total = sum(sizes)
     return {
-        "kind": np.repeat([KIND[one.kind] for one in sure], sizes).astype(np.int64),
-        "difference": np.concatenate([one.difference for one in sure]),
-        "days": np.concatenate([one.days for one in sure]),
-        "score": np.concatenate([one.score for one in sure]),
-        "margin": np.full(total, np.inf),
-        "rivals": np.zeros(total, np.int64),
-        "alternatives": np.zeros(total, np.int64),
-        "runner_up": np.full(total, -1),
+        "kind": KIND[one.kind],
+        "difference": one.difference,
+        "days": one.days,
+        "score": one.score,
+        "margin": np.inf,
+        "rivals": 0,
+        "alternatives": 0,
+        "runner_up": -1,
     }
 
 
@@ -76,45 +68,59 @@ def _weighed(pool: Pool, chosen: Ints, margin: Floats) -> dict[str, NDArray[Any]
     rivals = np.bincount(pool.candidate, weights=pool.wants[pool.line] - 1, minlength=len(pool.score))
     strength = np.minimum(pool.score, margin)[chosen]
     weaker = len(ODDS) - np.searchsorted(np.sort(np.log(ODDS)), strength, "right")
-    base = pool.base[chosen]
     return {
-        "kind": base + weaker,
+        "kind": pool.base[chosen] + weaker,
         "difference": pool.difference[chosen],
         "days": pool.days[chosen],
         "score": pool.score[chosen],
         "margin": margin[chosen],
-        "rivals": rivals[chosen].astype(np.int64),
+        "rivals": rivals[chosen],
         "alternatives": pool.alternatives[chosen],
     }
 
 
-def _table(columns: dict[str, NDArray[Any]], closing: frozenset[str]) -> pd.DataFrame:
-    """Return columns as MATCH has them."""
-    kind = columns["kind"]
-    closed = np.isin(list(KINDS), list(closing))[kind] if len(kind) else np.zeros(0, bool)
-    made = {
-        name: pd.Categorical.from_codes(kind, categories=pd.Index(list(KINDS)))
-        if name == "kind"
-        else (closed if name == "closed" else columns[name]).astype(dtype)
-        for name, dtype in MATCH.items()
-    }
-    return pd.DataFrame(made)
+def _table(parts: list[dict[str, Any]], closing: frozenset[str]) -> pd.DataFrame:
+    """Return parts, one after the other, as MATCH has their columns; a column may be one value for its whole part."""
+    sizes = [len(part["score"]) for part in parts]
+    closes = np.isin(list(KINDS), list(closing))
+    made: dict[str, Any] = {}
+    for name, kind in MATCH.items():
+        column = np.empty(sum(sizes), np.int16 if name == "kind" else kind)
+        start = 0
+        for part, size in zip(parts, sizes, strict=True):
+            column[start : start + size] = closes[part["kind"]] if name == "closed" else part[name]
+            start += size
+        made[name] = column
+    made["kind"] = pd.Categorical.from_codes(made["kind"], dtype=KIND_TYPE)
+    return pd.DataFrame(made, copy=False)
 
 
-def _members(match: Ints, line: Ints, bank: int) -> pd.DataFrame:
-    """Return members from line numbers of both sides."""
-    of_book = line >= bank
-    side = np.where(of_book, BOOK, BANK).astype(np.int8)
-    return pd.DataFrame({"match": match, "side": side, "line": np.where(of_book, line - bank, line)})
+def _of_pairs(sure: Sequence[Taken]) -> Members:
+    """Return the members of pairs: (match, side, line)."""
+    line = np.empty((sum(len(one.bank) for one in sure), 2), np.int64)
+    line[:, 0] = np.concatenate([one.bank for one in sure])
+    line[:, 1] = np.concatenate([one.book for one in sure])
+    return np.repeat(np.arange(len(line)), 2), np.tile(np.array([BANK, BOOK], np.int8), len(line)), line.ravel()
 
 
-def _of(pool: Pool, chosen: Ints, first: int) -> pd.DataFrame:
+def _joined(parts: list[Members]) -> pd.DataFrame:
+    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return pd.DataFrame(dict(zip(("match", "side", "line"), columns, strict=True)), copy=False)
+
+
+def _of(pool: Pool, chosen: Ints, first: int) -> Members:
     """Return the members of candidates of the pool, numbered in the order in which they are chosen."""
     place = np.full(len(pool.score), -1)
     place[chosen] = np.arange(len(chosen)) + first
     member = np.flatnonzero(place[pool.candidate] >= 0)
     order = np.lexsort((pool.line[member], place[pool.candidate[member]]))
-    return _members(place[pool.candidate[member]][order], pool.line[member][order], pool.bank)
+    line = pool.line[member][order]
+    of_book = line >= pool.bank
+    return (
+        place[pool.candidate[member]][order],
+        np.where(of_book, BOOK, BANK).astype(np.int8),
+        np.where(of_book, line - pool.bank, line),
+    )
 
 
 def _kept(pool: Pool, lost: Bools) -> Ints:

@@ -59,8 +59,10 @@ def exact(connection: duckdb.DuckDBPyConnection, bank: Coded, book: Coded) -> Pa
         FROM bank_key JOIN book_key ON bank_key.key = book_key.key AND bank_key.key <> 0
         """
     ).fetchnumpy()
+    for side in ("bank", "book"):
+        connection.unregister(f"{side}_key")
     left, right = _numbers(found["bank"]), _numbers(found["book"])
-    order = np.lexsort((right, left))
+    order = np.argsort(left * len(book.exact) + right)
     return Pairs(left[order], right[order], np.full(len(order), SAME), np.zeros(len(order), np.int64))
 
 
@@ -115,6 +117,27 @@ def by_number(connection: duckdb.DuckDBPyConnection, policy: Policy) -> Pairs:
     same, agree = np.asarray(found["same"], bool), np.asarray(found["agree"], bool)
     grade = np.where(same, SAME, np.where(agree, NORMALISED, SLIPPED))
     return Pairs(_numbers(found["bank"]), _numbers(found["book"]), grade, np.where(grade == SLIPPED, 1, 0))
+
+
+def forget(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop the tables of open lines."""
+    for side in ("bank", "book"):
+        connection.unregister(f"{side}_still")
+        for table in ("main", "open_reference", "open"):
+            connection.execute(f"DROP TABLE IF EXISTS {side}_{table}")
+
+
+def alone(connection: duckdb.DuckDBPyConnection, still: tuple[Bools, Bools]) -> tuple[Bools, Bools]:
+    """Say of the lines of both sides which share their main number with no other open line of their side."""
+    found = []
+    for side, lines in zip(("bank", "book"), still, strict=True):
+        keys = connection.sql(f"SELECT line, key FROM {side}_main").fetchnumpy()  # noqa: S608
+        of = lines[keys["line"]]
+        _, where, count = np.unique(keys["key"][of], return_inverse=True, return_counts=True)
+        single = np.zeros(len(lines), bool)
+        single[keys["line"][of]] = count[where] == 1
+        found.append(single)
+    return found[0], found[1]
 
 
 def by_amount(connection: duckdb.DuckDBPyConnection, policy: Policy, still: tuple[Bools, Bools]) -> Pairs:

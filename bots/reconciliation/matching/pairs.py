@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from bots.reconciliation.matching.view import Ints, View, spread
+from bots.reconciliation.matching.view import Ints, View, once, spread
 from bots.reconciliation.policy import Policy
 
 
@@ -39,7 +40,7 @@ def numbered(own: Ints, amount: Ints, theirs: Ints, other: Ints) -> tuple[Ints, 
 def distinct(left: Ints, right: Ints) -> tuple[Ints, Ints]:
     """Return the pairs of two columns of rows, each once, ascending."""
     width = 1 + int(right.max(initial=0))
-    pairs = np.unique(left * width + right)
+    pairs = once(left * width + right)
     return pairs // width, pairs % width
 
 
@@ -64,13 +65,21 @@ def near(bank: View, book: View, blocks: Blocks, policy: Policy) -> tuple[Ints, 
     return distinct(row, other)
 
 
+def seek(there: Ints, wanted: Ints, side: Literal["left", "right"] = "left") -> Ints:
+    """Return `np.searchsorted`, with what is wanted in order: on millions of values memory is what takes the time."""
+    order = np.argsort(wanted)
+    found = np.empty(len(wanted), dtype=np.int64)
+    found[order] = np.searchsorted(there, wanted[order], side=side)
+    return found
+
+
 def _ranges(left: View, right: View, blocks: Blocks, low: int, high: int) -> tuple[Ints, Ints, Ints]:
     """Return for each place in blocks.left where its lines begin and end, in an order of blocks.right."""
     base = min(int(view.day.min(initial=1 << 40)) for view in (left, right)) + min(low, 0)
     span = 1 + max(int(view.day.max(initial=0)) for view in (left, right)) + max(high, 0) - base
     (row, code), (other, other_code) = blocks.left, blocks.right
     when = other_code * span + right.day[other] - base
-    order = np.lexsort((right.line[other], when))
+    order = np.argsort(when, kind="stable")
     start = code * span + left.day[row] - base
-    when = when[order]
-    return np.searchsorted(when, start + low), np.searchsorted(when, start + high, side="right"), order
+    begin, end = seek(when[order], start + low), seek(when[order], start + high, "right")
+    return begin, end, order

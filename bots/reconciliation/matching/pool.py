@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +14,7 @@ from bots.reconciliation.kinds import KINDS, STRENGTHS
 from bots.reconciliation.matched import BOOK
 from bots.reconciliation.matching import evidence
 from bots.reconciliation.matching.candidates import Candidates
-from bots.reconciliation.matching.coding import Coded, Ints
+from bots.reconciliation.matching.coding import Hashes, Ints
 from bots.reconciliation.matching.evidence import Floats, Weighed
 from bots.reconciliation.matching.pairing import Pairs
 from bots.reconciliation.matching.solver import Graph
@@ -50,15 +51,17 @@ class Pool:
         return Graph(self.score, self.alike, self.order, self.candidate, self.line, self.bank, self.lines)
 
 
-def of_pairs(weighed: Weighed, bank: Coded, book: Coded) -> Pool:
+Look = Callable[[Ints], Hashes]
+"""Given lines of a side, what can be seen of them, hashed."""
+
+
+def of_pairs(weighed: Weighed, look: tuple[Look, Look], lines: tuple[int, int]) -> Pool:
     """Return the pool of weighed pairs: those worth something, and the best of each line in any case."""
-    first = len(bank.day)
-    wants = np.r_[
-        np.bincount(weighed.pairs.bank, minlength=first), np.bincount(weighed.pairs.book, minlength=len(book.day))
-    ]
+    first = lines[0]
+    wants = np.r_[np.bincount(weighed.pairs.bank, minlength=first), np.bincount(weighed.pairs.book, minlength=lines[1])]
     weighed = weighed.where((weighed.score > 0) | best_of_lines(weighed))
     pairs = weighed.pairs
-    alike, order = _looks(pairs, bank, book)
+    alike, order = _looks(pairs, look)
     return Pool(
         evidence.base(weighed),
         weighed.difference,
@@ -90,16 +93,18 @@ def top(line: Ints, score: Floats) -> Ints:
     return np.asarray(by[place - np.maximum.accumulate(np.where(start, place, 0)) < KEPT])
 
 
-def _looks(pairs: Pairs, bank: Coded, book: Coded) -> tuple[Ints, Ints]:
+def _looks(pairs: Pairs, look: tuple[Look, Look]) -> tuple[Ints, Ints]:
     """Number the pairs by what can be seen of their lines, and order those of one number: the k-th with the k-th."""
-    ranks = []
-    for side, line in ((bank, pairs.bank), (book, pairs.book)):
+    ranks, seen = [], []
+    for hashed, line in zip(look, (pairs.bank, pairs.book), strict=True):
         distinct, where = np.unique(line, return_inverse=True)
-        look = pd.Series(side.look[distinct])
-        ranks.append(look.groupby(look, sort=False).cumcount().to_numpy()[where])
+        looks = hashed(distinct)
+        column = pd.Series(looks)
+        ranks.append(column.groupby(column, sort=False).cumcount().to_numpy()[where])
+        seen.append(looks[where])
     apart = np.abs(ranks[0] - ranks[1])
-    key = bank.look[pairs.bank] * np.uint64(0x9E3779B97F4A7C15) + book.look[pairs.book]
-    return np.unique(key, return_inverse=True)[1], apart * (ranks[0].max(initial=0) + 1) + ranks[0]
+    alike = pd.factorize(seen[0] * np.uint64(0x9E3779B97F4A7C15) + seen[1])[0]
+    return np.asarray(alike, np.int64), apart * (ranks[0].max(initial=0) + 1) + ranks[0]
 
 
 def with_groups(pool: Pool, found: Candidates) -> Pool:

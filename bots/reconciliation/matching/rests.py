@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bots.reconciliation.matched import BANK
 from bots.reconciliation.matching.pairs import Blocks, between, combined, counted, distinct, numbered
 from bots.reconciliation.matching.sums import Groups
-from bots.reconciliation.matching.view import Ints, View, spread
+from bots.reconciliation.matching.view import Flags, Ints, View, once, spread
 from bots.reconciliation.policy import Policy
 
 Rows = tuple[Ints, Ints]
@@ -29,11 +29,11 @@ class Rests:
     """How many totals lacked something."""
 
 
-def rests(totals: View, items: View, parties: tuple[Rows, Rows], claiming: Ints, side: int, policy: Policy) -> Rests:
+def rests(totals: View, items: View, parties: tuple[Rows, Rows], quoting: Flags, side: int, policy: Policy) -> Rests:
     """Find the totals that one more line completes, which has no key and names no party.
 
     Of each total all items with one of its keys are taken, and then none or one more without a key from its party. The
-    missing line must have just the amount that is left; `claiming` are items that say something else and cannot be it.
+    missing line must have just the amount that is left; `quoting` are items that say something else and cannot be it.
     `alternatives` counts the further ways to complete a total.
     """
     low, high = (-policy.latest, -policy.earliest) if side == BANK else (policy.earliest, policy.latest)
@@ -43,10 +43,10 @@ def rests(totals: View, items: View, parties: tuple[Rows, Rows], claiming: Ints,
     total, item = distinct(total, item)
     paid = np.zeros(len(totals), dtype=np.int64)
     np.add.at(paid, total, items.amount[item])
-    part = np.unique(total)
+    part = once(total)
     part = part[np.bincount(total, minlength=len(totals))[part] < policy.group]
-    silent = np.setdiff1d(np.flatnonzero(items.keyless), claiming)
-    nameless = np.setdiff1d(silent, parties[1][0])
+    silent = items.keyless & ~quoting
+    nameless = np.flatnonzero(silent & ~_marked(len(items), parties[1][0]))
     bases, extra = _bases(totals, items, parties, part, silent, (low, high))
     left = totals.amount[bases] - paid[bases] - np.where(extra >= 0, items.amount[extra], 0)
     good = (left != 0) & ((left > 0) == (totals.amount[bases] > 0))
@@ -66,11 +66,11 @@ def rests(totals: View, items: View, parties: tuple[Rows, Rows], claiming: Ints,
 
 
 def _bases(
-    totals: View, items: View, parties: tuple[Rows, Rows], part: Ints, silent: Ints, window: tuple[int, int]
+    totals: View, items: View, parties: tuple[Rows, Rows], part: Ints, silent: Flags, window: tuple[int, int]
 ) -> Rows:
     """Return (total, one more item of its party without a key, or -1)."""
     (row, party), (column, item_party) = parties
-    chosen, open_ = np.isin(row, part), np.isin(column, silent)
+    chosen, open_ = _marked(len(totals), part)[row], silent[column]
     row, party, column, item_party = row[chosen], party[chosen], column[open_], item_party[open_]
     own, theirs = combined(
         (party, item_party), (totals.purse[row], items.purse[column]), (totals.sign[row], items.sign[column])
@@ -78,6 +78,12 @@ def _bases(
     _, total, item = between(totals, items, Blocks((row, own), (column, theirs)), *window)
     pairs = distinct(total, item)
     return np.concatenate((part, pairs[0])), np.concatenate((np.full(len(part), -1), pairs[1]))
+
+
+def _marked(count: int, rows: Ints) -> Flags:
+    marks = np.zeros(count, dtype=bool)
+    marks[rows] = True
+    return marks
 
 
 def _groups(

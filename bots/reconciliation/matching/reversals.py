@@ -20,8 +20,8 @@ def reversals(view: View, party: Rows, partners: Ints, side: int, policy: Policy
 
     `reversal_marked`: the later one is marked so, or both carry one reference. `reversal_in_party`: both have one
     party. `reversal_by_amount`: one of them names no party, and neither has another opposite in that time. The last two
-    want no references that differ. `alternatives` counts the other lines, on either side, that would do for one of the
-    two: opposites of the same kind, and `partners` (of each line of the view, on the other side).
+    want no references that differ. `alternatives` counts the other lines that would do for one of the two: opposites of
+    the same kind, and on the other side its `partners` (one count a line), unless the bank marked the reversal.
     """
     everyone = np.arange(len(view))
     keyed = np.flatnonzero(view.reference >= 0)
@@ -30,7 +30,8 @@ def reversals(view: View, party: Rows, partners: Ints, side: int, policy: Policy
     by_key = _opposites(view, (keyed, view.reference[keyed]), policy)
     marked = _opposites(view, (everyone, np.zeros(len(view), dtype=np.int64)), policy, only=view.reversal)
     first, second = (np.concatenate(rows) for rows in zip(by_key, marked, strict=True))
-    found = [_part(view, first, second, np.zeros(len(view), dtype=np.int64), side, "reversal_marked")]
+    doubt = np.where(view.reversal[first] | view.reversal[second], 0, np.maximum(partners[first], partners[second]))
+    found = [_part(view, first, second, doubt, side, "reversal_marked")]
     for kind, (one, other) in (
         ("reversal_in_party", _opposites(view, party, policy)),
         ("reversal_by_amount", _alone(view, policy)),
@@ -38,7 +39,8 @@ def reversals(view: View, party: Rows, partners: Ints, side: int, policy: Policy
         fits = (view.reference[one] == view.reference[other]) | (view.reference[one] < 0) | (view.reference[other] < 0)
         if kind == "reversal_by_amount":
             fits &= ~(named[one] & named[other])
-        found.append(_part(view, one[fits], other[fits], partners, side, kind))
+        doubt = np.maximum(partners[one], partners[other])[fits]
+        found.append(_part(view, one[fits], other[fits], doubt, side, kind))
     return found
 
 
@@ -100,9 +102,10 @@ def _alone(view: View, policy: Policy) -> Rows:
     return first[order], second[order]
 
 
-def _part(view: View, first: Ints, second: Ints, partners: Ints, side: int, kind: str) -> Part:
+def _part(view: View, first: Ints, second: Ints, doubt: Ints, side: int, kind: str) -> Part:
+    """Return pairs as candidates; `doubt` is what each has beside its rivals among them."""
     uses = np.bincount(np.concatenate((first, second)), minlength=len(view))
-    rivals = np.maximum(uses[first] + partners[first], uses[second] + partners[second]) - 1
+    rivals = np.maximum(uses[first], uses[second]) - 1 + doubt
     few = rivals <= MOST_RIVALS
     first, second, rivals = first[few], second[few], rivals[few]
     count = len(first)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bots.reconciliation.matched import BANK
-from bots.reconciliation.matching.pairs import combined, numbered
+from bots.reconciliation.matching.pairs import combined, numbered, seek
 from bots.reconciliation.matching.sums import Groups
 from bots.reconciliation.matching.view import Ints, View, spread
 from bots.reconciliation.policy import Policy
@@ -43,7 +43,7 @@ def runs(totals: View, rows: Ints, items: View, party: tuple[Ints, Ints], side: 
     every = _runs(items, party, policy.group)
     own, theirs = numbered(totals.purse[rows] * 2 + totals.sign[rows], totals.amount[rows], every.purse, every.total)
     order = np.argsort(theirs, kind="stable")
-    place, found = spread(*(np.searchsorted(theirs[order], own, side=edge) for edge in ("left", "right")))
+    place, found = spread(seek(theirs[order], own), seek(theirs[order], own, "right"))
     run, day = order[found], totals.day[rows[place]]
     low, high = (policy.earliest, policy.latest) if side == BANK else (-policy.latest, -policy.earliest)
     timely = (day - every.last[run] >= low) & (day - every.first[run] <= high)

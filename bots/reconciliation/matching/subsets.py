@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -18,7 +19,7 @@ Ints = NDArray[np.int64]
 
 MOST = 40
 """Items among which a sum is ever looked for: two halves of 20, a million sums each."""
-_TABLE = 10
+_TABLE = 13
 _CELLS = 1 << 20
 
 
@@ -109,16 +110,22 @@ class _Half:
 
 
 def _half(items: Ints, largest: int, shift: int) -> _Half:
-    masks = np.arange(1 << len(items), dtype=np.uint64)
-    total, size = _sums(items[None, :])[0], popcount(masks)
-    small = size <= largest
-    masks, total, size = masks[small], total[small], size[small]
-    order = np.lexsort((masks, size, total))
+    masks, size = _masks_of(len(items), largest)
+    total = _sums(items[None, :])[0][masks]
+    order = np.argsort(total * (MOST + 1) + size, kind="stable")
     masks, total, size = masks[order] << np.uint64(shift), total[order], size[order]
     new = np.ones(len(masks), dtype=bool)
     new[1:] = (total[1:] != total[:-1]) | (size[1:] != size[:-1])
     first = np.flatnonzero(new)
     return _Half(total[first], size[first], np.diff(np.append(first, len(masks))), first, masks)
+
+
+@lru_cache(maxsize=64)
+def _masks_of(items: int, largest: int) -> tuple[NDArray[np.uint64], Ints]:
+    """Return the choices of at most `largest` of so many items, and their sizes."""
+    masks = np.arange(1 << items, dtype=np.uint64)
+    size = popcount(masks)
+    return masks[size <= largest], size[size <= largest]
 
 
 def _by_halves(items: Ints, wanted: int, largest: int, keep: int) -> tuple[int, list[int]]:

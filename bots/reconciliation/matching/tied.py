@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bots.reconciliation.matched import BANK
 from bots.reconciliation.matching import odds
-from bots.reconciliation.matching.candidates import Part, farthest, members
+from bots.reconciliation.matching.candidates import MOST_RIVALS, Part, farthest, members
 from bots.reconciliation.matching.claims import against
 from bots.reconciliation.matching.sums import Groups
 from bots.reconciliation.matching.view import Flags, Ints, View
@@ -41,30 +41,32 @@ class Names:
     """A bank line and a line of the books share a key; empty where that is no kind of its own."""
 
 
-def parts(sought: Sought, claiming: Flags, names: Names) -> list[Part]:
-    """Return the groups by kind; `contradicted_sum` where a bank line quotes a document that is not in the group.
+def parts(sought: Sought, quoting: Flags, names: Names) -> list[Part]:
+    """Return the groups by kind, without those in which a bank line quotes a document that is not in the group.
 
-    `claiming` is `claims.claims` of the bank's lines.
+    `quoting` is `claims.quoting` of the bank's lines.
     """
     groups, totals, items = sought.groups, sought.totals, sought.items
     count = len(groups.total)
     single, many = (np.arange(count), groups.total), (groups.owner, groups.item)
     bank, book = (totals, items) if sought.side == BANK else (items, totals)
     from_bank, from_book = (single, many) if sought.side == BANK else (many, single)
-    contra = against(bank, book, claiming, from_bank, from_book, count)
-    tied = _share_key(bank, book, from_bank, from_book, count) & ~contra & bool(names.tied)
+    contra = against(bank, book, quoting, from_bank, from_book, count)
+    tied = _share_key(bank, book, from_bank, from_book, count) & bool(names.tied)
     apart = (totals.day[groups.total[groups.owner]] - items.day[groups.item]) * (1 if sought.side == BANK else -1)
     days = farthest(groups.owner, apart, count)
     base = odds.of_sums(sought.accidents, sought.searches, groups.alternatives)
     base = np.where(tied, np.minimum(base + odds.TIE, odds.KEY), base)
-    base = np.where(contra, np.minimum(base, odds.CONTRADICTED), base)
-    plain = ~tied & ~contra
-    kinds = {"contradicted_sum": contra, names.tied: tied}
-    kinds |= {names.rare: plain & (base >= odds.RARE), names.common: plain & (base < odds.RARE)}
+    kinds = {
+        names.tied: tied,
+        names.rare: ~tied & (base >= odds.RARE),
+        names.common: ~tied & (base < odds.RARE),
+    }
     score = odds.of(base, groups.alternatives, days)
     held = members(bank, book, from_bank, from_book)
     whole = Part("", np.zeros(count, dtype=np.int64), days, score, groups.alternatives, *held)
-    return [whole.only(chosen, kind) for kind, chosen in kinds.items() if kind]
+    kept = ~contra & (groups.alternatives <= MOST_RIVALS)
+    return [whole.only(chosen & kept, kind) for kind, chosen in kinds.items() if kind]
 
 
 def _share_key(bank: View, book: View, from_bank: tuple[Ints, Ints], from_book: tuple[Ints, Ints], count: int) -> Flags:

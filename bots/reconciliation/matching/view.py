@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -72,7 +73,7 @@ class View:
         row = np.tile(np.arange(len(self)), len(KEYS))
         key = np.concatenate([getattr(self, name) for name in KEYS])
         width = 1 + int(key.max(initial=0))
-        pairs = np.unique(row[key >= 0] * width + key[key >= 0])
+        pairs = once(row[key >= 0] * width + key[key >= 0])
         return pairs // width, pairs % width
 
 
@@ -94,8 +95,8 @@ def plain(texts: pd.Series) -> pd.Series:
     return pd.Series(pc.replace_substring_regex(whole, _NO_SIGNS, "").to_numpy(zero_copy_only=False), index=texts.index)
 
 
-def keys_of(texts: pd.Series) -> pd.Series:
-    """Return what a column of keys says, empty where it is too short to name a booking, or holds no digit."""
+def _keys(texts: pd.Series) -> pd.Series:
+    """Return what keys say, empty where it is too short to name a booking, or holds no digit."""
     said = plain(texts)
     array = pa.array(said, type=pa.large_string())
     good = pc.and_(pc.match_substring_regex(array, _DIGIT), pc.greater_equal(pc.utf8_length(array), _SHORTEST_KEY))
@@ -115,12 +116,11 @@ def views(bank: pd.DataFrame, book: pd.DataFrame, open_bank: Ints, open_book: In
         "purse": account * len(currencies) + currency,
         "amount": both["amount"].to_numpy(),
         "day": np.concatenate([days.of(side, policy.calendar) for side in sides]),
-        "counter": _codes(plain(both["counter_account"]))[0],
+        "counter": _codes(both["counter_account"], plain)[0],
         "reversal": both["reversal"].to_numpy(dtype=bool),
     }
-    codes["name"], names = _codes(plain(both["name"]))
-    said = pd.concat([keys_of(both[name]) for name in KEYS], ignore_index=True)
-    numbered, keys = _codes(said)
+    codes["name"], names = _codes(both["name"], plain)
+    numbered, keys = _codes(pd.concat([both[name] for name in KEYS], ignore_index=True), _keys)
     codes |= dict(zip(KEYS, np.split(numbered, len(KEYS)), strict=True))
     cut = len(open_bank)
     first, second = (
@@ -143,8 +143,8 @@ def parties(both: Views) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
     party's account number is one more party, where both sides give it. A line that says neither has the party of the
     lines of the other side that share a key with it.
     """
-    known = np.unique(both.book.name[both.book.name >= 0])
-    name, party = _links(both.names, np.unique(both.bank.name[both.bank.name >= 0]), known)
+    known = once(both.book.name[both.book.name >= 0])
+    name, party = _links(both.names, once(both.bank.name[both.bank.name >= 0]), known)
     order = np.argsort(name, kind="stable")
     name, party = name[order], party[order]
     low, high = (np.searchsorted(name, both.bank.name, side=side) for side in ("left", "right"))
@@ -163,8 +163,9 @@ def _with_accounts(view: View, row: Ints, party: Ints, names: int) -> tuple[Ints
 def _with_keys(view: View, other: View, own: tuple[Ints, Ints], theirs: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
     """Add the parties of the other side's lines with the same key for the lines that have none."""
     (row, key), (column, other_key) = view.keys(), other.keys()
-    silent = ~np.isin(row, own[0])
-    row, key = row[silent], key[silent]
+    silent = np.ones(len(view), dtype=bool)
+    silent[own[0]] = False
+    row, key = row[silent[row]], key[silent[row]]
     order = np.argsort(other_key, kind="stable")
     low, high = (np.searchsorted(other_key[order], key, side=side) for side in ("left", "right"))
     place, found = spread(low, high)
@@ -175,12 +176,20 @@ def _with_keys(view: View, other: View, own: tuple[Ints, Ints], theirs: tuple[In
     low, high = (np.searchsorted(theirs[0][by_row], column, side=side) for side in ("left", "right"))
     place, found = spread(low, high)
     width = 1 + int(theirs[1].max(initial=0))
-    more = np.unique(row[place] * width + theirs[1][by_row][found])
+    more = once(row[place] * width + theirs[1][by_row][found])
     return np.concatenate((own[0], more // width)), np.concatenate((own[1], more % width))
 
 
+def once(values: Ints) -> Ints:
+    """Return each value once, ascending; sorted, because numpy's hashing is slow on codes with a pattern."""
+    ordered = np.sort(values)
+    new = np.ones(len(ordered), dtype=bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[new]
+
+
 def without(count: int, rows: Ints) -> Ints:
-    """Return the rows 0 to count - 1 that are not among `rows`."""
+    """Return the numbers from 0 to `count` - 1 that are not among `rows`."""
     left = np.ones(count, dtype=bool)
     left[rows] = False
     return np.flatnonzero(left)
@@ -216,7 +225,9 @@ def _links(names: pd.Index, said: Ints, known: Ints) -> tuple[Ints, Ints]:
     return pairs[:, 0], pairs[:, 1]
 
 
-def _codes(texts: pd.Series) -> tuple[Ints, pd.Index]:
-    """Number texts; an empty one is -1."""
-    codes, unique = pd.factorize(texts.where(texts != "", None))
-    return np.asarray(codes, dtype=np.int64), pd.Index(unique)
+def _codes(texts: pd.Series, meant: Callable[[pd.Series], pd.Series]) -> tuple[Ints, pd.Index]:
+    """Number what texts mean, each text asked once; what means nothing is -1."""
+    given, spelled = pd.factorize(texts)
+    said = meant(pd.Series(spelled))
+    codes, unique = pd.factorize(said.where(said != "", None))
+    return np.asarray(codes, dtype=np.int64)[given], pd.Index(unique)

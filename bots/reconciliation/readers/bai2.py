@@ -13,7 +13,7 @@ from datetime import date
 
 from bots.reconciliation.lines import Found, Line, Statement
 from bots.reconciliation.money import NoAmount, exponent
-from bots.reconciliation.readers.text import Unreadable, decoded
+from bots.reconciliation.readers.text import Unreadable, decoded, lines_of
 
 _KINDS = frozenset({"01", "02", "03", "16", "88", "49", "98", "99"})
 _OPENING, _CLOSING = "010", "015"
@@ -115,7 +115,7 @@ class _Walk:
 
 def _records(text: str, found: Found) -> Iterator[_Record]:
     current: _Record | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         for part in _parts(line):
             fields = part.split(",")
             kind = fields[0].strip()

@@ -13,7 +13,7 @@ from datetime import date
 
 from bots.reconciliation.lines import Found, Line, Statement
 from bots.reconciliation.money import NoAmount, plain
-from bots.reconciliation.readers.text import decoded
+from bots.reconciliation.readers.text import decoded, lines_of
 
 _TAG = re.compile(r"^:(\d{2}[A-Z]?):(.*)$")
 _BALANCE = re.compile(r"([CD])(\d{6})([A-Z]{3})([\d.]*,?\d*)\s*")
@@ -50,7 +50,7 @@ def read_mt940(data: bytes, found: Found) -> None:
 
 def _fields(text: str, found: Found) -> Iterator[_Field]:
     tag, number, parts = "", 0, list[str]()
-    for at, raw in enumerate(text.splitlines(), start=1):
+    for at, raw in enumerate(lines_of(text), start=1):
         line = raw.rstrip("\r\x03\x1a ")
         match = _TAG.match(line)
         ends = line == "-" or line.startswith(("-}", "{", "}"))

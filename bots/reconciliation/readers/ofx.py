@@ -37,14 +37,14 @@ class _Node:
     text: str = ""
     children: list[_Node] = field(default_factory=list)
 
-    def all(self, name: str, but: str = "") -> Iterator[_Node]:
-        """Yield every node of a name below, in their order, whatever the depth, but not below nodes named `but`."""
+    def all(self, name: str, but: tuple[str, ...] = ()) -> Iterator[_Node]:
+        """Yield every node of a name below, in their order, whatever the depth, but not below nodes named in `but`."""
         waiting = self.children[::-1]
         while waiting:
             node = waiting.pop()
             if node.name == name:
                 yield node
-            if node.name != but:
+            if node.name not in but:
                 waiting += node.children[::-1]
 
     def value(self, *path: str) -> str:
@@ -87,8 +87,8 @@ def read_ofx(data: bytes, found: Found) -> None:
 def _refuse_strays(root: _Node, statements: list[_Node], above: int, found: Found) -> None:
     """Refuse what only bookings have, where it stands outside of them: `above` of them before the answer begins."""
     for name in ("STMTTRN", "TRNAMT"):
-        inside = sum(1 for one in statements for _ in one.all("STMTTRN"))
-        strays = above + sum(1 for _ in root.all(name, but=_INVESTMENTS)) - inside
+        inside = sum(1 for one in statements for _ in one.all("STMTTRN", but=_STATEMENTS))
+        strays = above + sum(1 for _ in root.all(name, but=(_INVESTMENTS,))) - inside
         if strays > 0:
             found.refuse(
                 root.number, name, strays, "bookings stand outside of the statements, or hold two amounts", strays
@@ -132,7 +132,7 @@ def _statement(node: _Node, found: Found) -> None:
     currency = node.value("CURDEF").upper()
     where = next((child for child in node.children if child.name in {"BANKACCTFROM", "CCACCTFROM"}), node)
     lines = []
-    for entry in node.all("STMTTRN"):
+    for entry in node.all("STMTTRN", but=_STATEMENTS):  # of a statement within this one they are that one's
         try:
             lines.append(_entry(entry, currency))
         except ValueError as error:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterator
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
+_LINE = re.compile(r"([^\r\n]*)(?:\r\n|\r|\n)|([^\r\n]+)\Z")
 _NEARLY_ALL = 0.8
 _FAR_MORE = 4
 
@@ -41,6 +44,11 @@ def decoded(data: bytes, declared: str | None = None) -> str:
         return data.decode("cp1252")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """Yield the lines of a text as editors count them; str.splitlines also cuts at signs that stand within texts."""
+    return (match[1] or match[2] or "" for match in _LINE.finditer(text))
 
 
 def _as(data: bytes, name: str) -> str:

@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bots.reconciliation.reasons import compare as of
-from bots.reconciliation.reasons.compare import Compared, Floats
+from bots.reconciliation.reasons import fields as of
+from bots.reconciliation.reasons.compare import Compared
+from bots.reconciliation.reasons.fields import Floats
 from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked
 
 CAUSES: Final[Mapping[str, str]] = MappingProxyType(
@@ -36,7 +37,7 @@ _BY_FIELD: Final = MappingProxyType(
 )
 _BY_AMOUNT: Final = MappingProxyType({of.SWAPPED: "transposed digits", of.FEE: "fee", of.PART: "partial"})
 _REPEATS: Final = float(np.log(0.05))
-"""ln of how often an open line is the double or the reversal of another, roughly; see `compare.DIFFERS`."""
+"""ln of how often an open line is the double or the reversal of another, roughly; see `odds.DIFFERS`."""
 LEAST: Final = 0.0
 """ln of the odds from which two open lines are taken for partners."""
 _LATE: Final = 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from bots.reconciliation.matched import BOOK, Matched
 from bots.reconciliation.matching.days import ordinals
-from bots.reconciliation.reasons.compare import Floats
+from bots.reconciliation.reasons.fields import Floats
 from bots.reconciliation.reasons.stacked import Bools, Ints
 
 _AHEAD = 1_000

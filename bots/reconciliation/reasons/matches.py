@@ -10,8 +10,9 @@ import pandas as pd
 
 from bots.reconciliation.matched import BANK
 from bots.reconciliation.policy import Policy
-from bots.reconciliation.reasons.compare import AGREES, NEAR, UNLIKE, Compared, compare
+from bots.reconciliation.reasons.compare import Compared, compare
 from bots.reconciliation.reasons.entries import money
+from bots.reconciliation.reasons.fields import AGREES, NEAR, UNLIKE
 from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked
 
 FACT: Final = {

@@ -40,6 +40,8 @@ def across(lines: Stacked, open_lines: Ints, taken: Bools) -> tuple[Ints, Ints]:
         free, held = np.flatnonzero(theirs & ~taken), np.flatnonzero(theirs & taken)
         found += [_near(*way, most=MOST) for way in (*keys.usual(lines, ours, free), *keys.rare(lines, ours, free))]
         found += [_near(*way, most=MOST) for way in keys.usual(lines, ours, held)]
+        abroad = [_near(*way, most=MOST) for way in keys.abroad(lines, ours, free)]
+        found += [*abroad, *((other, one) for one, other in abroad)]
     return _once(found, len(lines))
 
 
@@ -67,6 +69,8 @@ class _Keys:
     """First letters of the name, and absolute amount."""
     account_front: Ints
     account_digits: Ints
+    foreign: Bools
+    """Whether a line is in another currency than most of its account."""
 
     @classmethod
     def of(cls, lines: Stacked) -> _Keys:
@@ -76,6 +80,7 @@ class _Keys:
             front_size=_join(lines.size, front),
             account_front=_join(front, lines.account),
             account_digits=_join(lines.digits, lines.account),
+            foreign=_foreign(lines),
         )
 
     def usual(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
@@ -87,13 +92,19 @@ class _Keys:
         yield lines.mark[mine], day[one], one, lines.mark[theirs], day[other], other
 
     def rare(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
-        """Yield the ways by an amount anywhere, by its digits, and by the beginning of a name."""
+        """Yield the ways by an amount anywhere, by nearly the amount, by its digits, by the beginning of a name."""
         named, others = ours[lines.name[ours] > 0], pool[lines.name[pool] > 0]
         yield _way(lines.size, lines.day, ours, pool)
         yield _way(self.account_digits, lines.day, ours, pool)
+        yield _way(lines.account, lines.amount, ours, pool)
         yield _way(self.front_size, lines.day, named, others)
         yield _way(self.account_front, lines.day, named, others)
         yield _way(self.account_front, lines.amount, named, others)
+
+    def abroad(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
+        """Yield the way from lines in their account's currency to those in another, of about the amount."""
+        native, others = ours[~self.foreign[ours]], pool[self.foreign[pool]]
+        yield _way(lines.account, lines.amount, native, others)
 
 
 def _way(key: Ints, order: Ints, ours: Ints, pool: Ints) -> Way:
@@ -144,6 +155,13 @@ def _fronts(lines: Stacked) -> Ints:
     fronts = np.array([name.replace(" ", "")[:_PREFIX] for name in lines.names], dtype=object)
     _, codes = np.unique(fronts.astype(str), return_inverse=True)
     found: Ints = codes.astype(np.int64)[lines.name]
+    return found
+
+
+def _foreign(lines: Stacked) -> Bools:
+    counts = pd.DataFrame({"account": lines.account, "currency": lines.currency}).value_counts(sort=True)
+    usual = counts.reset_index().drop_duplicates("account").set_index("account")["currency"]
+    found: Bools = lines.currency != usual.reindex(lines.account).to_numpy()
     return found
 
 

@@ -56,6 +56,11 @@ def test_bookings_that_are_held_back_are_counted_once(tmp_path: Path) -> None:
     assert sum(one.lines for one in found.quarantined) == 3
 
 
+def test_a_statement_within_a_statement_has_its_lines_once(tmp_path: Path) -> None:
+    found = reading(tmp_path, "twice.ofx", OFX.replace("<STMTRS><CURDEF>EUR", "<STMTRS><CURDEF>EUR<STMTRS><CURDEF>EUR"))
+    assert [line.amount for line in found.lines] == [100_000, 23_450, -6_306]
+
+
 def test_a_running_balance_says_which_amount_it_does_not_tie(tmp_path: Path) -> None:
     assert reading(tmp_path, "book.csv", CSV).loose == ()
     untied = reading(tmp_path, "book.csv", CSV.replace("Summe;;1.171,44;;;\n", ""))

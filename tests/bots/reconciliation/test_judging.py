@@ -16,10 +16,10 @@ from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.matched import BANK, Matched
 from bots.reconciliation.matching.engine import match
 from bots.reconciliation.policy import Policy
+from qc_models.match.cli import frame_judge
 from qc_models.match.frames import FrameJudge
 from qc_models.match.judge import MatchJudge
 from qc_models.store import ModelStore
-from qc_models.wiring import match_judge
 from tests.bots.reconciliation.frames import side, solved
 
 
@@ -87,4 +87,4 @@ def test_of_lines_of_one_side_alone_the_judge_has_no_opinion_and_the_matcher_spe
 
 
 def test_without_a_trained_model_nobody_is_wired_in(tmp_path: Path) -> None:
-    assert match_judge(ModelStore(tmp_path)) is None
+    assert frame_judge(ModelStore(tmp_path)) is None

@@ -5,6 +5,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from engine.definition import Review, Workflow
+from engine.errors import UserError
 from engine.ledger import tables as t
 from engine.ledger.incidents import incidents, open_incident
 from engine.ledger.labels import inspected
@@ -65,6 +66,25 @@ def test_a_proven_gap_opens_one_incident_and_is_closed_when_it_is_gone(bench: Be
         inspect(bench, number, "B" if number % 2 else "东方贸易有限公司", 0.9 if number % 2 else 0.1)
     watch(bench.database, definitions)
     assert incidents(bench.database) == []
+
+
+def test_a_workflow_that_cannot_be_loaded_does_not_keep_the_others_from_being_watched(bench: Bench) -> None:
+    bench.workflow = replace(WORKFLOW, name="older")
+    inspect(bench, 1, "A", 0.1)
+    bench.workflow = WORKFLOW
+    for number in range(100):
+        inspect(bench, number, "A" if number % 2 else "B", 0.9 if number % 2 else 0.1)
+    asked: list[str] = []
+
+    def load(definition_hash: str) -> Workflow:
+        asked.append(definition_hash)
+        if len(asked) == 1:
+            raise UserError("a key that this version does not know")
+        return definitions(definition_hash)
+
+    watch(bench.database, load)
+    assert len(asked) == 2
+    assert {one.subject for one in incidents(bench.database)} == {WORKFLOW.name}
 
 
 def test_one_gap_that_is_gone_is_closed_while_another_stands(bench: Bench) -> None:

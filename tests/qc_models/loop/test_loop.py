@@ -16,6 +16,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 from typer.testing import CliRunner, Result
 
 from engine.clock import ManualClock
+from engine.definition import Workflow
 from engine.errors import UserError
 from engine.ledger import models as registry
 from engine.ledger import tables as t
@@ -29,7 +30,7 @@ from qc_models.cli import build_model, register, train_and_register
 from qc_models.loop.challenger import retrain
 from qc_models.loop.labels import held_out, material
 from qc_models.loop.shadow import Shadows
-from qc_models.loop.traffic import Voice, traffic_of
+from qc_models.loop.traffic import Voice, replay, traffic_of
 from qc_models.store import ModelStore
 from tests.qc_models.cases import FIELDS
 from tests.qc_models.conftest import World
@@ -161,6 +162,21 @@ def test_labels_of_held_out_references_are_never_trained_on(office: ReviewedOffi
         assert one.weight == (1.0 if one.source == "flagged" else pytest.approx(1 / 0.3))
     assert all(world.fresh[reference] not in found.history for reference in kept)
     assert found.history
+
+
+def test_outputs_of_a_definition_that_does_not_load_any_more_are_left_out(office: ReviewedOffice, world: World) -> None:
+    office.inspect(some(world, 10))
+    old, new = registry.listing(office.database, NAME)
+    asked: list[str] = []
+
+    def load(definition_hash: str) -> Workflow:
+        asked.append(definition_hash)
+        raise UserError("a second model check")
+
+    found = material(office.database, office.definition, load)
+    assert (found.history, found.reviewed, len(asked)) == ([], [], 1)
+    with pytest.raises(UserError, match="10 cannot be scored any more"):
+        replay(office.database, office.models, office.definition, load, champion=old, challenger=new)
 
 
 def test_a_retrained_challenger_names_its_lineage_and_is_replayed_on_what_it_never_saw(

@@ -11,15 +11,17 @@ import sqlalchemy as sa
 
 from engine.definition import Review, Step, Workflow
 from engine.errors import UserError
-from engine.ledger import sampling
+from engine.ledger import certificates, sampling
 from engine.ledger import tables as t
+from engine.ledger.incidents import incidents, open_incident
 from engine.ledger.labels import inspected
 from engine.ledger.sampling import SamplingPlan
 from engine.values import FieldSpec
 from qc_models.promise import watch as watching
-from qc_models.promise.certify import certify
-from qc_models.promise.memory import Memory, ScopeMemory
+from qc_models.promise.certify import Certified, certify
+from qc_models.promise.memory import Memory, ScopeMemory, read_memory
 from qc_models.promise.standing import NOT_PROVEN, STOPPED, UNSEEN
+from qc_models.promise.watch import ALARM
 from tests.qc_models.promise.conftest import Works, definition
 
 Open = Callable[..., Works]
@@ -137,6 +139,15 @@ def test_a_certificate_whose_row_says_something_else_than_its_receipt_passes_not
     assert "its receipt says something else" in verdict.findings[0].message
 
 
+def test_a_look_that_proved_nothing_passes_nothing_though_its_row_says_otherwise(works: Open) -> None:
+    here = works()
+    here.stream([n % 5 == 0 for n in range(60)], scores=lambda _: 0.1)
+    assert certify(here.bench.database, here.subject(), "ana").issued.threshold is None
+    with here.bench.database.write() as connection:
+        connection.execute(sa.update(t.certificates).values(threshold=0.99))
+    assert codes(here) == ["model_unusable"]
+
+
 def test_a_model_that_is_promoted_between_two_questions_does_not_pass_by_the_certificate_of_the_other(
     works: Open,
 ) -> None:
@@ -169,6 +180,28 @@ def test_an_alarm_that_is_raised_during_a_look_voids_it(works: Open, monkeypatch
     with pytest.raises(UserError, match="alarm was raised during this look"):
         certify(here.bench.database, subject, "ana")
     assert here.bench.rows(t.certificates) == []
+
+
+def test_an_alarm_that_is_raised_right_after_a_look_stands(works: Open, monkeypatch: Any) -> None:
+    here = works()
+    here.stream([False] * 75)
+    database, subject = here.bench.database, here.subject()
+    alarmed = Memory(scopes={subject.scope.hash: ScopeMemory(after=75, look_at=71)})
+
+    def and_then_the_alarm(*said: Any) -> Certified:
+        found = certify(*said)
+        with database.write() as connection:
+            certificates.revoke(connection, database, subject.scope.hash, "alarm", "tests")
+            open_incident(connection, database, ALARM, here.workflow.name, "1", "over what is promised")
+            watching.put(connection, database, here.workflow, alarmed)
+        return found
+
+    monkeypatch.setattr(watching, "certify", and_then_the_alarm)
+    with pytest.raises(UserError, match="right after this look"):
+        watching.look(database, subject, "ana")
+    known = read_memory(sampling.plan_of(database, here.workflow.name, 1.0).state)
+    assert (known.sampling.certified, known.scopes) == (False, alarmed.scopes)
+    assert [one.message for one in incidents(database, kind=ALARM)] == ["over what is promised"]
 
 
 @pytest.mark.parametrize("picked", ["model_sha256", "feature_schema"])

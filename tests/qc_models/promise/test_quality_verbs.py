@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from qc_models.guarantee import verify
 from qc_models.guarantee.switching import Level, Sampling
 from qc_models.promise.cli import build_quality
 from qc_models.promise.memory import Memory
+from qc_models.promise.standing import UNSEEN
 from qc_models.promise.watch import put
 from tests.qc_models.promise.conftest import Works, definition
 
@@ -102,6 +103,15 @@ def test_the_gauge_says_what_is_left_wrong_at_most_and_what_is_missing(works: Op
     assert "sampling  normal" in shown
 
 
+def test_the_gauge_of_a_stricter_promise_is_not_proven_by_the_certificate_of_a_looser_one(works: Open) -> None:
+    here = certified(works)
+    here.workflow = replace(definition(max_residual_error=0.05), snapshot=here.workflow.snapshot)
+    seen = told(here, "status", NAME)
+    assert seen["proof"]["proven"] is False
+    assert seen["proof"]["sentence"].startswith("5 % at 90 % confidence is NOT proven: what is in force promises less.")
+    assert seen["audits"]["missing"] > 0
+
+
 def test_before_anything_counts_the_gauge_claims_nothing_of_records_or_reviewers(works: Open) -> None:
     here = works(definition({"audit_sample": 0.5}))
     here.inspect(0.2)
@@ -140,6 +150,18 @@ def test_a_receipt_names_what_stands_behind_a_pass_and_verifies_with_nothing_but
     assert "the audits are not those of the certificate" in told(here, "verify", str(out), code=1)["problems"]
 
 
+def test_a_receipt_says_that_its_certificate_was_revoked_since(works: Open) -> None:
+    here = certified(works)
+    here.inspect(0.2)
+    item = str(here.claimed.item_id)
+    assert told(here, "receipt", item)["revoked"] is None
+    database = here.bench.database
+    with database.write() as connection:
+        certificates.revoke(connection, database, here.subject().scope.hash, "9 of 40 audited passes were wrong", "eve")
+    assert told(here, "receipt", item)["revoked"] == "9 of 40 audited passes were wrong"
+    assert "since then: 9 of 40 audited passes were wrong" in quality(here, "receipt", item).output
+
+
 def test_what_did_not_pass_or_passed_unproven_has_no_receipt_to_verify(works: Open, tmp_path: Path) -> None:
     here = works(definition(until_proven="model"))
     here.inspect(0.2)
@@ -171,6 +193,18 @@ def test_the_dial_shows_minutes_against_the_bound_and_sets_only_what_is_proven(w
     verdict = here.inspect(strict["review_at"])
     assert (verdict.decision, verdict.certificate) == ("review", newest.id)
     assert "minutes a review, as given" in quality(here, "dial", NAME, "--minutes", "2").output
+
+
+def test_a_stricter_setting_reaches_only_groups_that_have_an_audited_record_which_passes_by_it(works: Open) -> None:
+    here = works(definition({"audit_sample": 1, "segments": {"supplier": "each"}}))
+    here.stream([False] * 300)
+    here.inspect(0.3, supplier="Other Ltd")
+    here.rule_on(here.claimed.item_id, wrong=False)
+    assert told(here, "certify", NAME)["threshold"] > 0.3
+    assert here.inspect(0.1, supplier="Other Ltd").decision == "pass"
+    told(here, "dial", NAME, "--set", "0.25")
+    assert [one.code for one in here.inspect(0.1, supplier="Other Ltd").findings] == [UNSEEN]
+    assert here.inspect(0.1).decision == "pass"
 
 
 def test_the_dial_does_not_bring_back_what_an_alarm_revoked(works: Open) -> None:

@@ -11,9 +11,10 @@ from engine.errors import UserError
 from engine.ledger import certificates, sampling
 from engine.ledger import tables as t
 from engine.ledger.incidents import incidents, open_incident
+from engine.ledger.proof import proof
 from qc_models.promise import watch as watching
 from qc_models.promise.certify import certify
-from qc_models.promise.memory import Memory, read_memory
+from qc_models.promise.memory import KEPT, Memory, read_memory
 from qc_models.promise.standing import NOT_PROVEN, STOPPED
 from qc_models.promise.watch import ALARM, HELD, Seen, watch_rates
 from tests.qc_models.promise.conftest import Works, definition
@@ -160,6 +161,41 @@ def test_a_new_model_begins_a_scope_of_its_own_and_is_looked_at_more_closely(wor
     assert here.inspect().decision == "pass", "the older model's certificate is about the older model"
 
 
+def test_reports_tell_of_the_scope_that_is_worked_under_again_after_a_step_back(works: Open) -> None:
+    here = works()
+    for version, records, there in (("7", 5, 5), ("8", 20, 20), ("7", 1, 6)):
+        here.model.version = version
+        here.stream([False] * records)
+        here.watch()
+        said = proof(here.bench.database, here.workflow.name)
+        assert said is not None
+        assert said.sentence.endswith(f" missing, {there} are there")
+    here.model.version = "8"
+    here.inspect()
+    here.watch()
+    said = proof(here.bench.database, here.workflow.name)
+    assert said is not None
+    assert said.sentence.endswith(" missing, 20 are there"), "before anybody decides anything, too"
+
+
+def test_what_an_alarm_voided_stays_void_however_many_scopes_come_after_it(works: Open) -> None:
+    here = works(definition({"audit_sample": 1}, until_proven="model"))
+    here.stream([n % 3 > 0 for n in range(40)], scores=lambda _: 0.05)
+    here.watch()
+    scope = here.subject().scope.hash
+    after = memory(here).of(scope).after
+    assert after > 0
+    for n in range(KEPT + 1):
+        here.app_version = f"5.{n}"
+        here.stream([False])
+        here.watch()
+    assert len(memory(here).scopes) == KEPT + 1
+    here.app_version = "4.2"
+    here.stream([False])
+    here.watch()
+    assert (memory(here).of(scope).after, memory(here).of(scope).there) == (after, 1)
+
+
 def test_canaries_that_are_missed_stop_what_rests_on_audits_being_right(works: Open) -> None:
     here = works()
     here.stream([False] * 75, scores=lambda _: 0.1)
@@ -179,7 +215,24 @@ def test_a_canary_that_is_missed_stops_what_rests_on_audits_being_right_under_an
     here.canary(found=False)
     here.watch()
     here.app_version = "4.2"
-    assert [finding.code for finding in here.inspect().findings] == [STOPPED]
+    assert [finding.code for finding in here.inspect().findings] == [NOT_PROVEN]
+    [revoked] = certificates.history(here.bench.database, here.workflow.name)
+    assert revoked.revoked_reason == "reviewers miss more than it was proven with"
+
+
+def test_a_canary_that_is_missed_does_not_stop_for_good_what_was_proven_with_it(works: Open) -> None:
+    here = works()
+    here.stream([False] * 75, scores=lambda _: 0.1)
+    here.watch()
+    here.app_version = "4.3"
+    for found in [True] * 40 + [False]:
+        here.canary(found=found)
+    here.stream([False] * 200, scores=lambda _: 0.1)
+    here.watch()
+    assert here.inspect().decision == "pass"
+    here.watch()
+    assert here.inspect().decision == "pass"
+    assert [one.holds for one in certificates.history(here.bench.database, here.workflow.name)] == [True, False]
 
 
 def test_a_stricter_promise_is_watched_and_proven_anew(works: Open) -> None:

@@ -1,0 +1,214 @@
+"""Matching beside plain SQL and peers: `python -m benchmarks.matching --data DIR [--learn DIR] [--peers PYTHON]`.
+
+DIR is a frozen set (`matching_sets`), or a folder of sets. Every matcher runs on every set in a process of its own;
+CPU seconds are of matching after loading, peaks are of the process with its data.
+
+Coverage is the share of true pairs that are closed by the kinds of evidence that may close: those with a share of wrong
+pairs of 0.01 % or less. Which these are is learned on the sets of `--learn`, and told of the sets of `--data`, which
+nobody has looked at; without `--learn` both are the same sets, and the output says so. A pair of lines that look the
+same as a true pair is right, as often as there are such true pairs. F1 counts suggestions as well.
+
+`--quick`: sets of up to 100,000 lines only, no peers. `--peers`: a Python that has pandas, polars, datacompy,
+recordlinkage and splink. `--json`: the last line is one object; `coverage_at_1e4` and `f1` are of the hard set that
+covers least, `cpu_ratio` and `peak_gb` of the largest set on which plain SQL ran too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+LIMIT = 0.0001
+SMALL = 100_000
+ENOUGH = 1_000
+"""Pairs that a kind must have had in the learned sets."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One matcher on one set."""
+
+    name: str
+    matcher: str
+    found: dict[str, Any]
+
+    @property
+    def pairs(self) -> int:
+        """Return how many pairs it made."""
+        return sum(count for count, _, _ in self.found["kinds"].values())
+
+    @property
+    def wrong(self) -> int:
+        """Return how many of them are wrong."""
+        return sum(wrong for _, wrong, _ in self.found["kinds"].values())
+
+    @property
+    def f1(self) -> float:
+        """Return F1 over all pairs, suggestions included."""
+        return 2 * (self.pairs - self.wrong) / (self.pairs + self.found["true"])
+
+    def closed(self, closing: Iterable[str]) -> tuple[int, int, int]:
+        """Return pairs that these kinds close, the wrong ones, and those of them that hold a line without partner."""
+        rows = [self.found["kinds"].get(kind, (0, 0, 0)) for kind in closing]
+        return sum(row[0] for row in rows), sum(row[1] for row in rows), sum(row[2] for row in rows)
+
+    def coverage(self, closing: Iterable[str]) -> float:
+        """Return the share of true pairs that these kinds close."""
+        count, wrong, _ = self.closed(closing)
+        return float((count - wrong) / self.found["true"])
+
+
+def main() -> None:
+    """Run everything and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a frozen set, or a folder of sets")
+    parser.add_argument("--learn", type=Path, metavar="DIR", help="sets on which the kinds that close are chosen")
+    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="a Python with the peers installed")
+    parser.add_argument("--quick", action="store_true", help="small sets only, no peers")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    options = parser.parse_args()
+    console = Console(width=140)
+    sets = found_sets(options.data, quick=options.quick)
+    ours = [run("ours", folder) for folder in sets]
+    learned = [run("ours", folder) for folder in found_sets(options.learn, quick=False)] if options.learn else ours
+    closing = chosen(learned)
+    plain = [run("plain", folder) for folder in sets]
+    peers = [] if options.quick or not options.peers else peer_runs(options.peers, sets)
+    where = f"learned on {len(learned)} other sets" if options.learn else "chosen on the same sets"
+    console.print(quality(ours, closing, where))
+    console.print(speed([*ours, *plain, *peers]))
+    if options.json:
+        print(json.dumps(summary(ours, plain, peers, closing)))
+
+
+def found_sets(folder: Path, *, quick: bool) -> list[Path]:
+    """Return the sets in a folder, the smallest first; the folder itself if it is one."""
+    sets = [path.parent for path in [*folder.glob("truth.parquet"), *folder.glob("*/truth.parquet")]]
+    if not sets:
+        raise SystemExit(f"{folder}: no set (truth.parquet) in it")
+    sized = sorted((json.loads((one / "meta.json").read_text(encoding="utf-8"))["n"], one) for one in sets)
+    return [one for size, one in sized if size <= SMALL or not quick]
+
+
+def run(matcher: str, folder: Path) -> Run:
+    """Run one matcher on one set."""
+    command = [sys.executable, "-m", "benchmarks.matching_run", matcher, str(folder)]
+    return Run(folder.name, matcher, _last_line(command))
+
+
+def peer_runs(python: Path, sets: list[Path]) -> list[Run]:
+    """Run the peers on each set, with their Python; what one cannot hold in memory is left out, and said."""
+    script = Path(__file__).with_name("matching_peers.py")
+    runs = []
+    for folder in sets:
+        for name in _last_line([str(python), str(script), "--list"]):
+            try:
+                found = _last_line([str(python), str(script), name, str(folder)])
+            except subprocess.CalledProcessError as error:
+                print(f"{name} on {folder.name}: ended with {error.returncode}", file=sys.stderr)
+                continue
+            runs.append(Run(folder.name, name, found))
+    return runs
+
+
+def chosen(runs: Iterable[Run]) -> list[str]:
+    """Choose the kinds whose share of wrong pairs is within the limit, over all runs."""
+    pairs: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    for one in runs:
+        for kind, (count, bad, _) in one.found["kinds"].items():
+            pairs[kind] += count
+            wrong[kind] += bad
+    return sorted(kind for kind in pairs if pairs[kind] >= ENOUGH and wrong[kind] <= LIMIT * pairs[kind])
+
+
+def quality(runs: list[Run], closing: list[str], where: str) -> Table:
+    """Return how much closes, and how well."""
+    table = Table(title=f"Quality; {len(closing)} kinds close, {where}")
+    for name in ("set", "true pairs", "closed", "coverage", "wrong", "wrong %", "breaks closed", "F1 with suggestions"):
+        table.add_column(name, justify="left" if name == "set" else "right")
+    for one in runs:
+        count, wrong, breaks = one.closed(closing)
+        table.add_row(
+            one.name,
+            f"{one.found['true']:,}",
+            f"{count:,}",
+            f"{one.coverage(closing):.4f}",
+            f"{wrong:,}",
+            f"{100 * wrong / max(count, 1):.4f}",
+            f"{breaks:,}",
+            f"{one.f1:.4f}",
+        )
+    return table
+
+
+def speed(runs: list[Run]) -> Table:
+    """Return what each matcher took."""
+    table = Table(title="All matchers: every pair they make, closed or suggested")
+    for name in ("set", "matcher", "CPU s", "wall s", "peak GB", "pairs", "wrong %", "recall", "F1"):
+        table.add_column(name, justify="left" if name in {"set", "matcher"} else "right")
+    for one in sorted(runs, key=lambda one: (one.found["lines"], one.name)):
+        right = one.pairs - one.wrong
+        table.add_row(
+            one.name,
+            one.matcher,
+            f"{one.found['cpu']:.2f}",
+            f"{one.found['wall']:.2f}",
+            f"{one.found['peak_gb']:.2f}",
+            f"{one.pairs:,}",
+            f"{100 * one.wrong / max(one.pairs, 1):.3f}",
+            f"{right / one.found['true']:.4f}",
+            f"{one.f1:.4f}",
+        )
+    return table
+
+
+def summary(ours: list[Run], plain: list[Run], peers: list[Run], closing: list[str]) -> dict[str, Any]:
+    """Return the figures for machines."""
+    worst = min(ours, key=lambda one: one.coverage(closing))
+    big, base = ours[-1], plain[-1]
+    return {
+        "cpu_ratio": big.found["cpu"] / base.found["cpu"],
+        "peak_gb": big.found["peak_gb"],
+        "coverage_at_1e4": worst.coverage(closing),
+        "f1": worst.f1,
+        "sets": {
+            one.name: {
+                "coverage": one.coverage(closing),
+                "closed": one.closed(closing)[0],
+                "wrong": one.closed(closing)[1],
+                "breaks_closed": one.closed(closing)[2],
+                "f1": one.f1,
+                "cpu_s": one.found["cpu"],
+                "cpu_ratio": one.found["cpu"] / other.found["cpu"],
+                "peak_gb": one.found["peak_gb"],
+            }
+            for one, other in zip(ours, plain, strict=True)
+        },
+        "closing": closing,
+        "peers": [{"set": one.name, "matcher": one.matcher, "cpu_s": one.found["cpu"], "f1": one.f1} for one in peers],
+    }
+
+
+def _last_line(command: list[str]) -> Any:
+    """Run a command on one thread of each library, and return the JSON of its last line."""
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env={**os.environ, **one_thread}, timeout=3600
+    )
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+if __name__ == "__main__":
+    main()

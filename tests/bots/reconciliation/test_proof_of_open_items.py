@@ -1,0 +1,67 @@
+"""The proof of rolling open items, out of a real ledger of either kind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from bots.reconciliation.proof import write_proof
+from bots.reconciliation.proof_page import write_page
+from bots.reconciliation.proving_items import Terms, facts_of
+from engine.errors import UserError
+from engine.ledger.database import Database
+from engine.open_items import BANK, BOOK
+from fixtures.generate.deliveries import deliveries
+from fixtures.generate.statements import world
+from tests.bots.reconciliation import exact
+from tests.bots.reconciliation.rolling_desk import Desk, as_delivery
+from tests.bots.reconciliation.test_proof import verify
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the gate says of a kind."""
+
+    kind: str
+    closes: bool = True
+    reviewed: int = 60_000
+    wrong: int = 0
+    bound: float = 0.00005
+    source: str = "own"
+
+
+def terms(*kinds: str) -> Terms:
+    return Terms(datetime(2026, 2, 1, tzinfo=UTC), date(2026, 2, 1), [Kind(kind) for kind in kinds], 0.0001, 0.95)
+
+
+def test_open_items_are_proven_with_every_decision_and_each_head_is_kept(database: Database, tmp_path: Path) -> None:
+    desk = Desk(database)
+    for sent in deliveries(world(seed=4, days=8, per_day=5)):
+        desk.receive(BANK if sent.side == "bank" else BOOK, as_delivery(sent, balances=True))
+        desk.match()
+    desk.items.limit({"EUR": 1}, "lead")
+    suggested = desk.items.matches(["suggested"])
+    for row in suggested[:3]:
+        desk.items.accept(row.id, "ana", "seen")
+    for row in desk.items.matches(["waiting"])[:1]:
+        desk.items.approve(row.id, "ben")
+    desk.items.reject(suggested[3].id, "ana", "another customer")
+    desk.items.undo(desk.items.matches(["closed"])[0].id, "ben", "wrong invoice")
+    proof = write_proof(facts_of(desk.items, terms(*exact.CLOSING)), tmp_path / "proof.json")
+    assert proof.holds
+    assert {one.proven for one in proof.accounts} == {"balances"}
+    lines = len(desk.items.lines(everything=True))
+    assert sum(proof.states[state] for state in ("closed", "suggested", "open")) == lines
+    desk.items.keep_head(proof.head, proof.path.name, "ana")
+    assert verify(proof.path, "--head", proof.head)[0] == 0
+    decided = [entry for _, entry in json.loads(proof.path.read_text(encoding="utf-8"))["log"] if "who" in entry]
+    assert {(one["who"], one["what"]) for one in decided} >= {("ana", "reject"), ("ben", "undo"), ("lead", "note")}
+    assert "another customer" in write_page(proof, tmp_path / "proof.html").read_text(encoding="utf-8")
+    again = facts_of(desk.items, terms(*exact.CLOSING))
+    assert again.previous == proof.head
+    with pytest.raises(UserError, match="may not close any more"):
+        facts_of(desk.items, terms())
