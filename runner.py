@@ -66,7 +66,7 @@ from qc_models.cli import read_history, register, train_and_register
 from qc_models.match.cli import frame_judge
 from qc_models.registry import check_kinds
 from qc_models.store import ModelStore
-from qc_models.wiring import add_inspection_verbs, inspector_of, match_judge, watchers
+from qc_models.wiring import add_inspection_verbs, inspector_of, watchers
 
 EXIT_DONE, EXIT_PERSON, EXIT_USER, EXIT_BUG = 0, 1, 2, 3
 
@@ -193,7 +193,7 @@ class Office:
                 headless=self.headless,
                 redactor=self.redactor,
                 secrets=self.secrets,
-                judge=lambda: match_judge(self.models),
+                judge=lambda: frame_judge(self.models),
             ) as bots:
                 worker = Worker(
                     database=self.database,
