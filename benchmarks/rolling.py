@@ -40,7 +40,7 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer and smaller days.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object.")] = False,
     days: Annotated[int, typer.Option(help="Business days of the comparison.")] = 60,
-    growth: Annotated[int, typer.Option(help="Business days over which the cost of a day is watched.")] = 180,
+    growth: Annotated[int, typer.Option(help="Business days over which the cost of a day is watched; 0: not.")] = 180,
     per_day: Annotated[int, typer.Option(help="Pieces of business a day.")] = 40,
     seed: Annotated[int, typer.Option(help="Of the world.")] = 60,
 ) -> None:
@@ -51,7 +51,8 @@ def main(
     with tempfile.TemporaryDirectory() as name:
         figures = {"closing": sorted(closes), "days": days, "per_day": per_day}
         figures |= _compared(Path(name), days, per_day, seed, closes)
-        figures |= _grown(Path(name), growth, per_day // 2, seed, closes)
+        if growth:
+            figures |= _grown(Path(name), growth, per_day // 2, seed, closes)
     table = Table("what", "figure")
     for key, value in figures.items():
         table.add_row(key, str(value))
