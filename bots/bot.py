@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from playwright.async_api import CDPSession, Dialog, Frame, Page
@@ -15,13 +15,15 @@ from playwright.async_api import Error as PlaywrightError
 from bots.guard import SingleSendGuard
 from bots.locators import Locator, frame_of, playwright_locator
 from bots.profile import AppExtras
-from bots.reconciliation.judging import Judge
 from bots.trouble import PageMoved, is_moved, unmet
 from engine.definition import Application
 from engine.errors import SessionLost, SystemException
 from engine.redact import Redactor
 from engine.template import Scope, resolve, resolve_text
 from engine.values import FieldSpec, Record
+
+if TYPE_CHECKING:
+    from bots.reconciliation.judging import Judge  # with pandas, which costs half a second
 
 MAX_INTERRUPTS = 5
 """How many boxes in a row are clicked away before the page counts as out of order."""

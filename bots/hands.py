@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 from playwright.async_api import Error as PlaywrightError
 
@@ -17,7 +17,6 @@ from bots import finding
 from bots.bot import Bot
 from bots.capture import keep_picture, take_picture
 from bots.guard import SingleSendGuard
-from bots.reconciliation.judging import Judge
 from bots.registry import STEPS
 from bots.session import SessionPool
 from bots.slot import Slot
@@ -27,6 +26,9 @@ from engine.errors import ItemException, SessionLost, SystemException, UserError
 from engine.ports import Found, ItemView, Receipt
 from engine.secrets import Secret
 from engine.template import Scope
+
+if TYPE_CHECKING:
+    from bots.reconciliation.judging import Judge
 
 _MARGIN = 0.05
 _LEAST_MARGIN = 0.15

@@ -6,19 +6,21 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from playwright.async_api import Browser, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
 from bots.browser import BrowserChoice, find_browser, launch
 from bots.hands import BrowserHands
-from bots.reconciliation.judging import Judge
 from bots.session import SessionPool
 from bots.slot import Slot
 from engine.definition import Application, Workflow
 from engine.redact import Redactor
 from engine.secrets import SecretStore
+
+if TYPE_CHECKING:
+    from bots.reconciliation.judging import Judge
 
 _AppKey = tuple[str, str, int]
 

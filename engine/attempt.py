@@ -16,6 +16,7 @@ from engine.executor import Executor, NotYet
 from engine.intake import followers
 from engine.journal import Journal
 from engine.ledger.database import Database
+from engine.ledger.enqueue import Followers
 from engine.ledger.protocol import Settlement
 from engine.ledger.queue import Claim
 from engine.ports import Case, Finding, Hands, Inspector, ItemView, Verdict
@@ -77,9 +78,14 @@ class Attempt:
             if not limit.expired():
                 raise
             raise self._too_slow(journal) from None
-        self._write_evidence(view.payload, hands.record)
+        record, handed_on = hands.record, None
+        if verdict.decision == "pass":
+            handed_on = followers(self.workflow, self.claimed.reference, record)
+        if handed_on is not None and self.workflow.follow is not None:  # kept by those who have it from here on
+            record = {name: value for name, value in record.items() if name != self.workflow.follow.each}
+        self._write_evidence(view.payload, record)
         await self._end(hands, keep=verdict.decision == "review")
-        return self._settlement(verdict, hands.record)
+        return self._settlement(verdict, record, handed_on)
 
     def after(self, error: ItemException, wait: timedelta | None) -> Settlement:
         """Turn an error into how the attempt ended; `wait` is the retry policy's answer."""
@@ -173,7 +179,7 @@ class Attempt:
             "logins": float(executor.logins) if executor else 0.0,
         }
 
-    def _settlement(self, verdict: Verdict, record: dict[str, Any]) -> Settlement:
+    def _settlement(self, verdict: Verdict, record: dict[str, Any], handed_on: Followers | None) -> Settlement:
         executor = self._executor
         passed = verdict.decision == "pass"
         return Settlement(
@@ -187,7 +193,7 @@ class Attempt:
             evidence=tuple(self._files),
             audit_sample=self.workflow.review.audit_sample,
             signals=self._signals(),
-            followers=followers(self.workflow, self.claimed.reference, record) if passed else None,
+            followers=handed_on,
         )
 
     def _keeps_picture(self, verdict: Verdict) -> bool:

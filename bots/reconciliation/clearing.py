@@ -20,34 +20,25 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bots.reconciliation.explain import breaks, why
+from bots.reconciliation.identity import content, facts
 from bots.reconciliation.judging import Judge, suggestions
 from bots.reconciliation.lines import Line
 from bots.reconciliation.matched import BANK, BOOK, SIDE, Matched
 from bots.reconciliation.matching.days import ordinals
 from bots.reconciliation.matching.engine import match
-from bots.reconciliation.partitions import Partition, major
+from bots.reconciliation.partitions import BookItem, Partition, major
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons.causes import CAUSES
 from bots.reconciliation.wording import share, visible
 from engine.errors import BusinessException
 from engine.values import Scalar
 
-_TEXTS = ("reference", "text", "name", "bank_id", "end_to_end", "batch", "counter_account")
 SUGGESTED, DOUBTED, BREAK = "suggested", "doubted", "break"
 """Why a person decides first."""
 CLOSED = ""
 _DOUBT = 0.5
 """A match that is as likely wrong as right does not close, whatever its kind."""
 _WORDS = 800
-
-
-@dataclass(frozen=True)
-class BookItem:
-    """One line of the books and the name that the application has for it."""
-
-    name: str
-    line: Line
-    is_open: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,9 +95,11 @@ def clearings(
         BusinessException: a bank line would end in no state, or in two: a bug, or lines that cannot be told apart.
     """
     whole = _Side(bank, identities(bank, own))
-    first, last = ordinals(np.array([own.first, own.last], dtype="datetime64[D]"), policy.calendar)
+    day, mine = whole.workdays(policy), np.array([own.holds(line.booked) for line in bank], dtype=bool)
+    if not mine.any():
+        raise BusinessException("lines_lost", f"the file has no lines of {own.account} in {own.period}")
+    first, last = day[mine].min(), day[mine].max()  # a value day may lie far from the day of booking
     window = policy.latest - policy.earliest
-    day = whole.workdays(policy)
     seen = np.flatnonzero((day >= first - 2 * window) & (day <= last + 2 * window)).tolist()
     sides = (
         _Side([bank[at] for at in seen], [whole.ids[at] for at in seen]),
@@ -120,9 +113,9 @@ def clearings(
     overdue = np.flatnonzero((due >= first - window) & (due <= last)).tolist()
     rows += finder.unmatched(breaks(*frames, found, policy, own.last), overdue)
     states = Counter(finder.states.values())
-    lines = sum(own.holds(line.booked) for line in bank)
-    if sum(states.values()) != lines:
-        raise BusinessException("lines_lost", f"{sum(states.values())} of {lines} lines of {own.period} have a state")
+    if sum(states.values()) != mine.sum():
+        told = f"{sum(states.values())} of {mine.sum()} lines of {own.period} have a state"
+        raise BusinessException("lines_lost", told)
     return Outcome(rows, dict(states))
 
 
@@ -141,10 +134,9 @@ def identities(lines: Sequence[Line], own: Partition) -> list[str]:
     counted: Counter[str] = Counter()
     names = []
     for line in lines:
-        told = (own.account, own.currency, str(line.amount), str(line.booked), str(line.valued), line.reversal)
-        content = "\0".join(map(str, (*told, *(getattr(line, name) for name in _TEXTS))))
-        counted[content] += 1
-        names.append(_short(f"{content}\0{counted[content]}"))
+        said = content(facts(line, own.account))
+        counted[said] += 1
+        names.append(_short(f"{said} {counted[said]}"))
     return names
 
 

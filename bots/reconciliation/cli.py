@@ -13,6 +13,7 @@ from rich.console import Console
 from bots.reconciliation.definition import DEFAULT
 from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.loading import load_one
+from bots.reconciliation.ports import OpenItems
 from engine.clock import SystemClock
 from engine.errors import UserError
 
@@ -33,6 +34,10 @@ class ReconcileDesk(Protocol):
         """Standard output."""
         ...
 
+    def open_items(self, name: str | None) -> OpenItems:
+        """Return the open items that are kept of a reconciliation."""
+        ...
+
 
 def add_reconcile(
     app: typer.Typer, open_desk: Callable[[], ReconcileDesk], *, judge: Callable[[], Judge | None] | None = None
@@ -42,9 +47,11 @@ def add_reconcile(
     @app.command("reconcile")
     def _reconcile(
         bank: Annotated[
-            Path, typer.Argument(metavar="BANK", help="The bank's file: CAMT, MT940, OFX, BAI2, CSV, XLSX.")
-        ],
-        book: Annotated[Path, typer.Argument(metavar="BOOK", help="The books' file: CSV, XLSX, XLS, ODS.")],
+            Path | None, typer.Argument(metavar="BANK", help="The bank's file: CAMT, MT940, OFX, BAI2, CSV, XLSX.")
+        ] = None,
+        book: Annotated[
+            Path | None, typer.Argument(metavar="BOOK", help="The books' file: CSV, XLSX, XLS, ODS.")
+        ] = None,
         definition: Annotated[Path | None, typer.Option(help="What is declared; default: told from the files.")] = None,
         out: Annotated[Path | None, typer.Option(help="Folder of the report and tables; default: in HOME.")] = None,
         asof: Annotated[
@@ -58,22 +65,33 @@ def add_reconcile(
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
     ) -> None:
         """Match a bank's file with the books': what closes, what a person decides, what is open, and why."""
-        from bots.reconciliation.session import Wanted, compare, conclude  # noqa: PLC0415 - slow to load
+        from bots.reconciliation import session  # noqa: PLC0415 - slow to load, for this verb alone
 
         desk = open_desk()
-        wanted = Wanted(
+        now = load_one(definition, KINDS) if definition else DEFAULT
+        then = load_one(what_if, KINDS) if what_if else None
+        if bank is None or book is None:
+            if then is None or bank is not None:
+                raise UserError(
+                    "name the bank's file and the books' file, or only --what-if for the history that is kept"
+                )
+            name = now.file.name if definition else then.file.name
+            folder = out or desk.home / "reconciliations" / name
+            session.replay(desk.open_items(name), now, then, folder, desk.console, as_json=as_json)
+            return
+        wanted = session.Wanted(
             bank=bank,
             book=book,
-            definition=load_one(definition, KINDS) if definition else DEFAULT,
+            definition=now,
             folder=out or desk.home / "reconciliations" / f"{bank.stem}-{book.stem}",
             asof=asof.date() if asof else None,
             currency=_currency(currency),
             judge=judge() if judge else None,
         )
-        if what_if:
-            compare(wanted, load_one(what_if, KINDS), desk.console, as_json=as_json)
+        if then is not None:
+            session.compare(wanted, then, desk.console, as_json=as_json)
         else:
-            conclude(wanted, SystemClock().now(), desk.console, as_json=as_json)
+            session.conclude(wanted, SystemClock().now(), desk.console, as_json=as_json)
 
 
 def _currency(given: str | None) -> str | None:

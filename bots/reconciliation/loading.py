@@ -103,7 +103,7 @@ def _side(document: Document, side: str, told: SideFile) -> Iterator[Problem]:
         yield document.problem((side, "format"), unknown("format", told.format, READERS), "format")
     elif told.format is not None and told.format not in TABLES:
         for key in (key for key in _OF_TABLES if getattr(told, key)):
-            said = f"{told.format} files say this themselves; only {' and '.join(TABLES)} files are told"
+            said = f"{told.format} files say this themselves; only files of {', '.join(TABLES)} are told"
             yield document.problem((side, key), said, "format", key=True)
     for role in told.columns:
         if role not in ROLES:

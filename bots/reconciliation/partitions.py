@@ -37,6 +37,15 @@ class Partition:
         return self.first <= day <= self.last
 
 
+@dataclass(frozen=True)
+class BookItem:
+    """One line of the books and the name that the application has for it."""
+
+    name: str
+    line: Line
+    is_open: bool = True
+
+
 def partition(account: str, currency: str, period: str) -> Partition:
     """Return a partition from what its record says.
 

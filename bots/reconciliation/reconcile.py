@@ -38,6 +38,8 @@ class Outcome:
     """What each kind of evidence is known to be worth."""
     probability: pd.Series
     """P(wrong) of each suggestion, by match: by the matcher's odds, pooled with the judge's where there is one."""
+    referenced: tuple[pd.DataFrame, pd.DataFrame]
+    """Both sides as they were matched: with the reference that each line goes by."""
 
     @cached_property
     def states(self) -> tuple[pd.Series, pd.Series]:
@@ -116,11 +118,12 @@ def outcome_of(
     ranked = tuple(replace(one, closes=False, words=_HELD) if one.kind in held else one for one in ranked)
     closing = frozenset(one.kind for one in ranked if one.closes)
     policy = definition.policy
-    matched = match(*with_references(sides.bank.lines, sides.book.lines), policy, closing)
+    seen = with_references(sides.bank.lines, sides.book.lines)
+    matched = match(*seen, policy, closing)
     day = asof or _last_day(sides)
-    open_ = breaks(sides.bank.lines, sides.book.lines, matched, policy, day)
-    odds = suggestions(sides.bank.lines, sides.book.lines, matched, judge)
-    return Outcome(definition, sides, day, matched, open_, ranked, odds)
+    open_ = breaks(*seen, matched, policy, day)
+    odds = suggestions(*seen, matched, judge)
+    return Outcome(definition, sides, day, matched, open_, ranked, odds, seen)
 
 
 def _last_day(sides: Sides) -> date:

@@ -70,7 +70,10 @@ def headline(outcome: Outcome) -> str:
         if any(counts["quarantined"])
         else []
     )
-    rest = f" {' and '.join(parts)} wait for a person." if parts else " Nothing waits for a person."
+    listed = " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+    rest = f" {listed} wait for a person." if parts else " Nothing waits for a person."
+    if not any(one.closes for one in outcome.standings):
+        return f"Nothing closes on its own: no kind of evidence is proven yet.{rest}"
     return f"{share(closed / lines) if lines else '0 %'} of {counted(lines, 'line')} closed on their own.{rest}"
 
 
@@ -97,9 +100,9 @@ def _page(outcome: Outcome, beside: Sequence[str]) -> dict[str, Any]:
         ],
         "quarantine": [
             {
-                "file": delivery.path.name,
+                "file": visible(delivery.path.name),
                 "line": one.number,
-                "field": one.field,
+                "field": visible(one.field),
                 "value": visible(one.value),
                 "problem": visible(one.problem),
                 "lines": one.lines,
@@ -125,7 +128,7 @@ def _page(outcome: Outcome, beside: Sequence[str]) -> dict[str, Any]:
 
 
 def _names(outcome: Outcome) -> str:
-    names = [side.deliveries[0].path.stem for side in (outcome.sides.bank, outcome.sides.book)]
+    names = [visible(side.deliveries[0].path.stem) for side in (outcome.sides.bank, outcome.sides.book)]
     return " against ".join(names)
 
 
@@ -135,7 +138,7 @@ def _file(what: str, delivery: Delivery) -> dict[str, str]:
     rest = f", {counted(held, 'booking')} held back" if held else ""
     return {
         "what": what,
-        "name": delivery.path.name,
+        "name": visible(delivery.path.name),
         "format": delivery.format,
         "lines": f"{counted(lines, 'line')} in {counted(len(delivery.statements), 'statement')}{rest}",
         "sha256": delivery.sha256,
@@ -165,7 +168,7 @@ def _fall(bridge: Bridge) -> dict[str, Any]:
         "rows": list(_rows(bridge, drawn, what)),
         "sure": bridge.balances,
         "verdict": _verdict(bridge),
-        "gaps": bridge.gaps,
+        "gaps": [visible(gap) for gap in bridge.gaps],
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -13,10 +14,12 @@ from rich.console import Console
 from bots.reconciliation import export, report, shown, what_if_shown
 from bots.reconciliation.definition import DEFAULT, Definition
 from bots.reconciliation.judging import Judge
+from bots.reconciliation.ports import OpenItems
 from bots.reconciliation.proving import prove
-from bots.reconciliation.reading import read_sides
+from bots.reconciliation.reading import Sides, read_sides
 from bots.reconciliation.reconcile import outcome_of, reconcile
-from bots.reconciliation.what_if import changes
+from bots.reconciliation.replay import history
+from bots.reconciliation.what_if import Lines, changes
 from engine.errors import UserError
 
 _READING = ("bank", "book", "accounts")
@@ -77,9 +80,34 @@ def compare(wanted: Wanted, changed: Definition, console: Console, *, as_json: b
                 "what-if matches the same lines twice; change only what may match, or reconcile both apart"
             )
     sides = read_sides(wanted.bank, wanted.book, reading, currency=wanted.currency)
-    before, after = (outcome_of(sides, one, asof=wanted.asof) for one in (now, changed))
-    found = changes(before.matched, after.matched)
-    path = export.write_table(what_if_shown.table(found, before, after), wanted.folder / "what-if.csv")
+    _compared(sides, (now, changed), (), wanted.folder, console, asof=wanted.asof, as_json=as_json)
+
+
+def replay(
+    items: OpenItems, now: Definition, changed: Definition, folder: Path, console: Console, *, as_json: bool
+) -> None:
+    """Match the history of a reconciliation under the definition of now and under a changed one; see `compare`.
+
+    Raises:
+        UserError: there is no history, or the table cannot be written.
+    """
+    sides, confirmed = history(items)
+    _compared(sides, (now, changed), confirmed, folder, console, as_json=as_json)
+
+
+def _compared(
+    sides: Sides,
+    definitions: tuple[Definition, Definition],
+    confirmed: Collection[Lines],
+    folder: Path,
+    console: Console,
+    *,
+    asof: date | None = None,
+    as_json: bool,
+) -> None:
+    before, after = (outcome_of(sides, one, asof=asof) for one in definitions)
+    found = changes(before.matched, after.matched, confirmed)
+    path = export.write_table(what_if_shown.table(found, before, after), folder / "what-if.csv")
     if as_json:
         _print_json(what_if_shown.summary(found, before, after, path))
     else:

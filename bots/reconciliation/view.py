@@ -105,7 +105,7 @@ class Views:
         self._closed = {kind: list(numbers[:MOST]) for kind, numbers in kinds.groupby(kinds).groups.items()}
         self._waiting = self._largest_waiting()
         chosen = sorted({*self._waiting, *(number for numbers in self._closed.values() for number in numbers)})
-        self._why = why(*self._frames, outcome.matched, outcome.definition.policy, chosen)
+        self._why = why(*outcome.referenced, outcome.matched, outcome.definition.policy, chosen)
 
     def kinds(self) -> list[KindView]:
         """Return what was matched by kind of evidence, in the order of the kinds."""
@@ -207,7 +207,7 @@ class Views:
             currency=row["currency"],
             name=_short(visible(row["name"])),
             says=_short(says),
-            where=f"{row['file']}:{row['number']}",
+            where=f"{visible(row['file'])}:{row['number']}",
         )
 
     def _lines(self, members: pd.DataFrame, number: int) -> tuple[tuple[LineView, ...], tuple[LineView, ...]]:

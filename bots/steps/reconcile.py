@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from bots.bot import Bot
-from bots.reconciliation.clearing import BookItem, Outcome, clearings
 from bots.reconciliation.definition import GateFile, PolicyFile, SideFile
 from bots.reconciliation.gate import Evidence, closing, seeded
 from bots.reconciliation.lines import Found, Line
-from bots.reconciliation.partitions import Partition, accounts, major, partition, statement_as_enqueued
+from bots.reconciliation.partitions import BookItem, Partition, accounts, major, partition, statement_as_enqueued
 from bots.reconciliation.readers.registry import READERS, sniff
 from bots.reconciliation.readers.text import Unreadable
 from bots.reconciliation.tie import tie_out
 from engine.definition import Frozen
 from engine.errors import BusinessException, UserError
 from engine.values import Scalar
+from engine.yaml_source import suggest
+
+if TYPE_CHECKING:
+    from bots.reconciliation.clearing import Outcome
 
 
 class Reviewed(Frozen):
@@ -45,6 +48,16 @@ class Reconcile(Frozen):
         default_factory=dict, description="What reviews of your own found of a kind of evidence: reviewed, wrong."
     )
     to: str = Field("clearings", pattern=r"^[\w-]+$", description="Name of the rows in the record, one an open item.")
+
+    @model_validator(mode="after")
+    def _known_kinds(self) -> Self:
+        from bots.reconciliation.kinds import KINDS  # noqa: PLC0415 - its module loads the matcher's
+
+        for kind in (*self.gate.suggest_only, *self.evidence):
+            if kind not in KINDS:
+                close = suggest(kind, KINDS)
+                raise ValueError(f'unknown kind of evidence "{kind}"' + (f', did you mean "{close}"?' if close else ""))
+        return self
 
     @field_validator("policy")
     @classmethod
@@ -73,6 +86,8 @@ async def reconcile(bot: Bot, params: Reconcile) -> None:
 
 
 def _matched(bot: Bot, params: Reconcile, own: Partition) -> Outcome:
+    from bots.reconciliation.clearing import clearings  # noqa: PLC0415 - pandas and scipy cost a second
+
     bank = _bank(bot, own)
     book = _book(_downloaded(bot, params.items), params, own)
     before = _book(_downloaded(bot, params.cleared), params, own) if params.cleared else []

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
-from engine.definition import Follow, Source
+from engine.attempt import Attempt
+from engine.definition import Follow, Source, Step
 from engine.errors import BusinessException, Stale, UserError
+from engine.evidence import EvidenceStore
 from engine.intake import followers, new_items
 from engine.ledger import reviews
 from engine.ledger import tables as t
 from engine.ledger.protocol import Settlement
 from engine.ledger.runs import followers_of
 from tests.engine.conftest import LEASE, Bench, make_workflow
+from tests.engine.simulated_app import Application, Comparing, SimulatedHands
 
 CLEAR = replace(
     make_workflow(name="clear-items"), source=Source(follows="invoice-entry", reference="${supplier}/${invoice_no}")
@@ -87,6 +90,29 @@ def test_partitions_that_settle_at_once_hand_on_the_same_record_once(parent: Ben
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(parent.settle, claims, ends))
     assert len({item.reference for item in following(parent)}) == len(following(parent)) == 60
+
+
+async def test_an_attempt_that_passed_hands_on_what_was_read_and_keeps_the_rest(
+    bench: Bench, store: EvidenceStore
+) -> None:
+    workflow = replace(PARENT, follow=Follow(workflow="clear-items", each="marks"))
+    bench.workflow = workflow
+    bench.enqueue(1)
+    hands = _ReadsRows(Application(bench.clock), workflow)
+    attempt = Attempt(bench.database, workflow, bench.claim(), store, Comparing())
+    end = await attempt.work(hands, lambda: True)
+    bench.settle(attempt.claimed, end)
+    assert [item.reference for item in following(bench)] == ["东方/OP-1", "东方/OP-2"]
+    kept = bench.one(t.attempts).read_back
+    assert kept["invoice_no"] == "INV-1"
+    assert "marks" not in kept
+
+
+class _ReadsRows(SimulatedHands):
+    async def perform(self, step: Step) -> None:
+        await super().perform(step)
+        if step.read:
+            self.record["marks"] = [row(1), row(2)]
 
 
 def test_output_without_the_rows_is_no_empty_output() -> None:

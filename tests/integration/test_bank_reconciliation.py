@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from benchmarks.process_tree import send, tree
+from bots.reconciliation.kinds import KINDS
 from engine.ledger.tables import intents
 from fixtures.portal import seed
 from fixtures.portal.server import PortalServer
@@ -47,7 +48,9 @@ def definitions(folder: Path) -> Path:
     for name in ("clear-items", "bank-reconciliation"):
         text = (ROOT / "workflows" / f"{name}.yaml").read_text(encoding="utf-8")
         text = re.sub(r"audit_sample: [0-9.]+", "audit_sample: 0", re.sub(r"(?m)^retry:.*$", RETRY, text))
-        text = text.replace("      gate:", "      evidence: {reference: {reviewed: 60000}}\n      gate:")
+        held = ", ".join(kind for kind in KINDS if kind.startswith("amount"))
+        text = text.replace("      gate:", "      evidence: {reference: {reviewed: 300000}}\n      gate:")
+        text = text.replace("confidence: 0.95}", f"confidence: 0.95, suggest_only: [{held}]}}")
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     return folder / "bank-reconciliation.yaml"
 

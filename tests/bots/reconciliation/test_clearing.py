@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from bots.reconciliation.clearing import BookItem, Outcome, clearings, identities
+from bots.reconciliation.clearing import Outcome, clearings, identities
 from bots.reconciliation.judging import Judge
+from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.lines import Line
 from bots.reconciliation.partitions import (
+    BookItem,
     Partition,
     accounts,
     major,
@@ -27,6 +29,8 @@ from bots.reconciliation.partitions import (
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.readers.registry import read
 from engine.errors import BusinessException
+from fixtures.generate.entries import Entry
+from fixtures.generate.statements import world
 from fixtures.portal import seed
 from fixtures.portal.statement import camt053
 
@@ -74,15 +78,14 @@ def test_every_line_of_a_statement_is_in_one_state_and_every_item_is_marked_once
 
 
 def test_what_others_marked_meanwhile_changes_nothing_but_that_it_is_not_marked_again(statement: Path) -> None:
-    records = [row.cells for row in statement_rows(statement)]
-    for cells in records:
-        before = outcome(statement, cells)
-        marked = frozenset(str(row["item"]) for row in before.rows if not row["hold"])
-        after = outcome(statement, cells, marked)
+    cells = [row.cells for row in statement_rows(statement)][1]
+    before = outcome(statement, cells)
+    marked = sorted(str(row["item"]) for row in before.rows if not row["hold"])
+    assert {row["hold"] for row in before.rows} == {"", "suggested", "break"}
+    for gone in (frozenset(marked), frozenset(marked[::2])):
+        after = outcome(statement, cells, gone)
         assert after.states == before.states
-        assert after.rows == [row for row in before.rows if row["item"] not in marked or row["hold"]]
-        some = frozenset(sorted(marked)[::2])
-        assert [row for row in before.rows if row["item"] not in some] == outcome(statement, cells, some).rows
+        assert after.rows == [row for row in before.rows if row["item"] not in gone]
 
 
 def test_what_the_judge_finds_more_likely_wrong_is_not_marked(statement: Path) -> None:
@@ -103,6 +106,33 @@ def test_what_the_judge_finds_more_likely_wrong_is_not_marked(statement: Path) -
     assert held
     assert after.states["doubted"] == len(held) == before.states[""] - after.states[""]
     assert [row["item"] for row in before.rows] == [row["item"] for row in after.rows]
+
+
+def test_partitions_together_say_what_the_whole_statement_would() -> None:
+    made = world(seed=2, days=30, per_day=12, accounts=1)
+    (account,) = made.accounts
+    bank = [as_line(number, one) for number, one in enumerate(made.bank)]
+    items = [BookItem(f"OP-{number}", as_line(number, one)) for number, one in enumerate(made.book)]
+    days = [line.booked for line in bank]
+    middle = date(2026, 1, 24)
+    cuts = [(min(days), max(days)), (min(days), middle), (middle + timedelta(days=1), max(days))]
+    whole, *parts = (
+        clearings(Partition(account.account, account.currency, *cut), bank, items, Policy(), frozenset(KINDS))
+        for cut in cuts
+    )
+    assert sum((Counter(part.states) for part in parts), Counter()) == Counter(whole.states)
+    told = [(row["entry"], row["hold"]) for row in whole.rows if row["hold"] != "break"]
+    joined = [(row["entry"], row["hold"]) for part in parts for row in part.rows if row["hold"] != "break"]
+    assert sorted(joined) == sorted(told)
+    marked = Counter(item for _, item in (str(entry).split("/") for entry, hold in told if not hold))
+    assert len(marked) > 200
+    assert max(marked.values()) == 1
+
+
+def as_line(number: int, one: Entry) -> Line:
+    texts = ("bank_id", "end_to_end", "reference", "text", "name", "counter_account")
+    told = {name: getattr(one, name) for name in texts}
+    return Line(number, one.amount, one.currency, one.booked, one.valued, reversal=one.reversal, **told)
 
 
 def test_a_line_has_the_same_name_in_every_file_and_equal_lines_have_two() -> None:

@@ -36,7 +36,8 @@ def outcome(who: str = "", *, held: int = 0) -> Outcome:
     matched = solution(("exact", True, [0], [0], 0), ("fee", False, [1], [1], -30))
     open_ = breaks(sides.bank.lines, sides.book.lines, matched, Policy(), date(2026, 3, 31))
     known = standings([Evidence("exact", 90_000, 0, "seed"), Evidence("fee", 10, 0, "seed")])
-    return Outcome(DEFAULT, sides, date(2026, 3, 31), matched, open_, known, pd.Series({1: 0.25}))
+    lines = (sides.bank.lines, sides.book.lines)
+    return Outcome(DEFAULT, sides, date(2026, 3, 31), matched, open_, known, pd.Series({1: 0.25}), lines)
 
 
 def test_the_way_from_the_banks_balance_to_the_books_adds_up_to_the_cent() -> None:

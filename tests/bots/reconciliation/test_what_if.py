@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bots.reconciliation.definition import DEFAULT, PolicyFile, Window
+from bots.reconciliation.gate import Evidence
+from bots.reconciliation.reconcile import outcome_of
+from bots.reconciliation.replay import history
 from bots.reconciliation.what_if import Changed, changes, counted
+from bots.reconciliation.what_if_shown import table
+from engine.ledger.database import Database
 from tests.bots.reconciliation.outcomes import solution
+from tests.bots.reconciliation.rolling_desk import Desk, line
 
 
 def test_every_way_in_which_a_closed_match_can_change_is_told_once() -> None:
@@ -45,3 +54,23 @@ def test_the_same_definition_changes_nothing() -> None:
     one = solution(("exact", True, [0], [0], 0), ("reversal", True, [1, 2], [], 0))
     assert changes(one, one) == []
     assert [found.change for found in changes(solution(), one)] == ["comes", "comes"]
+
+
+def test_the_history_in_the_ledger_is_matched_twice_and_what_people_confirmed_is_named(database: Database) -> None:
+    """INV-1 clears on the same day, INV-2 and INV-3 three days later; a person had accepted INV-2."""
+    desk = Desk(database)
+    desk.book(*(line(1000 + at, f"INV-{at}") for at in (1, 2, 3)))
+    desk.bank(line(1001, "INV-1"), line(1002, "INV-2", day=3), line(1003, "INV-3", day=3))
+    by_hand = [one.id for one in desk.items.lines() if one.facts.amount == 1002]
+    desk.items.match_by_hand(by_hand, "ana", "told by phone")
+    sides, confirmed = history(desk.items)
+    assert confirmed == [frozenset({(0, 1), (1, 1)})]
+    evidence = [Evidence("reference", 100_000_000, 0, "own")]
+    policy = PolicyFile(window=Window(earliest=0, latest=1))
+    tighter = replace(DEFAULT, file=DEFAULT.file.model_copy(update={"policy": policy}))
+    now, then = (outcome_of(sides, one, evidence=evidence) for one in (DEFAULT, tighter))
+    found = changes(now.matched, then.matched, confirmed)
+    assert [(one.change, one.confirmed) for one in found] == [("goes", True), ("goes", False)]
+    told = table(found, now, then)
+    assert told["amount"].tolist() == ["10.02", "10.02", "10.03", "10.03"]
+    assert set(zip(told["now"], told["then"], strict=True)) == {("closed", "open")}

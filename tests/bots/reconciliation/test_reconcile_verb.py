@@ -1,0 +1,179 @@
+"""`reconcile BANK BOOK` on the example of the how-to, from the command line to the verified proof.
+
+`COUNTERSIGN_UPDATE=1` writes what is printed into the how-to anew.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from bots.reconciliation.cli import add_reconcile
+from engine.errors import UserError
+from engine.ledger.database import Database
+from engine.ledger.reconciliation import OpenItems, open_items
+from tests.bots.reconciliation.rolling_desk import Desk as Rolling
+from tests.bots.reconciliation.rolling_desk import line
+
+ROOT = Path(__file__).parents[3]
+HOWTO = ROOT / "docs" / "howto" / "reconcile-two-files.md"
+BANK, BOOK = ROOT / "fixtures" / "data" / "bank-2026-03.xml", ROOT / "fixtures" / "data" / "ledger-2026-03.xlsx"
+OK = ROOT / "fixtures" / "reconciliations" / "ok"
+
+
+@dataclass
+class Desk:
+    """A place to sit."""
+
+    home: Path
+    console: Console = field(default_factory=lambda: Console(record=True, width=120))
+    database: Database | None = None
+
+    def open_items(self, name: str | None) -> OpenItems:
+        """Return what is kept."""
+        assert self.database is not None
+        return open_items(self.database, name)
+
+
+def run(desk: Desk, *words: str | Path) -> Result:
+    """Run the verb; a user's mistake is raised, as the runner catches it."""
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    add_reconcile(app, lambda: desk)
+    result = CliRunner().invoke(app, ["reconcile", *map(str, words)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    result = run(Desk(tmp_path_factory.mktemp("home")), BANK, BOOK, "--json")
+    assert result.exit_code == 0
+    found: dict[str, object] = json.loads(result.stdout)
+    return found
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_two_file_names_put_every_line_into_one_state_and_explain_the_difference(told: dict) -> None:  # type: ignore[type-arg]
+    lines = told["lines"]
+    assert sum(lines[state]["bank"] for state in lines) == 26
+    assert sum(lines[state]["books"] for state in lines) == 25
+    (account,) = told["accounts"]
+    assert (account["compared"], account["bank"], account["books"]) == ("balances", "69722.05", "70968.55")
+    assert (account["difference"], account["unexplained"]) == ("1246.50", "0.00")
+    assert sum(round(100 * float(step["amount"])) for step in account["steps"]) == 124_650
+
+
+def test_each_line_is_in_one_table_and_what_is_wrong_in_the_books_is_found(told: dict) -> None:  # type: ignore[type-arg]
+    files = {Path(path).name: Path(path) for path in told["files"]}
+    matches, breaks = rows(files["matches.csv"]), rows(files["breaks.csv"])
+    seen = sorted((row["side"], int(row["line"])) for row in [*matches, *breaks])
+    assert seen == [*(("bank", at) for at in range(26)), *(("books", at) for at in range(25))]
+    causes = {(row["side"], row["name"], row["text"]): row["cause"] for row in breaks}
+    assert causes["books", "Werkzeug Lang", "Transfer of 31 March"] == "timing"
+    assert causes["bank", "Papier Vogel", "Rechnung 5531"] == "wrong sign"
+    assert "duplicate" in causes.values()
+    by_match: dict[str, set[str]] = {}
+    for row in matches:
+        by_match.setdefault(row["match"], set()).add(f"{row['name']} {row['amount']}")
+    assert {"Société Lumière SARL 7314.15", "Société Lumière SARL 3010.15"} <= set.union(
+        *(found for found in by_match.values() if "Société Lumière SARL 7314.15" in found)
+    )
+    assert "东方贸易有限公司" in files["report.html"].read_text(encoding="utf-8")
+
+
+def test_the_proof_beside_it_is_verified_without_us(told: dict) -> None:  # type: ignore[type-arg]
+    proof = next(path for path in told["files"] if path.endswith("proof.json"))
+    tool = ROOT / "tools" / "verify_reconciliation.py"
+    given = ["--head", told["proof"]["head"], "--input", BANK, "--input", BOOK]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", tool, proof, *given], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "holds: no problems; the kept head was compared\n")
+
+
+def test_a_definition_declares_and_what_if_compares(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    run(desk, BANK, BOOK, "--definition", OK / "main-account.yaml", "--out", tmp_path / "out", "--asof", "2026-04-15")
+    said = desk.console.export_text()
+    assert "explained to the cent" in said
+    assert str(tmp_path / "out" / "report.html") in said
+    assert "Definition" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    result = run(desk, BANK, BOOK, "--what-if", OK / "tighter.yaml", "--json", "--out", tmp_path)
+    found = json.loads(result.stdout)
+    assert sum(one["matches"] for one in found["changes"].values()) == len(
+        {row["change"] for row in rows(tmp_path / "what-if.csv")}
+    )
+
+
+def test_mistakes_are_told_in_words(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    with pytest.raises(UserError, match=r"none\.csv: cannot be read"):
+        run(desk, tmp_path / "none.csv", BOOK)
+    with pytest.raises(UserError, match="write the three letters"):
+        run(desk, BANK, BOOK, "--currency", "euro")
+    with pytest.raises(UserError, match=r"not-yaml\.yaml:3:5: a bracket or brace is open"):
+        run(desk, BANK, BOOK, "--definition", ROOT / "fixtures" / "reconciliations" / "broken" / "not-yaml.yaml")
+    with pytest.raises(
+        UserError, match=r"reads the files in another way than .*main-account\.yaml \(bank, book, accounts\)"
+    ):
+        run(desk, BANK, BOOK, "--definition", OK / "main-account.yaml", "--what-if", OK / "tighter.yaml")
+
+
+def test_without_files_the_history_that_is_kept_is_compared(tmp_path: Path, database: Database) -> None:
+    rolling = Rolling(database)
+    rolling.book(line(1001, "INV-1"))
+    rolling.bank(line(1001, "INV-1", day=3))
+    tighter = tmp_path / "main.yaml"
+    tighter.write_text("name: main\npolicy: {window: {earliest: 0, latest: 1}}\n", encoding="utf-8")
+    desk = Desk(tmp_path, database=database)
+    run(desk, "--what-if", tighter)
+    assert "lines now" in desk.console.export_text()
+    assert (tmp_path / "reconciliations" / "main" / "what-if.csv").exists()
+    with pytest.raises(UserError, match="name the bank's file and the books' file"):
+        run(desk)
+    (tmp_path / "other.yaml").write_text("name: other\n", encoding="utf-8")
+    with pytest.raises(UserError, match="other"):
+        run(desk, "--what-if", tmp_path / "other.yaml")
+
+
+def printed(home: Path, *words: str) -> str:
+    """Return what the verb prints, without what is of this machine and this moment."""
+    desk = Desk(home)
+    try:
+        run(desk, "fixtures/data/bank-2026-03.xml", "fixtures/data/ledger-2026-03.xlsx", *words)
+    except UserError as error:
+        return str(error)
+    text = re.sub(r"[0-9a-f]{64}", "…", desk.console.export_text().replace(str(home), "var"))
+    return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
+
+
+def test_the_how_to_shows_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    shown = [
+        printed(tmp_path),
+        printed(tmp_path, "--definition", "fixtures/reconciliations/broken/unknown-keys.yaml"),
+        printed(tmp_path, "--what-if", "fixtures/reconciliations/ok/tighter.yaml"),
+    ]
+    page = HOWTO.read_text(encoding="utf-8")
+    if os.environ.get("COUNTERSIGN_UPDATE"):
+        fresh = iter(shown)
+        page = re.sub(r"(?<=```text\n).*?(?=\n```)", lambda _: next(fresh), page, flags=re.DOTALL)
+        HOWTO.write_text(page, encoding="utf-8")
+    assert re.findall(r"```text\n(.*?)\n```", page, re.DOTALL) == shown
