@@ -14,7 +14,7 @@ from bots.reconciliation.kinds import KINDS, STRENGTHS
 from bots.reconciliation.matched import BOOK
 from bots.reconciliation.matching import evidence
 from bots.reconciliation.matching.candidates import Candidates
-from bots.reconciliation.matching.coding import Hashes, Ints
+from bots.reconciliation.matching.coding import SPREAD, Hashes, Ints
 from bots.reconciliation.matching.evidence import Floats, Weighed
 from bots.reconciliation.matching.pairing import Pairs
 from bots.reconciliation.matching.solver import Graph
@@ -107,7 +107,7 @@ def _looks(pairs: Pairs, look: tuple[Look, Look]) -> tuple[Ints, Ints]:
         ranks.append(column.groupby(column, sort=False).cumcount().to_numpy()[where])
         seen.append(looks[where])
     apart = np.abs(ranks[0] - ranks[1])
-    alike = pd.factorize(seen[0] * np.uint64(0x9E3779B97F4A7C15) + seen[1])[0]
+    alike = pd.factorize(seen[0] * SPREAD + seen[1])[0]
     return np.asarray(alike, np.int64), apart * (ranks[0].max(initial=0) + 1) + ranks[0]
 
 
@@ -118,12 +118,11 @@ def with_groups(pool: Pool, found: Candidates) -> Pool:
     """
     line = found.members["line"].to_numpy() + np.where(found.members["side"].to_numpy() == BOOK, pool.bank, 0)
     candidate = found.members["candidate"].to_numpy()
-    twin = _twins(pool, candidate, line, len(found.rows))
-    better = (twin >= 0) & (found.rows["score"].to_numpy() > pool.score[twin]) if len(pool.score) else twin >= 0
-    better &= found.rows["kind"].astype("str").isin(RULES).to_numpy()
-    new = (twin < 0) | better
+    new = ~_known(pool, candidate, line, len(found.rows))
+    better, twin = _ruled(pool, found, candidate, line)
+    new[better] = True
     beaten = pool.score.copy()
-    beaten[twin[better]] = np.minimum(beaten[twin[better]], 0)
+    beaten[twin] = np.minimum(beaten[twin], 0)
     place = np.cumsum(new) - 1 + len(pool.score)
     kept = new[candidate]
     order = np.argsort(candidate[kept], kind="stable")
@@ -145,15 +144,34 @@ def with_groups(pool: Pool, found: Candidates) -> Pool:
     )
 
 
-def _twins(pool: Pool, candidate: Ints, line: Ints, count: int) -> Ints:
-    """Return for each candidate the pair of the pool that has the same lines, -1 where there is none."""
-    size = np.bincount(candidate, minlength=count)
-    low, high = np.full(count, pool.lines), np.full(count, -1)
-    np.minimum.at(low, candidate, line)
-    np.maximum.at(high, candidate, line)
-    known = pool.line[::2] * pool.lines + pool.line[1::2]
-    if not len(known):
-        return np.full(count, -1)
-    by = np.argsort(known, kind="stable")
-    place = by[np.minimum(np.searchsorted(known[by], low * pool.lines + high), len(known) - 1)]
-    return np.where((size == 2) & (known[place] == low * pool.lines + high), place, -1)  # noqa: PLR2004
+def _known(pool: Pool, candidate: Ints, line: Ints, count: int) -> NDArray[np.bool_]:
+    """Say which candidates are pairs that the pool has."""
+    known = np.bincount(candidate, minlength=count) == 2  # noqa: PLR2004 (a pair)
+    member = np.flatnonzero(known[candidate])
+    member = member[np.lexsort((line[member], candidate[member]))]
+    low, high = line[member][::2], line[member][1::2]
+    pairs = pd.Series(pool.line[::2] * pool.lines + pool.line[1::2])
+    known[known] = pd.Series(low * pool.lines + high).isin(pairs).to_numpy()
+    return np.asarray(known)
+
+
+def _ruled(pool: Pool, found: Candidates, candidate: Ints, line: Ints) -> tuple[Ints, Ints]:
+    """Return the candidates of accepted rules that are better than the pair of the pool with the same lines, and that.
+
+    Rules tie pairs, and few: the work follows their number.
+    """
+    kinds = found.rows["kind"]
+    ours = np.flatnonzero(kinds.isin(RULES).to_numpy())
+    if not len(ours) or not len(pool.score):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    member = np.flatnonzero(np.isin(candidate, ours))
+    member = member[np.lexsort((line[member], candidate[member]))]
+    wanted = line[member][::2] * pool.lines + line[member][1::2]
+    pairs = pool.line[::2] * pool.lines + pool.line[1::2]
+    place = np.flatnonzero(np.isin(pairs, wanted))
+    by = place[np.argsort(pairs[place], kind="stable")]
+    if not len(by):
+        return by, by
+    twin = by[np.minimum(np.searchsorted(pairs[by], wanted), len(by) - 1)]
+    better = (pairs[twin] == wanted) & (found.rows["score"].to_numpy()[ours] > pool.score[twin])
+    return ours[better], twin[better]

@@ -14,6 +14,7 @@ import pytest
 from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.learning import Proposal, propose
 from bots.reconciliation.loading import load_one
+from bots.reconciliation.matching.ruled import fee_of
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reviewed import Case, History, history
 from bots.reconciliation.rule_book import accept, added, reject, rejected
@@ -40,7 +41,7 @@ def _decided() -> History:
         lines: list[tuple[dict[str, Any], dict[str, Any]]] = [
             ({"name": "PAYWAY 17"}, {"name": "Acme GmbH"}),
             ({"text": f"KD48213 no {at}"}, {"name": "Beta Ltd"}),
-            ({"name": "Gamma", "amount": amount + 2 - (amount + 2) // 50 - 35}, {"name": "Gamma"}),
+            ({"name": "Gamma", "amount": amount + 2 - fee_of(amount + 2, Decimal("0.02"), 35)}, {"name": "Gamma"}),
             ({"name": "Delta AG", "booked": late}, {"name": "Delta AG"}),
             ({"reference": f"KD 00{100 + at}"}, {"reference": f"INV-{100 + at}"}),
         ]
