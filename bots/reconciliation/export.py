@@ -126,7 +126,7 @@ def line_columns(outcome: Outcome, sides: pd.Series, at: pd.Series) -> pd.DataFr
 
 def _csv(table: pd.DataFrame, to: IO[bytes]) -> None:
     safe = table.copy()
-    for name in table.select_dtypes(exclude="number").columns:
+    for name in table.select_dtypes(exclude=["number", "bool"]).columns:
         if name not in _AMOUNTS:
             safe[name] = table[name].map(inert)
     safe.to_csv(to, index=False, encoding="utf-8-sig", lineterminator="\r\n")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from bots.reconciliation.definition import DEFAULT, PolicyFile, Window
+from bots.reconciliation.export import write_table
 from bots.reconciliation.gate import Evidence
 from bots.reconciliation.reconcile import outcome_of
-from bots.reconciliation.replay import history
+from bots.reconciliation.replay import history, refused
 from bots.reconciliation.what_if import Changed, changes, counted
 from bots.reconciliation.what_if_shown import table
 from engine.ledger.database import Database
@@ -58,7 +60,9 @@ def test_the_same_definition_changes_nothing() -> None:
     assert [found.change for found in changes(solution(), one)] == ["comes", "comes"]
 
 
-def test_the_history_in_the_ledger_is_matched_twice_and_what_people_confirmed_is_named(database: Database) -> None:
+def test_the_history_in_the_ledger_is_matched_twice_and_what_people_confirmed_is_named(
+    database: Database, tmp_path: Path
+) -> None:
     """INV-1 clears on the same day, INV-2 and INV-3 three days later; a person had accepted INV-2."""
     desk = Desk(database)
     desk.book(*(line(1000 + at, f"INV-{at}") for at in (1, 2, 3)))
@@ -76,3 +80,27 @@ def test_the_history_in_the_ledger_is_matched_twice_and_what_people_confirmed_is
     told = table(found, now, then)
     assert told["amount"].tolist() == ["10.02", "10.02", "10.03", "10.03"]
     assert set(zip(told["now"], told["then"], strict=True)) == {("closed", "open")}
+    assert write_table(told, tmp_path / "what-if.csv").read_text("utf-8-sig").count("True") == 2
+
+
+def test_what_people_refused_or_only_suggestions_of_theirs_is_named(database: Database) -> None:
+    """INV-1 was closed and a person undid it; what has no reference is a suggestion that a person accepted."""
+    desk = Desk(database)
+    desk.book(line(1001, "INV-1"), line(1002, ""))
+    desk.bank(line(1001, "INV-1"), line(1002, "", day=3))
+    desk.match()
+    desk.items.undo(desk.one("closed").id, "ana", "another shop")
+    by_hand = [one.id for one in desk.items.lines() if one.facts.amount == 1002]
+    desk.items.match_by_hand(by_hand, "ana", "told by phone")
+    sides, confirmed = history(desk.items)
+    assert refused(desk.items) == [frozenset({(0, 0), (1, 0)})]
+    now, then = (
+        solution(("amount", closes, [0], [0], 0), *more)
+        for closes, more in ((True, ()), (False, (("amount", False, [1], [1], 0),)))
+    )
+    found = changes(now, then, confirmed, refused(desk.items))
+    assert [(one.change, one.confirmed, one.rejected) for one in found] == [
+        ("opens", False, True),
+        ("found", True, False),
+    ]
+    assert len(sides.bank.lines) == 2
