@@ -22,6 +22,7 @@ import pandas as pd
 
 from benchmarks import matching_sets as sets
 from benchmarks.breaks_world import DAYS, side
+from bots import reconciliation
 from bots.reconciliation.gate import CONFIDENCE, LIMIT, Evidence, standings
 from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.matched import BANK, Matched
@@ -115,6 +116,12 @@ def print_standings(counts: Mapping[str, tuple[int, int]]) -> None:
         print(f"closing at {LIMIT}: {total:,} of {every:,} matches, {bad} wrong, bound {bound:.6f}")
 
 
+def matcher_digest(folder: Path = Path(reconciliation.__file__).parent) -> str:
+    """Return the SHA-256 of the matcher's source: where it differs from the seed's, the seed is of another matcher."""
+    files = [folder / "kinds.py", folder / "policy.py", *sorted((folder / "matching").glob("*.py"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
 def document(counts: Mapping[str, tuple[int, int]], options: argparse.Namespace, seeds: list[int]) -> dict[str, Any]:
     """Return what `bots.reconciliation.gate.read_seed` reads, from the seeds that are done."""
     name = options.data.name
@@ -125,6 +132,7 @@ def document(counts: Mapping[str, tuple[int, int]], options: argparse.Namespace,
         "profile": options.profile,
         "rows": options.rows,
         "seeds": seeds,
+        "matcher": matcher_digest(),
         "command": f"{command} --seeds {' '.join(map(str, seeds))}",
     }
     kinds = {kind: {"reviewed": counts[kind][0], "wrong": counts[kind][1]} for kind in KINDS if kind in counts}

@@ -11,13 +11,12 @@ from itertools import pairwise
 
 import pandas as pd
 
+from bots.reconciliation.ageing import EDGES
 from bots.reconciliation.bridge import STATES, Bridge
 
 _ROOM = 0.3
 """Share of the drawn span that is left before the first bar where the axis does not begin at nought."""
 _THINNEST = 0.3
-AGES = ((0, 7), (8, 30), (31, 60), (61, 90), (91, None))
-"""Ageing buckets in days, both ends included; the last has no end."""
 _MOST_COLUMNS = 60
 
 
@@ -90,10 +89,11 @@ def waterfall(bridge: Bridge) -> Waterfall:
 
 def ages(open_ages: Sequence[pd.Series]) -> list[Age]:
     """Return how many open lines of the bank's and the books' side are of which age, in days."""
+    waited = [one.clip(lower=0) for one in open_ages]
     counted = []
-    for first, last in AGES:
+    for first, last in zip((0, *(edge + 1 for edge in EDGES)), (*EDGES, None), strict=True):
         label = f"{first} to {last} days" if last is not None else f"over {first - 1} days"
-        inside = [((one >= first) & (one <= (last if last is not None else one))).sum() for one in open_ages]
+        inside = [((one >= first) & (one <= (one if last is None else last))).sum() for one in waited]
         counted.append(Age(label, int(inside[0]), int(inside[1])))
     return counted
 

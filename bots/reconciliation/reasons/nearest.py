@@ -30,7 +30,7 @@ def across(lines: Stacked, open_lines: Ints, taken: Bools) -> tuple[Ints, Ints]:
         lines: both sides.
         open_lines: places in the stack.
         taken: of every line, whether a match holds it. Those are looked for apart, so that many closed lines do not
-            hide an open one, and only by a mark or an account's amount: they are at most claimed a second time.
+            hide an open one.
     """
     found = []
     keys = _Keys.of(lines)
@@ -38,8 +38,8 @@ def across(lines: Stacked, open_lines: Ints, taken: Bools) -> tuple[Ints, Ints]:
         theirs = lines.side != side
         ours = open_lines[lines.side[open_lines] == side]
         free, held = np.flatnonzero(theirs & ~taken), np.flatnonzero(theirs & taken)
-        found += [_near(*way, most=MOST) for way in (*keys.usual(lines, ours, free), *keys.rare(lines, ours, free))]
-        found += [_near(*way, most=MOST) for way in keys.usual(lines, ours, held)]
+        found += [_near(*way, most=MOST) for pool in (free, held) for way in keys.ways(lines, ours, pool)]
+        found.append(_near(*_spelled(lines, ours, free), most=MOST))
         abroad = [_near(*way, most=MOST) for way in keys.abroad(lines, ours, free)]
         found += [*abroad, *((other, one) for one, other in abroad)]
     return _once(found, len(lines))
@@ -83,23 +83,20 @@ class _Keys:
             foreign=_foreign(lines),
         )
 
-    def usual(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
-        """Yield the ways by an account's amount and by a mark."""
+    def ways(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
+        """Yield the ways by an amount anywhere or in the account, its digits, a name's beginning, and a mark."""
         day = lines.day
+        named, others = ours[lines.name[ours] > 0], pool[lines.name[pool] > 0]
+        yield _way(lines.size, day, ours, pool)
         yield _way(self.account_size, day, ours, pool)
+        yield _way(lines.account, lines.amount, ours, pool)
+        yield _way(self.account_digits, day, ours, pool)
+        yield _way(self.front_size, day, named, others)
+        yield _way(self.account_front, day, named, others)
+        yield _way(self.account_front, lines.amount, named, others)
         mine, theirs = _carriers(lines, ours), _carriers(lines, pool)
         one, other = lines.mark_of[mine], lines.mark_of[theirs]
         yield lines.mark[mine], day[one], one, lines.mark[theirs], day[other], other
-
-    def rare(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
-        """Yield the ways by an amount anywhere, by nearly the amount, by its digits, by the beginning of a name."""
-        named, others = ours[lines.name[ours] > 0], pool[lines.name[pool] > 0]
-        yield _way(lines.size, lines.day, ours, pool)
-        yield _way(self.account_digits, lines.day, ours, pool)
-        yield _way(lines.account, lines.amount, ours, pool)
-        yield _way(self.front_size, lines.day, named, others)
-        yield _way(self.account_front, lines.day, named, others)
-        yield _way(self.account_front, lines.amount, named, others)
 
     def abroad(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
         """Yield the way from lines in their account's currency to those in another, of about the amount."""
@@ -109,6 +106,15 @@ class _Keys:
 
 def _way(key: Ints, order: Ints, ours: Ints, pool: Ints) -> Way:
     return key[ours], order[ours], ours, key[pool], order[pool], pool
+
+
+def _spelled(lines: Stacked, ours: Ints, pool: Ints) -> Way:
+    """Return the way by the order of an account's references: one that was cut off stands beside what it was."""
+    one, other = (places[lines.reference[places] != ""] for places in (ours, pool))
+    both = np.unique(np.concatenate([one, other]))
+    order = np.zeros(len(lines), np.int64)
+    order[both] = np.unique(lines.reference[both].astype(str), return_inverse=True)[1]
+    return _way(lines.account, order, one, other)
 
 
 def _carriers(lines: Stacked, chosen: Ints) -> Ints:
