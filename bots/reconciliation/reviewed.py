@@ -62,8 +62,8 @@ def history(items: OpenItems) -> History:
     decided = [one for one in closed if one.manual], items.matches(["rejected", "undone"])
     partner = dict(_pairs(decided[0], place))
     refused: dict[int, set[int]] = defaultdict(set)
-    for bank, book in _pairs(decided[1], place):
-        refused[bank].add(book)
+    for one, other in _pairs(decided[1], place):
+        refused[one].add(other)
     cases = [
         Case(at, partner.get(at), frozenset(refused[at]) - {partner.get(at, -1)}, _suggests(sides[BANK][at]))
         for at in sorted(partner.keys() | refused.keys())

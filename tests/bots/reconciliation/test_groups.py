@@ -16,7 +16,7 @@ from bots.reconciliation.policy import Policy
 from engine.errors import UserError
 from tests.bots.reconciliation.lines_of import candidates, found, side
 
-OPEN = [
+OPEN: list[dict[str, object]] = [
     {"amount": 10_417, "name": "Kelstazan Ltd", "reference": "INV-2025-0001"},
     {"amount": 20_833, "name": "Kelstazan Ltd", "reference": "INV-2025-0002", "booked": "2025-02-27"},
     {"amount": 7_301, "name": "Kelstazan Ltd", "reference": "INV-2025-0003"},
@@ -97,8 +97,9 @@ def test_a_fee_makes_receipts_smaller_and_payments_larger_and_never_the_other_wa
 
 
 def test_a_fee_that_the_bank_is_known_to_take_is_worth_more_than_any_other() -> None:
-    known = [{"amount": 10_007 * place, "reference": f"INV-{place:04}"} for place in range(1, 30)]
-    taken = [{**line, "amount": line["amount"] - 150} for line in known]
+    known, taken = (
+        [{"amount": 10_007 * place - fee, "reference": f"INV-{place:04}"} for place in range(1, 30)] for fee in (0, 150)
+    )
     scores = [
         candidates([*taken, {"amount": 31_250 - fee, "name": "SOLMOR AB"}], [*known, OPEN[3]]).rows["score"].max()
         for fee in (150, 160)
@@ -108,7 +109,7 @@ def test_a_fee_that_the_bank_is_known_to_take_is_worth_more_than_any_other() -> 
 
 def test_a_line_without_name_or_reference_completes_those_that_carry_the_reference() -> None:
     part = {"reference": "INV-2025-0002", "name": "KELSTAZAN LTD"}
-    bank = [{**part, "amount": 12_001}, {"amount": 8_832}, {"amount": 8_831}]
+    bank: list[dict[str, object]] = [{**part, "amount": 12_001}, {"amount": 8_832}, {"amount": 8_831}]
     of = candidates(bank, OPEN)
     assert found(of, "rest_by_key") == [((0, 1), (1,))]
     twice = candidates([*bank, {"amount": 8_832, "booked": "2025-03-04"}], OPEN)
@@ -117,7 +118,7 @@ def test_a_line_without_name_or_reference_completes_those_that_carry_the_referen
 
 @pytest.mark.parametrize("text", ["PAYS INV-2025-0001, INV-2025-0004", "for 20250001 + INV/2025/0004 thanks"])
 def test_a_text_that_lists_documents_is_their_sum(text: str) -> None:
-    book = [{**line, "reference": line["reference"].replace("-2025-", "-2025")} for line in OPEN]
+    book = [{**line, "reference": str(line["reference"]).replace("-2025-", "-2025")} for line in OPEN]
     of = candidates([{"amount": 41_667, "text": text}], book)
     assert found(of, "listed_in_remittance") == [((0,), (0, 3))]
     assert found(candidates([{"amount": 41_500, "text": text}], book), "listed_less_fee") == [((0,), (0, 3))]
