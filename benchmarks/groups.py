@@ -22,10 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import matching_sets as sets
+from bots.reconciliation.kinds import GROUPS
 from bots.reconciliation.matched import BANK
 from bots.reconciliation.matching import subsets
 from bots.reconciliation.matching.engine import match
-from bots.reconciliation.matching.groups import KINDS, group_candidates
+from bots.reconciliation.matching.groups import group_candidates
 from bots.reconciliation.policy import Policy
 
 Ints = NDArray[np.int64]
@@ -60,7 +61,7 @@ def measured(folder: Path, policy: Policy, *, quick: bool) -> dict[str, Any]:
     spent = time.process_time() - spent
     good = true.right(made.members, "candidate", len(made.rows))
     rows = made.rows.assign(good=good)[made.rows["alternatives"] == 0]
-    counts = {kind: {"made": _count(rows[rows["kind"] == kind])} for kind in KINDS}
+    counts = {kind: {"made": _count(rows[rows["kind"] == kind])} for kind in GROUPS}
     if not quick:
         matched = match(bank, book, policy, frozenset())
         good = true.right(matched.members, "match", len(matched.matches))

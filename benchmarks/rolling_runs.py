@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bots.reconciliation.matching.engine import match
+from bots.reconciliation.matching.engine import match_as_read
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.readers.registry import read
 from bots.reconciliation.receiving import receive
@@ -90,7 +90,7 @@ def at_once(folder: Path, made: World, closing: frozenset[str]) -> Run:
     run = _opened(folder)
     for sent, path in _files(folder, [whole(made, "bank"), whole(made, "book")]):
         _receive(run, sent, path)
-    match_open(run.items, match, Policy(), closing, everything=True)
+    match_open(run.items, match_as_read, Policy(), closing, everything=True)
     return run
 
 
@@ -120,7 +120,7 @@ def _take_in(
     run: Run, sent: Sent, path: Path, closing: frozenset[str], *, everything: bool
 ) -> tuple[Counter[str], Outcome]:
     counts = _receive(run, sent, path)
-    return counts, match_open(run.items, match, Policy(), closing, everything=everything)
+    return counts, match_open(run.items, match_as_read, Policy(), closing, everything=everything)
 
 
 def _decide(run: Run, rng: random.Random) -> None:

@@ -26,6 +26,7 @@ from bots.reconciliation.lines import Line
 from bots.reconciliation.matched import BANK, BOOK, SIDE, Matched
 from bots.reconciliation.matching.days import ordinals
 from bots.reconciliation.matching.engine import match
+from bots.reconciliation.matching.remittance import with_references
 from bots.reconciliation.partitions import BookItem, Partition, major
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons.causes import CAUSES
@@ -105,8 +106,8 @@ def clearings(
         _Side([bank[at] for at in seen], [whole.ids[at] for at in seen]),
         _Side([item.line for item in book], [item.name for item in book]),
     )
-    frames = (sides[BANK].frame(own.account), sides[BOOK].frame(own.account))
-    found = match(frames[BANK], frames[BOOK], policy, closing)
+    frames = with_references(sides[BANK].frame(own.account), sides[BOOK].frame(own.account))
+    found = match(*frames, policy, closing)
     finder = _Finder(own, sides, [item.is_open for item in book], sign)
     rows = finder.matched(found, why(*frames, found, policy).assign(wrong=_wrong(*frames, found, judge)))
     due = sides[BOOK].workdays(policy) + policy.latest

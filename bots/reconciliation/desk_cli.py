@@ -287,10 +287,10 @@ def _rules(path: Path | None) -> _Rules:
 
 
 def _match(items: OpenItems, rules: _Rules) -> Any:
-    from bots.reconciliation.matching.engine import match  # noqa: PLC0415 - slow to load, for two verbs alone
+    from bots.reconciliation.matching.engine import match_as_read  # noqa: PLC0415 - slow to load, for two verbs alone
     from bots.reconciliation.rolling import match_open  # noqa: PLC0415
 
-    return match_open(items, match, rules.definition.policy, rules.closing)
+    return match_open(items, match_as_read, rules.definition.policy, rules.closing)
 
 
 def _decide(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from bots.reconciliation.matching import groups
-
 SURE: Final = {
     "reference": "the same reference and amount, and no other line has both",
     "reference_first": "the same reference and amount as several lines have: the first of them",
@@ -26,6 +24,36 @@ WEIGHED: Final = {
     "amount_alike": "the same amount within the days, and a name cut short or misspelt",
     "other_name": "the same amount or reference, but another name",
 }
+GROUPS: Final = {
+    "group_by_key": "all lines that carry one reference or id add up to the other side's line with it",
+    "net_by_key": "all lines of both sides that carry one reference or id add up to the same",
+    "group_by_key_less_fee": "all lines that carry one reference or id add up to the same but for a fee",
+    "listed_in_remittance": "the text lists several references of the other side, whose lines add up to the line",
+    "listed_less_fee": "the text lists several references, whose lines add up to the line but for a fee",
+    "batch_total": "all lines with one id, which the other side has not, add up to a line of it",
+    "common_batch_total": "the same, with amounts that many lines have",
+    "sum_tied_by_key": "lines of one party add up to a line, and one of them carries its reference",
+    "sum_in_party": "lines of one party add up to a line, where an accident is hardly to be expected",
+    "common_sum_in_party": "lines of one party add up to a line, with amounts that many lines have",
+    "rest_by_key": "lines with a line's reference and one that says nothing of itself add up to it",
+    "common_rest_by_key": "the same, with an amount that many lines have",
+    "run_of_party": "all that one party had open in some days adds up to a line that names no party",
+    "common_run_of_party": "the same, with amounts that many lines have",
+    "reversal_marked": "the same amount back on one side, marked as reversal or with the same reference",
+    "reversal_in_party": "the same amount back on one side, from the same party",
+    "reversal_by_amount": "the only same amount back on one side, the party not named",
+    "net_in_party": "several lines of one party on both sides add up to the same, and no part of them does",
+    "exchange_by_key": "same reference or id in two currencies, at about the rate of the day",
+    "exchange_in_party": "same party in two currencies, at about the rate of the day",
+    "fee_in_party": "same party, the difference is a fee",
+    "rule_alias": "same amount, and an accepted rule says that the two names are one party",
+    "rule_word": "same amount, and an accepted rule says that a word of the text names the party",
+    "rule_fee": "same party, and the difference is the fee that an accepted rule states",
+    "rule_late": "same party and amount, as late as an accepted rule says that the party is",
+    "rule_form": "same amount, and an accepted rule says how both sides write the one reference",
+    "rule_several": "several accepted rules together tie the lines",
+}
+"""Kinds of several lines, and what two currencies or a fee tie (`matching/groups.py` finds them)."""
 STRENGTHS: Final = {
     "certain": "odds of a thousand to one",
     "strong": "odds of a hundred to one",
@@ -35,7 +63,7 @@ STRENGTHS: Final = {
 """By how much a match fits better than chance and than its rivals, the smaller of both."""
 ODDS: Final = (1000.0, 100.0, 10.0)
 
-BASES: Final = WEIGHED | dict(groups.KINDS)
+BASES: Final = WEIGHED | GROUPS
 """What is weighed, pairs and groups alike; each has all strengths."""
 
 KINDS: Final = MappingProxyType(

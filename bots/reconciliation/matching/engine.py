@@ -17,6 +17,7 @@ from bots.reconciliation.matching.groups import group_candidates
 from bots.reconciliation.matching.outcome import Taken, outcome
 from bots.reconciliation.matching.pairing import Pairs
 from bots.reconciliation.matching.pool import Pool, of_pairs, with_groups
+from bots.reconciliation.matching.remittance import with_references
 from bots.reconciliation.policy import Policy
 
 CERTAIN: Final = math.log(1000)
@@ -47,6 +48,11 @@ def match(bank: pd.DataFrame, book: pd.DataFrame, policy: Policy, closing: froze
         run.numbered()
         pool, solution = run.pooled()
     return outcome(run.taken, pool, solution, closing)
+
+
+def match_as_read(bank: pd.DataFrame, book: pd.DataFrame, policy: Policy, closing: frozenset[str]) -> Matched:
+    """Match lines as files give them: each goes by the reference that the other side knows (`remittance.py`)."""
+    return match(*with_references(bank, book), policy, closing)
 
 
 class _Run:

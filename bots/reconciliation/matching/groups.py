@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -24,39 +22,6 @@ from bots.reconciliation.matching.shared import batches, by_key
 from bots.reconciliation.matching.tied import Names, Sought, parts
 from bots.reconciliation.matching.view import Flags, Ints, View, Views, parties, spread, views, without
 from bots.reconciliation.policy import Policy
-
-KINDS: Final = MappingProxyType(
-    {
-        "group_by_key": "all lines that carry one reference or id add up to the other side's line with it",
-        "net_by_key": "all lines of both sides that carry one reference or id add up to the same",
-        "group_by_key_less_fee": "all lines that carry one reference or id add up to the same but for a fee",
-        "listed_in_remittance": "the text lists several references of the other side, whose lines add up to the line",
-        "listed_less_fee": "the text lists several references, whose lines add up to the line but for a fee",
-        "batch_total": "all lines with one id, which the other side has not, add up to a line of it",
-        "common_batch_total": "the same, with amounts that many lines have",
-        "sum_tied_by_key": "lines of one party add up to a line, and one of them carries its reference",
-        "sum_in_party": "lines of one party add up to a line, where an accident is hardly to be expected",
-        "common_sum_in_party": "lines of one party add up to a line, with amounts that many lines have",
-        "rest_by_key": "lines with a line's reference and one that says nothing of itself add up to it",
-        "common_rest_by_key": "the same, with an amount that many lines have",
-        "run_of_party": "all that one party had open in some days adds up to a line that names no party",
-        "common_run_of_party": "the same, with amounts that many lines have",
-        "reversal_marked": "the same amount back on one side, marked as reversal or with the same reference",
-        "reversal_in_party": "the same amount back on one side, from the same party",
-        "reversal_by_amount": "the only same amount back on one side, the party not named",
-        "net_in_party": "several lines of one party on both sides add up to the same, and no part of them does",
-        "exchange_by_key": "same reference or id in two currencies, at about the rate of the day",
-        "exchange_in_party": "same party in two currencies, at about the rate of the day",
-        "fee_in_party": "same party, the difference is a fee",
-        "rule_alias": "same amount, and an accepted rule says that the two names are one party",
-        "rule_word": "same amount, and an accepted rule says that a word of the text names the party",
-        "rule_fee": "same party, and the difference is the fee that an accepted rule states",
-        "rule_late": "same party and amount, as late as an accepted rule says that the party is",
-        "rule_form": "same amount, and an accepted rule says how both sides write the one reference",
-        "rule_several": "several accepted rules together tie the lines",
-    }
-)
-"""Kinds of evidence of this module, in words."""
 
 _IN_PARTY = Names("sum_in_party", "common_sum_in_party", "sum_tied_by_key")
 _RUN = Names("run_of_party", "common_run_of_party")

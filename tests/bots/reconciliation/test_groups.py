@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bots.reconciliation.kinds import GROUPS
 from bots.reconciliation.matching import days
 from bots.reconciliation.matching.duplicates import duplicates
-from bots.reconciliation.matching.groups import KINDS
 from bots.reconciliation.policy import Policy
 from engine.errors import UserError
 from tests.bots.reconciliation.lines_of import candidates, found, side
@@ -185,7 +185,7 @@ def test_the_same_lines_give_the_same_candidates_and_none_twice() -> None:
     one, other = candidates(bank, book), candidates(bank, book)
     pd.testing.assert_frame_equal(one.rows, other.rows)
     pd.testing.assert_frame_equal(one.members, other.members)
-    assert set(one.rows["kind"]) <= set(KINDS)
+    assert set(one.rows["kind"]) <= set(GROUPS)
     sets = [tuple(map(tuple, held[["side", "line"]].to_numpy())) for _, held in one.members.groupby("candidate")]
     assert len(sets) == len(set(sets)) == len(one.rows)
     amounts = np.concatenate((side(*bank)["amount"], -side(*book)["amount"]))
