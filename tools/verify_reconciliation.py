@@ -1,8 +1,7 @@
 """Check a proof of reconciliation: `verify_reconciliation.py PROOF.json [--head HASH] [--input FILE]...`.
 
-Standard library only, nothing of the writer's. --head: the hash kept apart from the file; without it, a proof changed
-and chained anew is found out only where it contradicts itself. --input: a reconciled file: its hash, counted again.
-Exit code 0: all of it holds; 1: it does not, and what is named; 2: it cannot be read. Form: docs/reference/proof.md.
+Standard library only. --head: the hash kept apart from the file; without it, a proof chained anew shows only where it
+contradicts itself. --input: a reconciled file, counted again. Exit 0: holds; 1: does not, and why; 2: cannot be read.
 """
 
 import argparse
@@ -11,7 +10,7 @@ import json
 import re
 import sys
 from collections import Counter, defaultdict
-from math import comb, exp, log, log1p
+from math import exp, lgamma, log, log1p
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +65,9 @@ class Checker:
 
     def _evidence(self, one: dict[str, Any]) -> None:
         head, p, k, n = self.all["head"][0], float(one["bound"]), one["wrong"], one["reviewed"]
-        parts = (log(comb(n, i)) + i * log(p) + (n - i) * log1p(-p) for i in range((k + 1) * (p < 1)))
-        self.must(sum(map(exp, parts)) <= 1.0001 - float(head["confidence"]), f"{k} wrong of {n} do not prove {p}")
+        ways = (lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) for i in range((k + 1) * (p < 1)))
+        chance = sum(exp(way + i * log(p) + (n - i) * log1p(-p)) for i, way in enumerate(ways))
+        self.must(chance <= 1.0001 - float(head["confidence"]), f"{k} wrong of {n} do not prove {p}")
         self.must(p <= float(head["limit"]) or not one["closes"], f"closes over the limit {head['limit']}")
 
     def _match(self, one: dict[str, Any]) -> None:
