@@ -56,7 +56,7 @@ class Run:
     @property
     def f1(self) -> float:
         """Return F1 over all pairs, suggestions included."""
-        return 2 * (self.pairs - self.wrong) / (self.pairs + self.found["true"])
+        return float(2 * (self.pairs - self.wrong) / (self.pairs + self.found["true"]))
 
     def closed(self, closing: Iterable[str]) -> tuple[int, int, int]:
         """Return pairs that these kinds close, the wrong ones, and those of them that hold a line without partner."""

@@ -54,4 +54,5 @@ def match(bank: pd.DataFrame, book: pd.DataFrame) -> pd.DataFrame:
                 SELECT bank, book, {step} FROM ranked WHERE of_bank = 1 AND of_book = 1
                 """  # noqa: S608 (fixed texts)
             )
-        return connection.sql("SELECT bank, book, step FROM pair ORDER BY bank").df()
+        found: pd.DataFrame = connection.sql("SELECT bank, book, step FROM pair ORDER BY bank").df()
+    return found

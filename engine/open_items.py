@@ -148,6 +148,8 @@ class Proposed:
     """None: nothing rivals it."""
     rivals: int
     alternatives: int
+    due: date | None = None
+    """It would close, once both sides are known up to this day: until then a rival may come."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,8 @@ class MatchRow:
     """Who decided first, where a second person is needed or was."""
     attention: str | None
     """What happened to its lines since a person decided; None: nothing."""
+    due: date | None
+    """Day up to which both sides have to be known before it closes on its own; None: it will not, or has."""
     lines: tuple[OpenLine, ...] = ()
 
 

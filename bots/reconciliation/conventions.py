@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from bots.reconciliation.lines import Delivery, Statement
+from bots.reconciliation.sides import Balance
 from engine.errors import UserError
 
 _TAIL = 6
@@ -67,13 +68,19 @@ def told_sign(bank: pd.DataFrame, book: pd.DataFrame) -> Sign:
     return Sign(turned > as_written, as_written, turned)
 
 
-def told_accounts(bank: pd.DataFrame, book: pd.DataFrame, declared: Mapping[str, str]) -> tuple[Names, list[str]]:
+def told_accounts(
+    bank: pd.DataFrame,
+    book: pd.DataFrame,
+    declared: Mapping[str, str],
+    stated: tuple[Sequence[Balance], Sequence[Balance]] = ((), ()),
+) -> tuple[Names, list[str]]:
     """Tell which account of the bank each account of the books is.
 
     Args:
         bank: a side, with its accounts as the bank writes them.
         book: the other one, its sign settled.
         declared: the bank's account to the books'; goes before everything.
+        stated: what the statements of each side say; an account may have one without a line.
 
     Returns:
         (account of the books, currency) to account of the bank, and what is to be said about it. Accounts of the books
@@ -82,14 +89,14 @@ def told_accounts(bank: pd.DataFrame, book: pd.DataFrame, declared: Mapping[str,
     Raises:
         UserError: it cannot be told.
     """
-    ours, theirs = _names(book), _names(bank)
+    ours, theirs = _names(book, stated[1]), _names(bank, stated[0])
     names = {books: banks for banks, books in declared.items() if books in ours}
     names |= _by_name(sorted(theirs - set(names.values())), sorted(ours - set(names)))
     left, free = sorted(ours - set(names)), sorted(theirs - set(names.values()) - set(declared))
     if len(left) == 1 and len(free) == 1:
         names[left[0]] = free[0]
     elif left == [""] and free:
-        return {**_by_currency(bank, free), **_of_each(names, book)}, [
+        return {**_by_currency(bank, free), **_of_each(names, book, stated[1])}, [
             "the books name no account: each line is that of its currency"
         ]
     elif left and free:
@@ -108,7 +115,7 @@ def told_accounts(bank: pd.DataFrame, book: pd.DataFrame, declared: Mapping[str,
     ]
     said += [f"account {_shown(one)} of the books is on no statement: its lines stay open" for one in unused]
     said += [f"account {_shown(one)} of the bank is not in the books: its lines stay open" for one in missing]
-    return _of_each(names, book), said
+    return _of_each(names, book, stated[1]), said
 
 
 def in_terms_of_the_bank(lines: pd.DataFrame, sign: Sign, names: Names) -> pd.DataFrame:
@@ -138,10 +145,13 @@ def _statement(one: Statement, sign: Sign, names: Names) -> Statement:
     )
 
 
-def _of_each(names: Mapping[str, str], book: pd.DataFrame) -> Names:
+def _of_each(names: Mapping[str, str], book: pd.DataFrame, stated: Sequence[Balance]) -> Names:
     """Return the names by account and currency, as far as the books have them."""
-    pairs = book[["account", "currency"]].drop_duplicates()
-    return {(one, currency): names[one] for one, currency in pairs.itertuples(index=False) if one in names}
+    pairs = {
+        (one, currency) for one, currency in book[["account", "currency"]].drop_duplicates().itertuples(index=False)
+    }
+    pairs |= {(one.account, one.currency) for one in stated}
+    return {pair: names[pair[0]] for pair in sorted(pairs) if pair[0] in names}
 
 
 def _by_currency(bank: pd.DataFrame, accounts: list[str]) -> Names:
@@ -174,7 +184,7 @@ def _by_amounts(bank: pd.DataFrame, book: pd.DataFrame, theirs: list[str], ours:
     found = {}
     for row, column in zip(*linear_sum_assignment(shared, maximize=True), strict=True):
         best = shared[row, column]
-        smaller = min(sizes[0][theirs[row]], sizes[1][ours[column]])
+        smaller = min(sizes[0].get(theirs[row], 0), sizes[1].get(ours[column], 0))
         rivals = np.concatenate([np.delete(shared[row], column), np.delete(shared[:, column], row)])
         if best and best >= _ENOUGH * smaller and best > _CLEAR * rivals.max(initial=0):
             found[ours[column]] = theirs[row]
@@ -188,8 +198,8 @@ def _shared(bank: pd.DataFrame, book: pd.DataFrame, by: Sequence[str] = ()) -> p
     return both.assign(shared=both[["size_bank", "size_book"]].min(axis=1))
 
 
-def _names(lines: pd.DataFrame) -> set[str]:
-    return set(lines["account"].unique())
+def _names(lines: pd.DataFrame, stated: Sequence[Balance]) -> set[str]:
+    return {*lines["account"].unique(), *(one.account for one in stated)}
 
 
 def _same(one: str, other: str) -> bool:

@@ -58,7 +58,9 @@ MoneyText = Annotated[
 class SideFile(Frozen):
     """How the files of one side are read, where they do not tell it themselves."""
 
-    format: str | None = Field(None, description="camt, mt940, ofx, bai2, csv, workbook, bot; default: told.")
+    format: str | None = Field(
+        None, description="camt, mt940, ofx, bai2, csv, workbook or bot; default: told by the file."
+    )
     columns: dict[str, str] = Field(default_factory=dict, description="What a column holds, to its heading.")
     decimal: Literal[".", ","] | None = Field(None, description="Decimal sign; default: told by the column.")
     date_order: DateOrder | None = Field(None, description="Order of day, month, year; default: told by the column.")

@@ -128,7 +128,7 @@ def _csv(table: pd.DataFrame, to: IO[bytes]) -> None:
     safe = table.copy()
     for name in table.select_dtypes(exclude="number").columns:
         if name not in _AMOUNTS:
-            safe[name] = table[name].map(inert)
+            safe[name] = table[name].map(lambda value: inert(value) if isinstance(value, str) else value)
     safe.to_csv(to, index=False, encoding="utf-8-sig", lineterminator="\r\n")
 
 

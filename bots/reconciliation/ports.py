@@ -118,6 +118,10 @@ class OpenItems(Protocol):
         """Return what matching may use within windows (None: everywhere): id, side, fresh, match, facts; by id."""
         ...
 
+    def ripen(self) -> Mapping[str, date]:
+        """Let matching look anew at what is due; return by account up to which day both sides are known."""
+        ...
+
     def barred(self, keys: Sequence[str]) -> set[str]:
         """Return which of these sets of lines a person refused."""
         ...

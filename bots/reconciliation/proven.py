@@ -202,5 +202,5 @@ def _in_time(side: ProvenSide) -> ProvenSide:
     order = sorted(range(len(side.statements)), key=key)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    lines = side.lines.assign(statement=place[side.lines["statement"].to_numpy()] if len(side.lines) else [])
+    lines = side.lines.assign(statement=place[side.lines["statement"].to_numpy(np.int64)])
     return ProvenSide(lines, [side.statements[at] for at in order], side.inputs, side.quarantined)

@@ -78,13 +78,14 @@ def read_sides(bank: Path, book: Path, definition: Definition, *, currency: str 
     lines, raw = side([theirs]), side([ours])
     known = by_balance or definition.file.book.money_in is not None
     sign = Sign.declared() if known else told_sign(lines, raw)
-    names, about = told_accounts(lines, in_terms_of_the_bank(raw, sign, {}), definition.file.accounts)
+    stated = (balances([theirs]), balances([ours]))
+    names, about = told_accounts(lines, in_terms_of_the_bank(raw, sign, {}), definition.file.accounts, stated)
     said += [_read_as("bank", theirs, lines), _read_as("books", ours, raw)]
     said += ["the books' running balance says that money in is a debit"] if by_balance else sign.sentences()
     said += about
     settled = delivery_in_terms_of_the_bank(ours, sign, names)
     return Sides(
-        Side((theirs,), lines, tuple(balances([theirs]))),
+        Side((theirs,), lines, tuple(stated[0])),
         Side((settled,), in_terms_of_the_bank(raw, sign, names), tuple(balances([settled]))),
         tuple(said),
     )

@@ -12,9 +12,9 @@ person decided is never touched; what a person refused is never made again autom
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from bots.reconciliation.kinds import SURE
 from bots.reconciliation.matched import BANK, BOOK, SIDE
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.ports import Matcher, OpenItems
@@ -80,7 +81,13 @@ class Outcome:
 
 
 def match_open(
-    items: OpenItems, matcher: Matcher, policy: Policy, closing: frozenset[str], *, everything: bool = False
+    items: OpenItems,
+    matcher: Matcher,
+    policy: Policy,
+    closing: frozenset[str],
+    *,
+    at_once: frozenset[str] = frozenset(SURE),
+    everything: bool = False,
 ) -> Outcome:
     """Match what is fresh with what is open.
 
@@ -89,18 +96,21 @@ def match_open(
         matcher: finds what belongs together.
         policy: its limits.
         closing: kinds of evidence that close on their own.
+        at_once: those that need not wait: a rival would have to bear the same reference. A match of another kind is a
+            suggestion until both sides are known so far that no rival can come any more, and closes then if it stands.
         everything: match all that is open, not only what is near to what is fresh.
 
     Raises:
         Stale: others write without end.
     """
     outcome = Outcome()
+    rules = Rules(matcher, policy, closing, at_once, items.ripen(), everything=everything)
     tries = 0
     while outcome.looks < _LOOKS:
         revision, fresh = items.fresh()
         if not fresh:
             break
-        look = _Look(items, matcher, policy, closing, fresh, everything=everything)
+        look = _Look(items, rules, fresh)
         found = look.result()
         try:
             items.settle(
@@ -128,24 +138,15 @@ def reach(policy: Policy) -> timedelta:
 class _Look:
     """One look at what is fresh and at what is near it."""
 
-    def __init__(
-        self,
-        items: OpenItems,
-        matcher: Matcher,
-        policy: Policy,
-        closing: frozenset[str],
-        fresh: Sequence[Window],
-        *,
-        everything: bool,
-    ) -> None:
-        self._items = items
-        near = widened(fresh, reach(policy))
-        self.lines = _frame(items.open_lines(None if everything else widened(fresh, 2 * reach(policy))))
+    def __init__(self, items: OpenItems, rules: Rules, fresh: Sequence[Window]) -> None:
+        self._items, self._rules = items, rules
+        near, far = (widened(fresh, many * reach(rules.policy)) for many in (1, 2))
+        self.lines = _frame(items.open_lines(None if rules.everything else far))
         self._rows = [np.flatnonzero(self.lines["side"] == side) for side in (BANK, BOOK)]
         bank, book = (_side(self.lines, rows) for rows in self._rows)
-        self._matched = matcher(bank, book, policy, closing)
+        self._matched = rules.matcher(bank, book, rules.policy, rules.closing)
         self._inside = self._reached_from_fresh()
-        if not everything:
+        if not rules.everything:
             self._inside &= _within(self.lines, near)
 
     def result(self) -> Found:
@@ -201,7 +202,7 @@ class _Look:
         for one in sorted(lost, key=lambda one: (-one.score, one.lines)):
             lines = set(one.lines)
             if lines & freed and not lines & taken and key_of(one.lines) not in barred:
-                kept.append(replace(one, closes=False))
+                kept.append(replace(one, closes=False, due=None))
                 taken |= lines
         return kept
 
@@ -211,7 +212,8 @@ class _Look:
         outside = told.loc[~self._inside[told["row"].to_numpy()], "match"]
         told = told[~told["match"].isin(outside)].sort_values(["match", "row"])
         rows, numbers = told["row"].to_numpy(), told["match"].to_numpy()
-        ids, amounts = (self.lines[name].to_numpy()[rows] for name in ("id", "amount"))
+        ids, amounts, days = (self.lines[name].to_numpy()[rows] for name in ("id", "amount", "day"))
+        accounts = self.lines["account"].to_numpy()[rows]
         currencies, sides = self.lines["currency"].to_numpy()[rows], told["side"].to_numpy()
         found, starts = [], np.flatnonzero(np.diff(numbers, prepend=-1))
         ends = np.append(starts, len(rows))[1:]
@@ -219,11 +221,13 @@ class _Look:
         for start, end, row in zip(starts, ends, figures, strict=True):
             of = amounts[start:end]
             sums = [int(of[sides[start:end] == side].sum()) for side in (BANK, BOOK)]
+            due = self._rules.due(str(row["kind"]), accounts[start], max(days[start:end])) if row["closed"] else None
             one_sided = len(set(sides[start:end])) == 1
             found.append(
                 Proposed(
                     kind=str(row["kind"]),
-                    closes=bool(row["closed"]),
+                    closes=bool(row["closed"]) and due is None,
+                    due=due,
                     lines=tuple(sorted(ids[start:end].tolist())),
                     amount=max(map(abs, of.tolist() if one_sided else sums)),
                     currency=str(currencies[start]),
@@ -246,6 +250,26 @@ class _Look:
         for number, line in zip(mine["match"].tolist(), mine["id"].tolist(), strict=True):
             lines.setdefault(number, []).append(line)
         return {tuple(sorted(ids)): number for number, ids in lines.items()}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How one matching is done (`match_open`)."""
+
+    matcher: Matcher
+    policy: Policy
+    closing: frozenset[str]
+    at_once: frozenset[str]
+    known: Mapping[str, date]
+    """Account to the day up to which both sides are known."""
+    everything: bool
+
+    def due(self, kind: str, account: str, last: date) -> date | None:
+        """Return the day that has to be known before a match closes, `last` being its last line's; None: it may now."""
+        day = last + reach(self.policy)
+        if kind in self.at_once or (account in self.known and self.known[account] >= day):
+            return None
+        return day
 
 
 def widened(windows: Sequence[Window], by: timedelta) -> list[Window]:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from bots.reconciliation.bridge import STATES
 from bots.reconciliation.export import line_columns
+from bots.reconciliation.matched import BANK, BOOK
 from bots.reconciliation.reconcile import Outcome
 from bots.reconciliation.what_if import CHANGES, Changed, counted, lines_of
 from bots.reconciliation.wording import money, visible
@@ -31,10 +32,9 @@ def table(found: Sequence[Changed], before: Outcome, after: Outcome) -> pd.DataF
     ]
     names = ["change", "what", "confirmed", "kind_now", "kind_then", "side", "line"]
     told = pd.DataFrame(rows, columns=names)
-    told["now"], told["then"] = (
-        [one.states[side].iloc[line] for side, line in zip(told["side"], told["line"], strict=True)]
-        for one in (before, after)
-    )
+    for name, outcome in (("now", before), ("then", after)):
+        stands = {(side, at): state for side in (BANK, BOOK) for at, state in enumerate(outcome.states[side])}
+        told[name] = [stands[key] for key in zip(told["side"], told["line"], strict=True)]
     lines = line_columns(before, told["side"], told["line"])
     return pd.concat([told.assign(side=told["side"].map(lambda side: _SIDES[side])), lines], axis=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import ROUND_CEILING, Decimal
 
 from bots.reconciliation.money import exponent
 
@@ -10,6 +11,8 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069
 """Signs that move, hide or turn round what stands beside them."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """Beginnings that spreadsheets take for a formula (OWASP, CSV injection), full-width ones too."""
+
+_LEAST = Decimal("0.0001")
 
 
 def money(minor: int, currency: str) -> str:
@@ -58,5 +61,9 @@ def share(value: float) -> str:
 
 
 def bound(value: float) -> str:
-    """Write an upper error bound: 0.0043 %."""
-    return f"{100 * value:.2g} %" if value < 1 else "100 %"
+    """Write an upper error bound with two digits that count, rounded up: 0.0043 %."""
+    shown = 100 * Decimal(repr(value))
+    if shown <= _LEAST:
+        return f"under {_LEAST} %"
+    digits = Decimal(1).scaleb(shown.adjusted() - 1)
+    return f"{shown.quantize(digits, ROUND_CEILING).normalize():f} %"

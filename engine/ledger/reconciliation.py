@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -84,6 +85,15 @@ class OpenItems:
         """Return what matching may use within windows (None: everywhere), columns of `matching.COLUMNS`, by id."""
         with self._reading() as place:
             return matching.open_lines(place, windows)
+
+    def ripen(self) -> dict[str, date]:
+        """Let matching look anew at what is due; return by account up to which day both sides are known."""
+        with self._reading() as place:
+            known, due = matching.known_until(place), matching.ripe(place)
+        if due:
+            with self._changing() as place:
+                matching.refresh(place, matching.ripe(place))
+        return known
 
     def barred(self, keys: Sequence[str]) -> set[str]:
         """Return which of these sets of lines a person refused."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from engine.ledger import reconciliation_tables as t
 from engine.ledger.reconciliation_rows import Ledgered, chunks, free
-from engine.ledger.reconciliation_tables import FRESH, IS_BARRED, MATCHABLE
+from engine.ledger.reconciliation_tables import FRESH, IS_BARRED, IS_DUE, MATCHABLE
 from engine.open_items import FACTS, Proposed, Window, key_of
 
 _LINES, _MATCHES = t.recon_lines, t.recon_matches
@@ -23,6 +25,34 @@ def fresh(place: Ledgered) -> list[Window]:
     """Return account, day and day again of each fresh line."""
     query = sa.select(_LINES.c.account, _LINES.c.day).where(place.of(_LINES), FRESH)
     return [(row.account, row.day, row.day) for row in place.connection.execute(query)]
+
+
+def known_until(place: Ledgered) -> dict[str, date]:
+    """Return the day up to which both sides are known, by account; accounts of one side alone are left out."""
+    table = t.recon_accounts
+    query = sa.select(table.c.account, table.c.side, sa.func.max(table.c.latest)).where(place.of(table))
+    found: dict[str, dict[int, date]] = defaultdict(dict)
+    query = query.where(table.c.latest.is_not(None)).group_by(table.c.account, table.c.side)
+    for account, side, latest in place.connection.execute(query):
+        found[account][side] = latest
+    return {account: min(days.values()) for account, days in found.items() if len(days) > 1}
+
+
+def ripe(place: Ledgered) -> list[int]:
+    """Return the suggestions that are due: both sides are known up to their day."""
+    due = sa.select(_MATCHES.c.id, _MATCHES.c.due).where(place.of(_MATCHES), IS_DUE)
+    found: list[int] = []
+    for account, day in sorted(known_until(place).items()):
+        mine = sa.exists().where(_LINES.c.match_id == _MATCHES.c.id, _LINES.c.account == account)
+        found += place.connection.execute(due.where(_MATCHES.c.due <= day, mine)).scalars()
+    return found
+
+
+def refresh(place: Ledgered, match_ids: Sequence[int]) -> None:
+    """Let matching look at suggestions anew."""
+    for part in chunks(match_ids):
+        place.connection.execute(sa.update(_LINES).where(_LINES.c.match_id.in_(part)).values(fresh=True))
+        place.connection.execute(sa.update(_MATCHES).where(_MATCHES.c.id.in_(part)).values(due=None))
 
 
 def open_lines(place: Ledgered, windows: Sequence[Window] | None) -> list[tuple[Any, ...]]:

@@ -109,8 +109,10 @@ recon_matches = sa.Table(
     at("made_at"),
     sa.Column("first", sa.Text),
     sa.Column("attention", sa.Text),
+    sa.Column("due", sa.Date),
 )
-"""`key` is the hash of the ids of its lines. `first`: who decided first, where two have to."""
+"""`key` is the hash of the ids of its lines. `first`: who decided first, where two have to. `due`: the
+suggestion closes on its own if it still stands when both sides are known up to that day."""
 IS_PENDING = _literally(recon_matches.c.state, PENDING)
 IS_BARRED = _literally(recon_matches.c.state, BARRED)
 partial(
@@ -125,6 +127,8 @@ partial(
     recon_matches.c.key,
     where=IS_BARRED,
 )
+IS_DUE = sa.and_(recon_matches.c.due.is_not(None), recon_matches.c.state == sa.literal_column("'suggested'"))
+partial("ix_recon_matches_due", recon_matches.c.reconciliation_id, recon_matches.c.due, where=IS_DUE)
 partial(
     "ix_recon_matches_attention",
     recon_matches.c.reconciliation_id,

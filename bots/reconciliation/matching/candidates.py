@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,8 @@ from bots.reconciliation.matching.view import Flags, Ints, View
 
 Reals = NDArray[np.float64]
 
+HOPELESS: Final = log(1 / 100)
+"""Odds under which a candidate is an accident and nothing else."""
 MOST_RIVALS: Final = 4
 """A pair that more than this many others rival is no candidate: nothing would ever decide for it."""
 ROWS: Final = {"kind": "category", "difference": "int64", "days": "int32", "score": "float64", "alternatives": "int32"}
@@ -86,6 +89,7 @@ def farthest(owner: Ints, apart: Ints, count: int) -> Ints:
 
 def assemble(parts: Sequence[Part], cut: Sequence[pd.DataFrame]) -> Candidates:
     """Put candidates together; of those with the same lines the best score stays, then the earlier part."""
+    parts = [part.only(part.score >= HOPELESS, part.kind) for part in parts]
     kinds = sorted({part.kind for part in parts})
     codes = _joined([np.full(len(part.score), kinds.index(part.kind)) for part in parts])
     starts = np.cumsum([0, *(len(part.score) for part in parts)])

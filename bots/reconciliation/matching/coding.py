@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import duckdb
 import numpy as np
@@ -10,12 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bots.reconciliation.matched import SIDE
+from bots.reconciliation.matching import days
+from engine.errors import UserError
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Hashes = NDArray[np.uint64]
 
 NO_NAME = 0
+SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+"""An odd number by which hashes are multiplied before something is added."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,14 @@ class Coded:
     """Number of the normalised name, the same on both sides; NO_NAME where there is none."""
 
 
-def code(connection: duckdb.DuckDBPyConnection, calendar: np.busdaycalendar) -> tuple[Coded, Coded, list[str]]:
+def code(connection: duckdb.DuckDBPyConnection, country: str | None) -> tuple[Coded, Coded, list[str]]:
     """Code both sides; the tables `bank` and `book` have the columns of SIDE.
 
     Returns:
         Both sides, and the normalised names by their number.
+
+    Raises:
+        UserError: there is no calendar of that country, or a line has no day.
     """
     spelled, number = _names(connection)
     sides = []
@@ -57,7 +65,7 @@ def code(connection: duckdb.DuckDBPyConnection, calendar: np.busdaycalendar) -> 
             Coded(
                 columns["pot"],
                 columns["amount"],
-                _business(columns["date"], calendar),
+                _business(columns["date"], country),
                 np.asarray(columns["date"], np.int64),
                 np.asarray(columns["exact"], np.uint64),
                 names,
@@ -66,25 +74,32 @@ def code(connection: duckdb.DuckDBPyConnection, calendar: np.busdaycalendar) -> 
     return sides[0], sides[1], spelled
 
 
-def looks(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, line: Ints) -> Hashes:
-    """Hash everything that can be seen of some lines but the bank's own id: those of one look are interchangeable."""
-    connection.register("seen", frame.take(line).drop(columns="bank_id"))
+def looks(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, coded: Coded, line: Ints) -> Hashes:
+    """Hash everything that can be seen of some lines but the bank's own id: those of one look are interchangeable.
+
+    Account, currency, amount, day and name tell most lines apart; only the others are looked at in full.
+    """
+    look = coded.pot[line].copy()
+    for column in (coded.amount, coded.date, coded.name):
+        look = look * SPREAD + column[line].astype(np.uint64)
+    several = np.flatnonzero(pd.Series(look).duplicated(keep=False))
+    connection.register("seen", frame.take(line[several]).drop(columns="bank_id"))
     found = connection.sql(f"SELECT hash({', '.join(name for name in SIDE if name != 'bank_id')}) AS look FROM seen")  # noqa: S608
-    column = found.fetchnumpy()["look"]
+    look[several] = found.fetchnumpy()["look"]
     connection.unregister("seen")
-    return np.asarray(column, np.uint64)
+    return look
 
 
-def _business(date: NDArray[np.integer], calendar: np.busdaycalendar) -> Ints:
-    """Number the days (since 1970-01-01) by business days."""
+def _business(date: NDArray[np.integer], country: str | None) -> Ints:
+    """Number days (since 1970-01-01) by business days."""
+    if np.ma.is_masked(date):
+        raise UserError("a line has no day of booking: a reader must give every line one")
     if not len(date):
         return np.zeros(0, np.int64)
     first, last = int(date.min()), int(date.max())
-    span = np.arange(first, last + 1).astype("datetime64[D]")
-    running = np.cumsum(np.is_busday(span, busdaycal=calendar))
-    return np.asarray(running[np.asarray(date, np.int64) - first], np.int64) + int(
-        np.busday_count("1970-01-01", span[0], busdaycal=calendar)
-    )
+    return days.ordinals(np.arange(first, last + 1).astype("datetime64[D]"), country)[
+        np.asarray(date, np.int64) - first
+    ]
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], tuple[Ints, Ints]]:

@@ -12,15 +12,13 @@ import pandas as pd
 
 from bots.reconciliation.matched import Matched
 from bots.reconciliation.matching import evidence, names, pairing, rarity, solver
-from bots.reconciliation.matching.coding import Bools, Coded, Ints, code, looks
+from bots.reconciliation.matching.coding import SPREAD, Bools, Coded, Ints, code, looks
 from bots.reconciliation.matching.groups import group_candidates
 from bots.reconciliation.matching.outcome import Taken, outcome
 from bots.reconciliation.matching.pairing import Pairs
 from bots.reconciliation.matching.pool import Pool, of_pairs, with_groups
 from bots.reconciliation.policy import Policy
 
-SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
-"""An odd number by which an amount is multiplied before it is added to the hash of a pot."""
 CERTAIN: Final = math.log(1000)
 """Score and margin from which a pair is taken before groups are looked for: odds of a thousand to one."""
 
@@ -58,8 +56,7 @@ class _Run:
         self, connection: duckdb.DuckDBPyConnection, frames: tuple[pd.DataFrame, pd.DataFrame], policy: Policy
     ) -> None:
         self.connection, self.frames, self.policy = connection, frames, policy
-        self.calendar = np.busdaycalendar()
-        self.bank, self.book, spelled = code(connection, self.calendar)
+        self.bank, self.book, spelled = code(connection, policy.calendar)
         self.names = names.Names.of(spelled)
         self.still = (np.ones(len(frames[0]), bool), np.ones(len(frames[1]), bool))
         self.taken: list[Taken] = []
@@ -103,7 +100,8 @@ class _Run:
     def pooled(self) -> tuple[Pool, solver.Solution]:
         """Weigh pairs and take the certain ones; then all of the rest and groups together."""
         pairs = pairing.joined(self.rest, pairing.by_amount(self.connection, self.policy, self.still))
-        look = tuple(partial(looks, self.connection, frame) for frame in self.frames)
+        sides = zip(self.frames, (self.bank, self.book), strict=True)
+        look = tuple(partial(looks, self.connection, frame, coded) for frame, coded in sides)
         lines = (len(self.frames[0]), len(self.frames[1]))
         pool = of_pairs(evidence.weigh(pairs, self.world, self.still[1]), (look[0], look[1]), lines)
         graph = pool.graph()
@@ -133,15 +131,13 @@ class _Run:
         alone = pairing.alone(self.connection, self.still)
         rest = np.flatnonzero(pool.difference != 0)
         missing = []
-        for side, still, amount in (
-            (self.bank, self.still[0], -pool.difference),
-            (self.book, self.still[1], pool.difference),
-        ):
+        for side, still, sign in ((self.bank, self.still[0], -1), (self.book, self.still[1], 1)):
             has = side.pot[still] + side.amount[still].astype(np.uint64) * SPREAD
-            missing.append(np.isin(self.bank.pot[bank[rest]] + amount[rest].astype(np.uint64) * SPREAD, has))
+            amount = (sign * pool.difference[rest]).astype(np.uint64)
+            missing.append(pd.Series(self.bank.pot[bank[rest]] + amount * SPREAD).isin(has).to_numpy())
         whole = pool.difference == 0
         whole[rest] = alone[0][bank[rest]] & alone[1][book[rest]] & ~missing[0] & ~missing[1]
-        return whole
+        return np.asarray(whole)
 
     def _graded(self, pairs: Pairs) -> Ints:
         return self.names.graded(self.bank.name[pairs.bank], self.book.name[pairs.book])

@@ -21,7 +21,7 @@ from bots.reconciliation.matching.pairs import distinct
 from bots.reconciliation.matching.reversals import partners, reversals
 from bots.reconciliation.matching.shared import batches, by_key
 from bots.reconciliation.matching.tied import Names, Sought, parts
-from bots.reconciliation.matching.view import Flags, Ints, View, Views, once, parties, spread, views, without
+from bots.reconciliation.matching.view import Flags, Ints, View, Views, parties, spread, views, without
 from bots.reconciliation.policy import Policy
 
 KINDS: Final = MappingProxyType(
@@ -118,8 +118,8 @@ def _sums(
     totals: View, items: View, party: tuple[Rows, Rows], nameless: Ints, side: int, said: Flags, policy: Policy
 ) -> tuple[list[Part], pd.DataFrame]:
     """Return the sums within a party, the runs of totals that name none, and what completes the lines of a key."""
-    problem, cut = sums.limited(sums.problem(totals, items, party, side, policy), "sum_in_party", policy)
-    named = sums.solve(problem, cut["line"].to_numpy(), policy)
+    searched = sums.search(totals, items, party, side, policy, sums.KEPT)
+    named, cut = searched.groups, searched.told("sum_in_party", totals, side, policy)
     of_days = runs.runs(totals, nameless, items, party[1], side, policy)
     of_days = _doubted(of_days, totals, items, party[1], side, policy)
     mute = said if side == BOOK else np.zeros(len(items), dtype=bool)
@@ -128,7 +128,7 @@ def _sums(
     whole = batches(totals, items, side, policy)
     found = []
     for groups, searches, accidents, names in (
-        (named, len(once(problem.total)), chance.expected(named, totals, items), _IN_PARTY),
+        (named, searched.searches, chance.expected(named, totals, items), _IN_PARTY),
         (of_days, len(nameless), chance.expected(of_days, totals, items), _RUN),
         (lacking.groups, lacking.searches, one, _REST),
         (whole, len(whole.total), chance.expected(whole, totals, items), _BATCH),
@@ -144,7 +144,5 @@ def _doubted(groups: sums.Groups, totals: View, items: View, party: Rows, side: 
     low, high = (np.searchsorted(party[0][order], groups.item[first], side=edge) for edge in ("left", "right"))
     place, found = spread(low, high)
     suspected = distinct(groups.total[place], party[1][order][found])
-    problem = sums.problem(totals, items, (suspected, party), side, policy)
-    problem, cut = sums.limited(problem, "run_of_party", policy)
-    ways = sums.ways(problem, policy)[groups.total] - 1 + np.isin(totals.line[groups.total], cut["line"].to_numpy())
-    return replace(groups, alternatives=np.maximum(groups.alternatives, ways))
+    ways = sums.search(totals, items, (suspected, party), side, policy, 0).ways[groups.total]
+    return replace(groups, alternatives=np.maximum(groups.alternatives, ways - 1))

@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 OTHER, UNKNOWN, ALIKE, EQUAL = range(4)
 """Grades: another name; one side has none; cut short or misspelt; the same."""
 MISSPELT: Final = 88
-"""Least similarity (rapidfuzz.fuzz.ratio, 0 to 100) of two spellings of one name."""
+"""Least similarity of two spellings of one name, 0 to 100 (rapidfuzz.fuzz.token_set_ratio: in any order, or more)."""
 LAST: Final = "\U0010ffff"
 LEAST: Final = 4
 """Letters that a name cut short must still have."""
@@ -58,8 +58,8 @@ class Names:
             count = len(self.spelled)
             keys, where = np.unique(bank[unequal] * count + book[unequal], return_inverse=True)
             left, right = self.spelled[keys // count], self.spelled[keys % count]
-            similar = cpdist(list(left), list(right), scorer=fuzz.ratio, score_cutoff=MISSPELT, dtype=np.float32) > 0
-            grade[unequal[similar[where]]] = ALIKE
+            likeness = cpdist(left.tolist(), right.tolist(), scorer=fuzz.token_set_ratio, score_cutoff=MISSPELT)
+            grade[unequal[(likeness > 0)[where]]] = ALIKE
         return grade
 
     def beginning(self, name: Ints, lines: Ints) -> Ints:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bots.reconciliation.matching import chance, odds
 from bots.reconciliation.matching.candidates import MOST_RIVALS, Part, members, within
-from bots.reconciliation.matching.pairs import Blocks, combined, counted, numbered, seek
+from bots.reconciliation.matching.pairs import CROWD, Blocks, combined, counted, numbered, seek
 from bots.reconciliation.matching.runs import SPAN
 from bots.reconciliation.matching.sums import Groups
 from bots.reconciliation.matching.view import Flags, Ints, View, once, spread
@@ -58,7 +58,8 @@ def net(bank: View, book: View, parties: tuple[Rows, Rows], policy: Policy) -> P
     left, right = _both(bank, book, (row, party), (column, other), policy)
     one, two = numbered(left.block, left.total, right.block, right.total)
     order = np.argsort(two, kind="stable")
-    place, found = spread(seek(two[order], one), seek(two[order], one, "right"))
+    begin, end = seek(two[order], one), seek(two[order], one, "right")
+    place, found = spread(begin, np.where(end - begin > CROWD, begin, end))
     pairs = np.stack((place, order[found]))
     many, more = left.many[pairs[0]], right.many[pairs[1]]
     pairs = pairs[:, (many & more) | (many & left.mixed[pairs[0]]) | (more & right.mixed[pairs[1]])]

@@ -24,13 +24,13 @@ KEY = log(12_682 / 3)
 SUM = log(55_593 / 10)
 """The only sum in a party: 4 errors among 55,593 generated pairs; at most 10 by the bound."""
 KEY_FEE = log(1)
-"""Sums by reference but for a fee: as often as not a part is missing instead (all 27 in 100,000 generated lines)."""
+"""Sums by reference but for a fee: a part may be missing instead, as it was in all 652 generated ones."""
 FLAGGED = log(1_000)
 """The bank marks the line as a reversal, or both carry one key: a guess, until reviews say better."""
 REVERSED = log(100)
-"""The same amount back, from the same party, the only one: a guess, until reviews say better."""
+"""The same amount back, from the same party, the only one: 17 of 4,841 generated ones were none."""
 AMOUNT = log(5)
-"""The same amount back, the only one, and a party not named: a guess, until reviews say better."""
+"""The same amount back, the only one, and a party not named: 141 of 979 generated ones were none."""
 EXCHANGE_KEY = log(1_000)
 """Same reference in two currencies, the rate fits: a guess, until reviews say better."""
 EXCHANGE_PARTY = log(10)

@@ -11,6 +11,9 @@ import pandas as pd
 from bots.reconciliation.matching.view import Ints, View, once, spread
 from bots.reconciliation.policy import Policy
 
+CROWD = 64
+"""Lines of a block within a window that may be paired with one line."""
+
 
 @dataclass(frozen=True)
 class Blocks:
@@ -44,24 +47,31 @@ def distinct(left: Ints, right: Ints) -> tuple[Ints, Ints]:
     return pairs // width, pairs % width
 
 
-def between(left: View, right: View, blocks: Blocks, low: int, high: int) -> tuple[Ints, Ints, Ints]:
-    """Return (place in blocks.left, row of the left, row of the right), right's day minus left's in low..high."""
-    start, end, order = _ranges(left, right, blocks, low, high)
+def between(left: View, right: View, blocks: Blocks, low: int, high: int, most: int) -> tuple[Ints, Ints, Ints]:
+    """Return (place in blocks.left, row of the left, row of the right), right's day minus left's in low..high.
+
+    A place with more than `most` lines of the right is left out: work must not grow with the square of a block.
+    """
+    start, end, order = ranges(left, right, blocks, low, high)
+    end = np.where(end - start > most, start, end)
     place, found = spread(start, end)
     return place, blocks.left[0][place], blocks.right[0][order][found]
 
 
 def counted(left: View, right: View, blocks: Blocks, low: int, high: int) -> Ints:
     """Return for each line of the left how many lines of the right `between` would pair it with."""
-    start, end, _ = _ranges(left, right, blocks, low, high)
+    start, end, _ = ranges(left, right, blocks, low, high)
     found = np.zeros(len(left), dtype=np.int64)
     np.add.at(found, blocks.left[0], end - start)
     return found
 
 
 def near(bank: View, book: View, blocks: Blocks, policy: Policy) -> tuple[Ints, Ints]:
-    """Return (row of the bank, row of the books) of the pairs within the policy's window, each once."""
-    _, row, other = between(bank, book, blocks, -policy.latest, -policy.earliest)
+    """Return (row of the bank, row of the books) of the pairs within the policy's window, each once.
+
+    Lines of the bank with more than CROWD lines of their block in it are left out: such a block says too little.
+    """
+    _, row, other = between(bank, book, blocks, -policy.latest, -policy.earliest, CROWD)
     return distinct(row, other)
 
 
@@ -73,13 +83,12 @@ def seek(there: Ints, wanted: Ints, side: Literal["left", "right"] = "left") -> 
     return found
 
 
-def _ranges(left: View, right: View, blocks: Blocks, low: int, high: int) -> tuple[Ints, Ints, Ints]:
-    """Return for each place in blocks.left where its lines begin and end, in an order of blocks.right."""
+def ranges(left: View, right: View, blocks: Blocks, low: int, high: int) -> tuple[Ints, Ints, Ints]:
+    """Return for each place in blocks.left where its lines begin and end in an order of blocks.right, and the order."""
     base = min(int(view.day.min(initial=1 << 40)) for view in (left, right)) + min(low, 0)
     span = 1 + max(int(view.day.max(initial=0)) for view in (left, right)) + max(high, 0) - base
     (row, code), (other, other_code) = blocks.left, blocks.right
     when = other_code * span + right.day[other] - base
     order = np.argsort(when, kind="stable")
     start = code * span + left.day[row] - base
-    begin, end = seek(when[order], start + low), seek(when[order], start + high, "right")
-    return begin, end, order
+    return seek(when[order], start + low), seek(when[order], start + high, "right"), order

@@ -14,7 +14,7 @@ from bots.reconciliation.kinds import KINDS, STRENGTHS
 from bots.reconciliation.matched import BOOK
 from bots.reconciliation.matching import evidence
 from bots.reconciliation.matching.candidates import Candidates
-from bots.reconciliation.matching.coding import Hashes, Ints
+from bots.reconciliation.matching.coding import SPREAD, Hashes, Ints
 from bots.reconciliation.matching.evidence import Floats, Weighed
 from bots.reconciliation.matching.pairing import Pairs
 from bots.reconciliation.matching.solver import Graph
@@ -103,7 +103,7 @@ def _looks(pairs: Pairs, look: tuple[Look, Look]) -> tuple[Ints, Ints]:
         ranks.append(column.groupby(column, sort=False).cumcount().to_numpy()[where])
         seen.append(looks[where])
     apart = np.abs(ranks[0] - ranks[1])
-    alike = pd.factorize(seen[0] * np.uint64(0x9E3779B97F4A7C15) + seen[1])[0]
+    alike = pd.factorize(seen[0] * SPREAD + seen[1])[0]
     return np.asarray(alike, np.int64), apart * (ranks[0].max(initial=0) + 1) + ranks[0]
 
 
@@ -135,8 +135,10 @@ def with_groups(pool: Pool, found: Candidates) -> Pool:
 
 def _known(pool: Pool, candidate: Ints, line: Ints, count: int) -> NDArray[np.bool_]:
     """Say which candidates are pairs that the pool has."""
-    size = np.bincount(candidate, minlength=count)
-    low, high = np.full(count, pool.lines), np.full(count, -1)
-    np.minimum.at(low, candidate, line)
-    np.maximum.at(high, candidate, line)
-    return np.asarray((size == 2) & np.isin(low * pool.lines + high, pool.line[::2] * pool.lines + pool.line[1::2]))  # noqa: PLR2004
+    known = np.bincount(candidate, minlength=count) == 2  # noqa: PLR2004 (a pair)
+    member = np.flatnonzero(known[candidate])
+    member = member[np.lexsort((line[member], candidate[member]))]
+    low, high = line[member][::2], line[member][1::2]
+    pairs = pd.Series(pool.line[::2] * pool.lines + pool.line[1::2])
+    known[known] = pd.Series(low * pool.lines + high).isin(pairs).to_numpy()
+    return np.asarray(known)

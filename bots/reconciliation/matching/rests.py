@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bots.reconciliation.matched import BANK
-from bots.reconciliation.matching.pairs import Blocks, between, combined, counted, distinct, numbered
+from bots.reconciliation.matching.candidates import MOST_RIVALS
+from bots.reconciliation.matching.pairs import CROWD, Blocks, between, combined, counted, distinct, numbered
 from bots.reconciliation.matching.sums import Groups
 from bots.reconciliation.matching.view import Flags, Ints, View, once, spread
 from bots.reconciliation.policy import Policy
@@ -39,7 +40,7 @@ def rests(totals: View, items: View, parties: tuple[Rows, Rows], quoting: Flags,
     low, high = (-policy.latest, -policy.earliest) if side == BANK else (policy.earliest, policy.latest)
     (row, key), (column, item_key) = totals.keys(), items.keys()
     own, theirs = combined((key, item_key), (totals.purse[row], items.purse[column]))
-    _, total, item = between(totals, items, Blocks((row, own), (column, theirs)), low, high)
+    _, total, item = between(totals, items, Blocks((row, own), (column, theirs)), low, high, CROWD)
     total, item = distinct(total, item)
     paid = np.zeros(len(totals), dtype=np.int64)
     np.add.at(paid, total, items.amount[item])
@@ -54,7 +55,7 @@ def rests(totals: View, items: View, parties: tuple[Rows, Rows], quoting: Flags,
     wanted = totals.take(bases)
     one, other = numbered(totals.purse[bases], left, items.purse[nameless], items.amount[nameless])
     everyone = np.arange(len(bases))
-    place, _, missing = between(wanted, items, Blocks((everyone, one), (nameless, other)), low, high)
+    place, _, missing = between(wanted, items, Blocks((everyone, one), (nameless, other)), low, high, MOST_RIVALS + 1)
     direction = wanted.purse * 2 + wanted.sign, (items.purse * 2 + items.sign)[nameless]
     crowd = counted(wanted, items, Blocks((everyone, direction[0]), (nameless, direction[1])), low, high)
     tried = np.zeros(len(totals))
@@ -75,7 +76,7 @@ def _bases(
     own, theirs = combined(
         (party, item_party), (totals.purse[row], items.purse[column]), (totals.sign[row], items.sign[column])
     )
-    _, total, item = between(totals, items, Blocks((row, own), (column, theirs)), *window)
+    _, total, item = between(totals, items, Blocks((row, own), (column, theirs)), *window, CROWD)
     pairs = distinct(total, item)
     return np.concatenate((part, pairs[0])), np.concatenate((np.full(len(part), -1), pairs[1]))
 

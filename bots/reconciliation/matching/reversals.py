@@ -11,6 +11,8 @@ from bots.reconciliation.matching.view import Flags, Ints, View, without
 from bots.reconciliation.policy import Policy
 
 Rows = tuple[Ints, Ints]
+Pairs = tuple[Ints, Ints, Ints]
+"""First and second line of each pair, and of each row of the view how many would do."""
 
 BASES = {"reversal_marked": odds.FLAGGED, "reversal_in_party": odds.REVERSED, "reversal_by_amount": odds.AMOUNT}
 
@@ -28,11 +30,11 @@ def reversals(view: View, party: Rows, partners: Ints, side: int, policy: Policy
     named = np.zeros(len(view), dtype=bool)
     named[party[0]] = True
     by_key = _opposites(view, (keyed, view.reference[keyed]), policy)
-    marked = _opposites(view, (everyone, np.zeros(len(view), dtype=np.int64)), policy, only=view.reversal)
-    first, second = (np.concatenate(rows) for rows in zip(by_key, marked, strict=True))
+    alone = _opposites(view, (everyone, np.zeros(len(view), dtype=np.int64)), policy, only=view.reversal)
+    first, second = (np.concatenate(rows) for rows in zip(by_key[:2], alone[:2], strict=True))
     doubt = np.where(view.reversal[first] | view.reversal[second], 0, np.maximum(partners[first], partners[second]))
-    found = [_part(view, first, second, doubt, side, "reversal_marked")]
-    for kind, (one, other) in (
+    found = [_part(view, (first, second, np.maximum(by_key[2], alone[2])), doubt, side, "reversal_marked")]
+    for kind, (one, other, uses) in (
         ("reversal_in_party", _opposites(view, party, policy)),
         ("reversal_by_amount", _alone(view, policy)),
     ):
@@ -40,7 +42,7 @@ def reversals(view: View, party: Rows, partners: Ints, side: int, policy: Policy
         if kind == "reversal_by_amount":
             fits &= ~(named[one] & named[other])
         doubt = np.maximum(partners[one], partners[other])[fits]
-        found.append(_part(view, one[fits], other[fits], doubt, side, kind))
+        found.append(_part(view, (one[fits], other[fits], uses), doubt, side, kind))
     return found
 
 
@@ -69,10 +71,10 @@ def partners(view: View, other: View, party: Rows, other_party: Rows, low: int, 
     return found
 
 
-def _opposites(view: View, code: Rows, policy: Policy, only: Flags | None = None) -> Rows:
-    """Return (first, second): the opposite of a line, of the same code, on the same day or later; each pair once.
+def _opposites(view: View, code: Rows, policy: Policy, only: Flags | None = None) -> Pairs:
+    """Return pairs (first, second): the opposite of a line, of the same code, on the same day or later; each pair once.
 
-    `only` limits the second one.
+    `only` limits the second one. The third array says for each row of the view how many opposites it has.
     """
     row, block = code
     chosen = np.ones(len(row), dtype=bool) if only is None else only[row]
@@ -81,31 +83,37 @@ def _opposites(view: View, code: Rows, policy: Policy, only: Flags | None = None
         (block, block[chosen]), (view.purse[row], view.purse[later]), (view.sign[row], 1 - view.sign[later])
     )
     left, right = numbered(own, np.abs(view.amount[row]), theirs, np.abs(view.amount[later]))
-    _, first, second = between(view, view, Blocks((row, left), (later, right)), 0, policy.reversal)
+    there, back = Blocks((row, left), (later, right)), Blocks((later, right), (row, left))
+    if only is None:
+        uses = counted(view, view, there, -policy.reversal, policy.reversal)
+    else:
+        uses = counted(view, view, there, 0, policy.reversal) + counted(view, view, back, -policy.reversal, 0)
+    _, first, second = between(view, view, there, 0, policy.reversal, MOST_RIVALS + 1)
     later_day = view.day[first] < view.day[second]
     takes_back = np.where(
         view.reversal[first] == view.reversal[second], view.line[first] < view.line[second], view.reversal[second]
     )
     order = later_day | takes_back
-    return distinct(first[order], second[order])
+    return *distinct(first[order], second[order]), uses
 
 
-def _alone(view: View, policy: Policy) -> Rows:
+def _alone(view: View, policy: Policy) -> Pairs:
     """Return the pairs in which neither line has a second opposite of its amount in the time, before or after."""
     everyone = np.arange(len(view))
     code, _ = numbered(view.purse, np.abs(view.amount), view.purse[:0], view.amount[:0])
     blocks = Blocks((everyone, code * 2 + view.sign), (everyone, code * 2 + 1 - view.sign))
-    alone = np.flatnonzero(counted(view, view, blocks, -policy.reversal, policy.reversal) == 1)
+    uses = counted(view, view, blocks, -policy.reversal, policy.reversal)
+    alone = np.flatnonzero(uses == 1)
     single = Blocks((alone, blocks.left[1][alone]), (alone, blocks.right[1][alone]))
-    _, first, second = between(view, view, single, 0, policy.reversal)
+    _, first, second = between(view, view, single, 0, policy.reversal, 1)
     order = (view.day[first] < view.day[second]) | (view.line[first] < view.line[second])
-    return first[order], second[order]
+    return first[order], second[order], uses
 
 
-def _part(view: View, first: Ints, second: Ints, doubt: Ints, side: int, kind: str) -> Part:
-    """Return pairs as candidates; `doubt` is what each has beside its rivals among them."""
-    uses = np.bincount(np.concatenate((first, second)), minlength=len(view))
-    rivals = np.maximum(uses[first], uses[second]) - 1 + doubt
+def _part(view: View, pairs: Pairs, doubt: Ints, side: int, kind: str) -> Part:
+    """Return pairs as candidates; `doubt` is what each has beside the other opposites of its lines."""
+    first, second, uses = pairs
+    rivals = np.maximum(np.maximum(uses[first], uses[second]) - 1, 0) + doubt
     few = rivals <= MOST_RIVALS
     first, second, rivals = first[few], second[few], rivals[few]
     count = len(first)

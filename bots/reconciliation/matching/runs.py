@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bots.reconciliation.matched import BANK
-from bots.reconciliation.matching.pairs import combined, numbered, seek
+from bots.reconciliation.matching.candidates import MOST_RIVALS
+from bots.reconciliation.matching.pairs import Blocks, between, combined, counted, numbered
 from bots.reconciliation.matching.sums import Groups
 from bots.reconciliation.matching.view import Ints, View, spread
 from bots.reconciliation.policy import Policy
@@ -41,19 +42,22 @@ def runs(totals: View, rows: Ints, items: View, party: tuple[Ints, Ints], side: 
     2**n choices, but few runs. `alternatives` counts other runs, and single lines of that amount in the window.
     """
     every = _runs(items, party, policy.group)
-    own, theirs = numbered(totals.purse[rows] * 2 + totals.sign[rows], totals.amount[rows], every.purse, every.total)
-    order = np.argsort(theirs, kind="stable")
-    place, found = spread(seek(theirs[order], own), seek(theirs[order], own, "right"))
-    run, day = order[found], totals.day[rows[place]]
-    low, high = (policy.earliest, policy.latest) if side == BANK else (-policy.latest, -policy.earliest)
-    timely = (day - every.last[run] >= low) & (day - every.first[run] <= high)
-    place, run = place[timely], run[timely]
-    ways = np.bincount(place, minlength=len(rows))
-    group = every.count[run] > 1
-    place, run = place[group], run[group]
+    asked = totals.take(rows)
+    own, theirs = numbered(asked.purse * 2 + asked.sign, asked.amount, every.purse, every.total)
+    low, high = (-policy.latest, -policy.earliest) if side == BANK else (policy.earliest, policy.latest)
+    spans = items.take(every.row[every.start + every.count - 1])
+    every_run, everyone = np.arange(len(theirs)), np.arange(len(rows))
+    single = every_run[every.count == 1]
+    alike = counted(asked, spans, Blocks((everyone, own), (single, theirs[single])), low, high)
+    several = every_run[every.count > 1]
+    blocks = Blocks((everyone, own), (several, theirs[several]))
+    _, place, run = between(asked, spans, blocks, low, high, MOST_RIVALS + 1)
+    early = every.first[run] - asked.day[place] >= low
+    place, run = place[early], run[early]
+    ways = alike + np.bincount(place, minlength=len(rows))
     owner, member = spread(every.start[run], every.start[run] + every.count[run])
-    day = totals.day[rows[place]]
-    return Groups(rows[place], owner, every.row[member], ways[place] - 1, _alike(every, run, day - high, day - low))
+    day = asked.day[place]
+    return Groups(rows[place], owner, every.row[member], ways[place] - 1, _alike(every, run, day + low, day + high))
 
 
 def _runs(items: View, party: tuple[Ints, Ints], most: int) -> _Runs:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bots.reconciliation.matched import BANK
 from bots.reconciliation.matching import odds
-from bots.reconciliation.matching.candidates import Part, members, within
+from bots.reconciliation.matching.candidates import MOST_RIVALS, Part, members, within
 from bots.reconciliation.matching.fees import plausible
-from bots.reconciliation.matching.pairs import numbered
+from bots.reconciliation.matching.pairs import Blocks, between, numbered
 from bots.reconciliation.matching.sums import Groups
 from bots.reconciliation.matching.view import Ints, View, spread
 from bots.reconciliation.policy import Policy
@@ -87,12 +87,14 @@ def batches(totals: View, items: View, side: int, policy: Policy) -> Groups:
     purse = np.zeros(groups, dtype=np.int64)
     purse[number] = items.purse[row]
     own, theirs = numbered(totals.purse, totals.amount, purse[batch], every.total[batch])
-    order = np.argsort(own, kind="stable")
-    place, found = spread(*(np.searchsorted(own[order], theirs, side=edge) for edge in ("left", "right")))
-    batch, total = batch[place], order[found]
-    ends = totals.day[total] - every.last[batch], totals.day[total] - every.first[batch]
     low, high = (policy.earliest, policy.latest) if side == BANK else (-policy.latest, -policy.earliest)
-    timely = within(ends[0], low, high) & within(ends[1], low, high)
+    some = np.zeros(groups, dtype=np.int64)
+    some[number] = row
+    ends = replace(items.take(some[batch]), day=every.last[batch])
+    blocks = Blocks((np.arange(len(batch)), theirs), (np.arange(len(totals)), own))
+    place, _, total = between(ends, totals, blocks, low, high, MOST_RIVALS + 1)
+    batch = batch[place]
+    timely = within(totals.day[total] - every.first[batch], low, high)
     batch, total = batch[timely], total[timely]
     ways = np.maximum(*(np.bincount(used, minlength=1)[used] for used in (batch, total))) - 1
     held = np.argsort(number, kind="stable")

@@ -1,6 +1,6 @@
 """Which lines of a few add up to a total, and in how many ways: a sum that can be reached twice is no evidence.
 
-Two methods, both exact. Up to `_TABLE` items: the table of all sums, for many totals of equal size at once (numpy).
+Two methods, both exact. Up to `TABLE` items: the table of all sums, for many totals of equal size at once (numpy).
 Above: meet in the middle (Horowitz and Sahni, Journal of the ACM 21, 1974), bounded in size, with equal sums of a half
 counted together, so that the number of solutions is exact even where there are millions.
 """
@@ -19,7 +19,8 @@ Ints = NDArray[np.int64]
 
 MOST = 40
 """Items among which a sum is ever looked for: two halves of 20, a million sums each."""
-_TABLE = 13
+TABLE = 13
+"""Items up to which all sums are written down."""
 _CELLS = 1 << 20
 
 
@@ -51,7 +52,7 @@ def solve(items: Ints, totals: Ints, largest: int, keep: int) -> Sums:
     """
     if items.shape[1] > MOST:
         raise ValueError(f"{items.shape[1]} items: at most {MOST}")
-    if items.shape[1] <= _TABLE:
+    if items.shape[1] <= TABLE:
         return _by_table(items, totals, largest, keep)
     counts = np.zeros(len(totals), dtype=np.int64)
     total, chosen = [], []

@@ -20,6 +20,7 @@ Flags = NDArray[np.bool_]
 KEYS = ("reference", "end_to_end", "batch", "bank_id")
 """Columns that name a booking: equal in any of them, on either side, is a shared key."""
 _SHORTEST_KEY = 4
+_MOST_KEYED = 100
 _SHORTEST_NAME = 5
 _MOST_PARTIES = 8
 """A short name that begins more names of the books than this names no one."""
@@ -69,12 +70,14 @@ class View:
         return (self.reference < 0) & (self.end_to_end < 0)
 
     def keys(self) -> tuple[Ints, Ints]:
-        """Return (row, key) of every key of every line; a key that a line has twice is there once."""
+        """Return (row, key) of every key of every line, once; what too many lines carry names no booking."""
         row = np.tile(np.arange(len(self)), len(KEYS))
         key = np.concatenate([getattr(self, name) for name in KEYS])
         width = 1 + int(key.max(initial=0))
         pairs = once(row[key >= 0] * width + key[key >= 0])
-        return pairs // width, pairs % width
+        row, key = pairs // width, pairs % width
+        names = np.bincount(key, minlength=width) <= _MOST_KEYED
+        return row[names[key]], key[names[key]]
 
 
 @dataclass(frozen=True)

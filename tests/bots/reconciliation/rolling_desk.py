@@ -45,9 +45,10 @@ class Desk:
         delivery = Delivery(Path(f"{self._files}.csv"), sha256 or f"{self._files:064}", "csv", tuple(statements), ())
         return receive(self.items, side, delivery, "ana")
 
-    def match(self, *, everything: bool = False) -> Outcome:
+    def match(self, *, closing: frozenset[str] = exact.CLOSING, everything: bool = False) -> Outcome:
         """Match."""
-        return match_open(self.items, exact.match, self._policy, exact.CLOSING, everything=everything)
+        at_once = exact.CLOSING
+        return match_open(self.items, exact.match, self._policy, closing, at_once=at_once, everything=everything)
 
     def one(self, state: str) -> MatchRow:
         """Return the one match in a state."""

@@ -68,6 +68,13 @@ def test_more_lines_than_the_policy_looks_among_are_named_and_leave_a_doubt() ->
     assert of.rows["alternatives"].tolist() == [1]
 
 
+def test_in_a_crowd_nothing_is_sought_and_that_is_said() -> None:
+    crowd = [{"amount": 1_000 + 37 * place, "name": "Kelstazan Ltd"} for place in range(200)]
+    of = candidates([{"amount": 2_037, "name": "KELSTAZAN LTD"}], crowd)
+    assert of.cut[["line", "candidates", "looked"]].to_numpy().tolist() == [[0, 200, 0]]
+    assert of.rows.empty
+
+
 def test_what_is_taken_back_is_a_reversal_unless_the_books_know_the_line() -> None:
     bank = [
         {"amount": -4_417, "name": "SOLMOR AB"},

@@ -60,6 +60,18 @@ def test_a_slip_of_the_hand_goes_to_the_invoice_of_its_amount_even_where_the_num
     assert kind.startswith("slip_")
 
 
+def test_another_name_keeps_a_reference_from_closing_and_the_same_name_in_another_order_does_not() -> None:
+    book = [*books(), {"amount": 55_511, "reference": "RE-9001", "name": "Maria Müller"}]
+    for name, kind in (
+        ("MULLER, MARIA", "reference"),
+        ("Maria Müller-Lang", "reference"),
+        ("Hans Huber", "other_name"),
+    ):
+        (other, found) = pairs(match(side(book[-1] | {"name": name}), side(*book), POLICY, ALL))[0]
+        assert other == 200
+        assert found.startswith(kind)
+
+
 def test_a_fee_explains_what_is_missing_where_the_reference_agrees() -> None:
     book = books()
     matched = match(side(book[3] | {"amount": book[3]["amount"] - 300}), side(*book), POLICY, ALL)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,18 @@ def verify(*arguments: str | Path) -> tuple[int, str]:
     done = subprocess.run(copy, capture_output=True, text=True, cwd="/", check=False)
     assert not done.stderr or done.returncode == 2
     return done.returncode, done.stdout + done.stderr
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A bound that does not follow from its reviews: it is 7.9e-05."""
+
+    kind: str = GATE[0].kind
+    closes: bool = True
+    reviewed: int = 60_000
+    wrong: int = 1
+    bound: float = 0.00005
+    source: str = "said so"
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +96,8 @@ def test_a_kind_that_may_not_close_closes_nothing(world: World, tmp_path: Path) 
         write_proof(replace(world.facts, gate=[loose]), tmp_path / "proof.json")
     too_bold = write_proof(replace(world.facts, limit=0.00001), tmp_path / "proof.json")
     assert "closes over the limit" in verify(too_bold.path)[1]
-    unproven = [replace(one, reviewed=60) for one in GATE[:1]]
-    object.__setattr__(unproven[0], "wrong", 0)
-    claimed = write_proof(replace(world.facts, gate=unproven), tmp_path / "proof.json")
-    assert "closes over the limit" in verify(claimed.path)[1]
+    claimed = write_proof(replace(world.facts, gate=[Claim()]), tmp_path / "proof.json")
+    assert "1 wrong of 60000 do not prove 5e-05" in verify(claimed.path)[1]
 
 
 def test_a_side_must_be_that_of_its_deliveries(world: World) -> None:

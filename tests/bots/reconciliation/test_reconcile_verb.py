@@ -177,3 +177,15 @@ def test_the_how_to_shows_what_is_printed(tmp_path: Path, monkeypatch: pytest.Mo
         page = re.sub(r"(?<=```text\n).*?(?=\n```)", lambda _: next(fresh), page, flags=re.DOTALL)
         HOWTO.write_text(page, encoding="utf-8")
     assert re.findall(r"```text\n(.*?)\n```", page, re.DOTALL) == shown
+
+
+def test_a_statement_without_a_booking_is_a_side_all_the_same(tmp_path: Path) -> None:
+    """Its account is told by its balances; every line of the books is open, and the difference is explained."""
+    whole = BANK.read_text(encoding="utf-8")
+    empty = re.sub(r"<Ntry>.*</Ntry>\n", "", whole, flags=re.DOTALL).replace("69722.05", "41825.50")
+    (tmp_path / "empty.xml").write_text(empty, encoding="utf-8")
+    found = json.loads(run(Desk(tmp_path), tmp_path / "empty.xml", BOOK, "--json").stdout)
+    assert found["lines"]["open"] == {"bank": 0, "books": 25}
+    assert [(one["compared"], one["unexplained"]) for one in found["accounts"]] == [("balances", "0.00")]
+    both = json.loads(run(Desk(tmp_path), tmp_path / "empty.xml", tmp_path / "empty.xml", "--json").stdout)
+    assert [one["steps"] for one in both["accounts"]] == [[]]

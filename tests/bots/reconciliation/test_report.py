@@ -23,6 +23,7 @@ from bots.reconciliation.pictures import ages, columns, waterfall
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reading import Sides
 from bots.reconciliation.reconcile import Outcome
+from bots.reconciliation.wording import bound, decimal, inert, money, share, visible
 from tests.bots.reconciliation.outcomes import delivery, read, solution
 
 HOSTILE = '=HYPERLINK("http://evil.example","x")<script>alert(1)</script>\u202e\x07'
@@ -89,6 +90,20 @@ def test_ages_and_columns_count_every_line_once() -> None:
     word, shown = columns(days, pd.Series(pd.Categorical(["open"] * 400, ["closed", "suggested", "open"])))
     assert (word, sum(one.lines for one in shown)) == ("week", 400)
     assert all(sum(height for _, _, height in one.parts) == pytest.approx(100) for one in shown)
+
+
+def test_figures_in_words_never_say_less_than_they_should() -> None:
+    assert [bound(one) for one in (1, 0.058, 0.0000999, 0.0001, 0.00000001)] == [
+        "100 %",
+        "5.8 %",
+        "0.01 %",
+        "0.01 %",
+        "under 0.0001 %",
+    ]
+    assert (money(-123450, "EUR"), money(5, "JPY"), decimal(-5, "TND")) == ("\N{MINUS SIGN}1,234.50", "5", "-0.005")
+    assert (share(0.9996), share(0.0002), share(0.5)) == ("> 99.9 %", "< 0.1 %", "50.0 %")
+    assert [inert(text) for text in ("=1", "＠x", "plain", "-")] == ["'=1", "'＠x", "plain", "'-"]
+    assert visible("a\u202eb\n c") == "a\N{REPLACEMENT CHARACTER}b c"
 
 
 def test_the_page_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from bots.reconciliation.policy import Policy
+from bots.reconciliation.rolling import reach
 from engine.clock import ManualClock
 from engine.errors import Stale, UserError
 from engine.evidence import EvidenceStore
@@ -21,7 +22,18 @@ from engine.open_items import BANK, BOOK, MatchRow, key_of
 from engine.redact import Redactor
 from fixtures.generate.deliveries import deliveries
 from fixtures.generate.statements import world
-from tests.bots.reconciliation.rolling_desk import DAY, Desk, as_delivery, kept, line, one_statement, tied, wanted
+from tests.bots.reconciliation import exact
+from tests.bots.reconciliation.rolling_desk import (
+    DAY,
+    POLICY,
+    Desk,
+    as_delivery,
+    kept,
+    line,
+    one_statement,
+    tied,
+    wanted,
+)
 
 
 @pytest.fixture
@@ -183,6 +195,24 @@ def test_an_undone_match_is_not_made_again_and_its_lines_find_others(desk: Desk)
     assert desk.states() == {"suggested": 2, "open": 1}
     (said,) = desk.items.decisions(first.id)
     assert (said.verb, said.actor, said.reason) == ("undo", "ben", "another customer's invoice")
+
+
+def test_weak_evidence_closes_when_no_rival_can_come_any_more(desk: Desk) -> None:
+    both = frozenset((exact.REFERENCE, exact.AMOUNT))
+    desk.bank(line(1000, ""), line(2000, ""))
+    desk.book(line(1000, ""), line(2000, ""))
+    assert desk.match(closing=both).suggested == 2
+    last = DAY + reach(POLICY)
+    assert {row.due for row in desk.items.matches(["suggested"])} == {last}
+    desk.book(line(2000, "", day=2))
+    desk.match(closing=both)
+    far = (last - DAY).days
+    desk.bank(line(1, "A", day=far))
+    assert desk.match(closing=both).closed == 0, "the books are not known so far yet"
+    desk.book(line(2, "B", day=far))
+    assert desk.match(closing=both).closed == 1
+    assert [one.facts.amount for one in desk.one("closed").lines] == [1000, 1000]
+    assert [one.facts.amount for one in desk.one("suggested").lines] == [2000, 2000], "it has a rival now"
 
 
 def test_over_the_limit_a_second_person_decides_and_the_first_cannot_be_it(desk: Desk) -> None:

@@ -10,6 +10,7 @@ depends_on = None
 
 MATCHES_PENDING = sa.text("state IN ('suggested', 'waiting')")
 MATCHES_BARRED = sa.text("state IN ('rejected', 'undone')")
+MATCHES_DUE = sa.text("due IS NOT NULL AND state = 'suggested'")
 MATCHES_ATTENTION = sa.text("attention IS NOT NULL")
 LINES_BANK_ID = sa.text("bank_id != ''")
 LINES_OPEN = sa.text("state IN ('open', 'suggested') AND withdrawn_in IS NULL")
@@ -89,11 +90,13 @@ def upgrade() -> None:
         sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
         sa.Column('first', sa.Text(), nullable=True),
         sa.Column('attention', sa.Text(), nullable=True),
+        sa.Column('due', sa.Date(), nullable=True),
         _ref('recon_matches', 'reconciliation_id', 'reconciliations.id'),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_recon_matches')),
     )
     _partial('ix_recon_matches_attention', 'recon_matches', ['reconciliation_id'], MATCHES_ATTENTION)
     _partial('ix_recon_matches_barred', 'recon_matches', ['reconciliation_id', 'key'], MATCHES_BARRED)
+    _partial('ix_recon_matches_due', 'recon_matches', ['reconciliation_id', 'due'], MATCHES_DUE)
     _partial('ix_recon_matches_pending', 'recon_matches', ['reconciliation_id', 'state'], MATCHES_PENDING)
     op.create_table(
         'recon_decisions',
