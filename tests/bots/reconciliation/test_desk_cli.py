@@ -24,6 +24,7 @@ from fixtures.generate.statements import world
 DEFINITION = """\
 name: daily
 review: {four_eyes_over: [0.50 EUR]}
+gate: {limit: 0.000000001}
 """
 
 
