@@ -26,6 +26,11 @@ UNUSUAL: Final = 3.0
 UNEXPLAINED: Final = math.log(1000)
 """The most that a pair of two amounts is worth: what is missing may be another line, and that counts once found."""
 
+PART: Final = 0.2
+"""Of the amount: a larger difference is as likely a payment in part as a fee."""
+IN_PART: Final = math.log(50)
+"""The most that such a pair is worth: never strong."""
+
 
 @dataclass(frozen=True)
 class World:
@@ -76,6 +81,8 @@ def weigh(pairs: Pairs, world: World, still: Bools) -> Weighed:
     score -= UNUSUAL * ((pairs.reference == SLIPPED).astype(int) + (difference != 0))
     score[name == names.OTHER] -= OTHER_NAME
     score[difference != 0] = np.minimum(score[difference != 0], UNEXPLAINED)
+    large = np.abs(difference) > PART * np.abs(book.amount[pairs.book])
+    score[large] = np.minimum(score[large], IN_PART)
     return Weighed(pairs, name, days, difference, score)
 
 

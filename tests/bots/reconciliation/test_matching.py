@@ -80,6 +80,14 @@ def test_a_fee_explains_what_is_missing_where_the_reference_agrees() -> None:
     assert matched.matches.difference.tolist() == [-300]
 
 
+def test_a_large_part_that_is_missing_is_as_likely_a_part_payment_as_a_fee() -> None:
+    book = [*books(), {"amount": 1_380, "reference": "RE-9001", "name": "Firm 1 Ltd"}]
+    for missing, strengths in ((100, {"certain", "strong"}), (552, {"likely", "doubtful"})):
+        matched = match(side(book[-1] | {"amount": 1_380 - missing}), side(*book), POLICY, ALL)
+        [kind] = matched.matches.kind
+        assert kind.removeprefix("same_fee_") in strengths
+
+
 def test_an_amount_alone_is_worth_what_chance_leaves_of_it() -> None:
     common = [{"amount": 4_900, "reference": f"RE-{9000 + number}", "name": f"Shop {number}"} for number in range(30)]
     book = [*books(), *common]
