@@ -273,12 +273,13 @@ class _Rules:
     def limits(self) -> dict[str, int]:
         return {one.currency: one.amount for one in self.definition.file.review.four_eyes_over}
 
-    @property
-    def closing(self) -> frozenset[str]:
-        from bots.reconciliation.gate import closing, seeded  # noqa: PLC0415 - loads scipy
+    def closing(self, items: OpenItems) -> frozenset[str]:
+        """Return the kinds that may close: one of whose matches a person refused does not, until reviews suffice."""
+        from bots.reconciliation.gate import Evidence, closing, seeded  # noqa: PLC0415 - loads scipy
 
         gate = self.definition.file.gate
-        closes = closing(seeded().evidence, float(gate.limit), float(gate.confidence))
+        own = [Evidence(kind, count, count, "own") for kind, count in items.refused().items() if kind in KINDS]
+        closes = closing([*seeded().evidence, *own], float(gate.limit), float(gate.confidence))
         return closes - set(gate.suggest_only)
 
 
@@ -290,7 +291,7 @@ def _match(items: OpenItems, rules: _Rules) -> Any:
     from bots.reconciliation.matching.engine import match_as_read  # noqa: PLC0415 - slow to load, for two verbs alone
     from bots.reconciliation.rolling import match_open  # noqa: PLC0415
 
-    return match_open(items, match_as_read, rules.definition.policy, rules.closing)
+    return match_open(items, match_as_read, rules.definition.policy, rules.closing(items))
 
 
 def _decide(

@@ -126,6 +126,10 @@ class OpenItems(Protocol):
         """Return which of these sets of lines a person refused."""
         ...
 
+    def refused(self) -> Mapping[str, int]:
+        """Return kind of evidence to number of its matches that people rejected or undid."""
+        ...
+
     def settle(
         self,
         revision: int,

@@ -100,6 +100,11 @@ class OpenItems:
         with self._reading() as place:
             return matching.barred(place, keys)
 
+    def refused(self) -> dict[str, int]:
+        """Return kind of evidence to number of its matches that people rejected or undid."""
+        with self._reading() as place:
+            return matching.refused(place)
+
     def settle(
         self,
         revision: int,

@@ -77,6 +77,12 @@ def barred(place: Ledgered, keys: Iterable[str]) -> set[str]:
     return found
 
 
+def refused(place: Ledgered) -> dict[str, int]:
+    """Return kind of evidence to number of matches that a person refused (`OpenItems.refused`)."""
+    query = sa.select(_MATCHES.c.kind, sa.func.count()).where(place.of(_MATCHES), IS_BARRED).group_by(_MATCHES.c.kind)
+    return dict(place.connection.execute(query).all())
+
+
 def settle(
     place: Ledgered,
     looked_at: Sequence[int],

@@ -98,6 +98,23 @@ def test_a_week_at_the_desk(desk: Desk, tmp_path: Path) -> None:
     assert "agrees" in desk.run("check")
 
 
+def test_a_kind_of_which_a_person_undid_a_match_closes_nothing_more_on_its_own(desk: Desk, tmp_path: Path) -> None:
+    paths = write_deliveries(tmp_path / "files", deliveries(world(seed=3, days=6, per_day=6, accounts=1)))
+    banks, books = ([path for path in paths if side in path.name] for side in ("bank", "book"))
+
+    def closed_by_reference(days: slice) -> list[int]:
+        desk.run("receive", "bank", *banks[days], "--no-match")
+        desk.run("receive", "book", *books[days])
+        return [one.id for one in desk.open_items(None).matches(["closed"]) if one.kind == "reference"]
+
+    before = closed_by_reference(slice(0, 3))
+    assert len(before) > 1
+    desk.run("undo", before[0], "--reason", "another customer's invoice")
+    assert desk.open_items(None).refused() == {"reference": 1}
+    assert set(closed_by_reference(slice(3, None))) == set(before) - {before[0]}
+    assert "reference" in {one.kind for one in desk.open_items(None).matches(["suggested"])}
+
+
 @pytest.mark.parametrize("backend", ["sqlite"])
 def test_a_file_that_is_held_back_ends_with_one_and_says_where(desk: Desk, tmp_path: Path) -> None:
     path = tmp_path / "bank.csv"
