@@ -12,7 +12,7 @@ demo: setup
 	@$(BIN)/python runner.py demo $(ARGS)
 
 test: setup
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 lint: setup
 	@$(BIN)/ruff check

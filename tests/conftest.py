@@ -11,15 +11,6 @@ import sqlalchemy as sa
 from engine.ledger.database import Database
 from fixtures.postgres import PostgresServer, server_binaries
 
-SHARED = (
-    "integration/test_command_line.py",
-    "integration/test_correction.py",
-    "integration/test_main_job.py",
-    "qc_models/loop/",
-    "qc_models/match/",
-    "qc_models/test_learning.py",
-)
-
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
@@ -63,11 +54,3 @@ def _administer(server: PostgresServer, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(sa.text(statement))
     engine.dispose()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a dear set-up in one process (xdist, loadgroup): two would pay it twice."""
-    for item in items:
-        for name in SHARED:
-            if name in item.nodeid:
-                item.add_marker(pytest.mark.xdist_group(name))
