@@ -70,7 +70,8 @@ def test_when_nobody_works_the_ledger_follows_its_hosts_clock(path: str, wall: C
     first.close()
     wall(timedelta(hours=1))
     second = Database(path)
-    assert timedelta(hours=1) <= second.clock.now() - before < timedelta(hours=1) + SOON * 20
+    # the host itself may set its clock back by some milliseconds between the two readings
+    assert timedelta(hours=1) - SOON <= second.clock.now() - before < timedelta(hours=1) + SOON * 20
     second.close()
 
 
