@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bots.reconciliation.matching.view import Flags, Ints, View
+from bots.reconciliation.matching.view import Flags, Ints, View, among
 
 _COMMON = 0.01
 """Share of the books' references that have a word before it counts as a word of references."""
@@ -24,7 +24,8 @@ def quoting(bank: pd.DataFrame, book: pd.DataFrame) -> Flags:
     How the books' references look is learnt from a sample, evenly spread.
     """
     said = bank["reference"].where(bank["reference"] != "", bank["end_to_end"])
-    said = said.where(said != "", bank["text"].where(_matches(bank["text"], r"\p{N}{4}"), ""))
+    silent = bank["text"][said == ""]
+    said = said.where(said != "", silent.where(_matches(silent, r"\p{N}{4}"), ""))
     books = book["reference"].iloc[:: max(1, len(book) // _SAMPLE)]
     books = books[books != ""]
     counts: dict[str, int] = {}
@@ -33,8 +34,8 @@ def quoting(bank: pd.DataFrame, book: pd.DataFrame) -> Flags:
             counts[word] = counts.get(word, 0) + int(count)
     common = {word for word, count in counts.items() if len(word) >= _SHORTEST and count >= _COMMON * len(books)}
     shapes = _words(said)
-    by_shape = {shape: not common.isdisjoint(str(shape).split()) for shape in shapes.unique()}
-    found = np.array(shapes.map(by_shape), dtype=bool)
+    number, distinct = pd.factorize(shapes)
+    found = np.array([not common.isdisjoint(shape.split()) for shape in distinct], dtype=bool)[number]
     bare = np.flatnonzero((shapes == "").to_numpy() & (said != "").to_numpy())
     longest = _tails(books).str.len().max() if len(books) else 0
     if len(bare):
@@ -55,17 +56,17 @@ def against(
     own = owner[spoken] * _width(bank, book) + bank.reference[row[spoken]]
     there = from_book[0] * _width(bank, book) + book.reference[from_book[1]]
     found = np.zeros(count, dtype=bool)
-    found[owner[spoken][~np.isin(own, there)]] = True
+    found[owner[spoken][~among(own, there)]] = True
     found[owner[silent]] = True
     return found
 
 
 def elsewhere(bank: View, book: View, quoting: Flags) -> Flags:
     """Say which lines of the bank quote a document that no line of the books' view is: they are in no other group."""
-    row, key = bank.keys()
-    column, other = book.keys()
+    row, key = bank.keys
+    column, other = book.keys
     width = 1 + max(int(key.max(initial=0)), int(other.max(initial=0)))
-    there = np.isin(bank.purse[row] * width + key, book.purse[column] * width + other)
+    there = among(bank.purse[row] * width + key, book.purse[column] * width + other)
     found = quoting.copy()
     found[row[there]] = False
     return found
@@ -79,14 +80,15 @@ def _words(texts: pd.Series) -> pd.Series:
     """Return the letters of each text, everything else a space: its shape."""
     array = pc.utf8_upper(pa.array(texts, type=pa.large_string()))
     shape = pc.utf8_trim_whitespace(pc.replace_substring_regex(array, r"[^\p{L}]+", " "))
-    return pd.Series(shape.to_numpy(zero_copy_only=False), index=texts.index)
+    return pd.Series(shape, index=texts.index, dtype="str")
 
 
 def _tails(texts: pd.Series) -> pd.Series:
     """Return the last number of each text without leading zeros."""
     array = pa.array(texts, type=pa.large_string())
-    tail = pc.replace_substring_regex(array, r"^.*?0*(\p{N}*)\P{N}*$", r"\1")
-    return pd.Series(tail.to_numpy(zero_copy_only=False), index=texts.index)
+    numbers = pc.utf8_trim_whitespace(pc.replace_substring_regex(array, r"\P{N}+", " "))
+    tail = pc.utf8_ltrim(pc.replace_substring_regex(numbers, "^.* ", ""), "0")
+    return pd.Series(tail, index=texts.index, dtype="str")
 
 
 def _matches(texts: pd.Series, pattern: str) -> Flags:

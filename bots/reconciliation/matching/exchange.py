@@ -33,7 +33,7 @@ def exchanged(both: Views, of_bank: Rows, of_book: Rows, policy: Policy) -> list
     bank, book = both.bank, both.book
     found = []
     for kind, base, left, right in (
-        ("exchange_by_key", odds.EXCHANGE_KEY, bank.keys(), book.keys()),
+        ("exchange_by_key", odds.EXCHANGE_KEY, bank.keys, book.keys),
         ("exchange_in_party", odds.EXCHANGE_PARTY, of_bank, of_book),
     ):
         own, theirs = combined(

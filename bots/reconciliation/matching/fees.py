@@ -52,7 +52,7 @@ class Habit:
 
 def habit(bank: View, book: View, policy: Policy) -> Habit:
     """Learn the fees from pairs of lines that alone share a key."""
-    (row, key), (column, other_key) = bank.keys(), book.keys()
+    (row, key), (column, other_key) = bank.keys, book.keys
     own, theirs = combined((key, other_key), (bank.purse[row], book.purse[column]))
     _, once, count = np.unique(own, return_index=True, return_counts=True)
     _, other_once, other_count = np.unique(theirs, return_index=True, return_counts=True)

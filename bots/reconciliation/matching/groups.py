@@ -16,7 +16,7 @@ from bots.reconciliation.matching.fees import with_fee
 from bots.reconciliation.matching.listed import listed
 from bots.reconciliation.matching.net import net
 from bots.reconciliation.matching.pairs import distinct
-from bots.reconciliation.matching.reversals import partners, reversals
+from bots.reconciliation.matching.reversals import opposed, partners, reversals
 from bots.reconciliation.matching.ruled import ruled
 from bots.reconciliation.matching.shared import batches, by_key
 from bots.reconciliation.matching.tied import Names, Sought, parts
@@ -46,15 +46,16 @@ def group_candidates(
     Nothing is decided here: candidates overlap, and a solver chooses. Work grows with the lines and with what shares a
     party and a window, never with the square of a side.
     """
-    both = views(bank, book, np.asarray(open_bank, dtype=np.int64), np.asarray(open_book, dtype=np.int64), policy)
-    said = quoting(bank.iloc[open_bank], book)
+    sides = (bank.iloc[open_bank], book.iloc[open_book])
+    both = views(*sides, policy)
+    said = quoting(sides[0], book)
     of_bank, of_book = parties(both)
     free = _rows(of_bank, ~elsewhere(both.bank, both.book, said)), of_book
     silent = _rows(of_bank, ~said), of_book
     found = by_key(both.bank, both.book, policy)
     found += [net(both.bank, both.book, silent, policy), with_fee(both.bank, both.book, silent, policy)]
     found += exchanged(both, of_bank, of_book, policy)
-    found += _listed(both, (bank.iloc[open_bank], book.iloc[open_book]), policy)
+    found += _listed(both, sides, policy)
     found += ruled(bank, book, both.bank.line, both.book.line, policy)
     cut = []
     for side, totals, items, party in (
@@ -70,6 +71,12 @@ def group_candidates(
     return assemble([*found, *_reversals(both, of_bank, of_book, policy)], cut)
 
 
+def _renumbered(party: Rows, kept: Flags) -> Rows:
+    """Return the parties of those lines alone."""
+    row, code = _rows(party, kept)
+    return (np.cumsum(kept) - 1)[row], code
+
+
 def _rows(party: Rows, kept: Flags) -> Rows:
     return party[0][kept[party[0]]], party[1][kept[party[0]]]
 
@@ -81,10 +88,15 @@ def _listed(both: Views, sides: tuple[pd.DataFrame, pd.DataFrame], policy: Polic
 
 
 def _reversals(both: Views, of_bank: Rows, of_book: Rows, policy: Policy) -> list[Part]:
-    known = partners(both.bank, both.book, of_bank, of_book, -policy.latest, -policy.earliest)
-    found = reversals(both.bank, of_bank, known, BANK, policy)
-    known = partners(both.book, both.bank, of_book, of_bank, policy.earliest, policy.latest)
-    return found + reversals(both.book, of_book, known, BOOK, policy)
+    found = []
+    for side, own, other, party, parties_, low, high in (
+        (BANK, both.bank, both.book, of_bank, of_book, -policy.latest, -policy.earliest),
+        (BOOK, both.book, both.bank, of_book, of_bank, policy.earliest, policy.latest),
+    ):
+        lines = opposed(own, policy)
+        some, party = own.take(lines), _renumbered(party, lines)
+        found += reversals(some, party, partners(some, other, party, parties_, low, high), side, policy)
+    return found
 
 
 def _sums(

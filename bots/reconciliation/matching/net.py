@@ -12,7 +12,7 @@ from bots.reconciliation.matching.candidates import MOST_RIVALS, Part, members, 
 from bots.reconciliation.matching.pairs import CROWD, Blocks, combined, counted, numbered, seek
 from bots.reconciliation.matching.runs import SPAN
 from bots.reconciliation.matching.sums import Groups
-from bots.reconciliation.matching.view import Flags, Ints, View, once, spread
+from bots.reconciliation.matching.view import Flags, Ints, View, among, in_order, once, spread
 from bots.reconciliation.policy import Policy
 
 Rows = tuple[Ints, Ints]
@@ -55,7 +55,7 @@ def net(bank: View, book: View, parties: tuple[Rows, Rows], policy: Policy) -> P
     counts the other such groups that want the same lines of one side.
     """
     (row, party), (column, other) = parties
-    left, right = _both(bank, book, (row, party), (column, other), policy)
+    left, right, sought = _both(bank, book, (row, party), (column, other), policy)
     one, two = numbered(left.block, left.total, right.block, right.total)
     order = np.argsort(two, kind="stable")
     begin, end = seek(two[order], one), seek(two[order], one, "right")
@@ -70,7 +70,7 @@ def net(bank: View, book: View, parties: tuple[Rows, Rows], policy: Policy) -> P
     pairs, days = pairs[:, least], days[least]
     rivals = np.maximum(*(np.bincount(used, minlength=1)[used] for used in pairs)) - 1
     accidents = _accidents(bank, book, (left, right), (pairs[0], pairs[1]))
-    base = odds.of_sums(accidents, len(once(left.block)), rivals)
+    base = odds.of_sums(accidents, sought, rivals)
     score = odds.of(base, rivals, days)
     sides = [choices.rows[used] for choices, used in zip((left, right), pairs, strict=True)]
     from_bank, from_book = ((np.nonzero(rows >= 0)[0], rows[rows >= 0]) for rows in sides)
@@ -79,25 +79,41 @@ def net(bank: View, book: View, parties: tuple[Rows, Rows], policy: Policy) -> P
     return whole.only(rivals <= MOST_RIVALS, whole.kind)
 
 
-def _both(bank: View, book: View, own: Rows, theirs: Rows, policy: Policy) -> tuple[_Choices, _Choices]:
-    """Return the choices of both sides, of lines that have no single partner of their amount in their party."""
+def _both(bank: View, book: View, own: Rows, theirs: Rows, policy: Policy) -> tuple[_Choices, _Choices, int]:
+    """Return the choices of both sides, of lines that have no single partner of their amount in their party.
+
+    Also in how many parties both sides have such lines. Parties with a line on each side, or with one against several
+    of one sign, are left out.
+    """
     (row, party), (column, other) = own, theirs
     block, other_block = combined((party, other), (bank.purse[row], book.purse[column]))
     left, right = numbered(block, bank.amount[row], other_block, book.amount[column])
     alone = counted(bank, book, Blocks((row, left), (column, right)), -policy.latest, -policy.earliest) == 0
     other_alone = counted(book, bank, Blocks((column, right), (row, left)), policy.earliest, policy.latest) == 0
     keep, held = alone[row], other_alone[column]
-    keep[keep] = np.isin(block[keep], other_block[held])
-    held[held] = np.isin(other_block[held], block[keep])
+    keep[keep] = among(block[keep], other_block[held])
+    held[held] = among(other_block[held], block[keep])
+    row, block, column, other_block = row[keep], block[keep], column[held], other_block[held]
+    blocks = once(block)
+    here, there = np.searchsorted(blocks, block), np.searchsorted(blocks, other_block)
+    many, mixed = zip(_several(here, bank.sign[row], len(blocks)), _several(there, book.sign[column], len(blocks)))
+    able = (many[0] & many[1]) | mixed[0] | mixed[1]
     return (
-        _choices(bank, row[keep], block[keep], policy.net),
-        _choices(book, column[held], other_block[held], policy.net),
+        _choices(bank, row[able[here]], block[able[here]], policy.net),
+        _choices(book, column[able[there]], other_block[able[there]], policy.net),
+        len(blocks),
     )
+
+
+def _several(block: Ints, sign: Ints, blocks: int) -> tuple[Flags, Flags]:
+    """Say of each block whether it has more than one line, and whether it has lines of both signs."""
+    lines, positive = np.bincount(block, minlength=blocks), np.bincount(block, weights=sign, minlength=blocks)
+    return lines > 1, (positive > 0) & (positive < lines)
 
 
 def _choices(view: View, row: Ints, block: Ints, most: int) -> _Choices:
     """Return all choices of 1 to `most` lines of a block within SPAN days, each begun by its first line."""
-    order = np.lexsort((view.line[row], view.day[row], block))
+    order = in_order(block, view.day[row], view.line[row])
     row, block = row[order], block[order]
     day = view.day[row]
     follow = np.zeros(len(row), dtype=np.int64)

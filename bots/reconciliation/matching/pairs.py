@@ -90,5 +90,9 @@ def ranges(left: View, right: View, blocks: Blocks, low: int, high: int) -> tupl
     (row, code), (other, other_code) = blocks.left, blocks.right
     when = other_code * span + right.day[other] - base
     order = np.argsort(when, kind="stable")
-    start = code * span + left.day[row] - base
-    return seek(when[order], start + low), seek(when[order], start + high, "right"), order
+    start, there = code * span + left.day[row] - base, when[order]
+    by = np.argsort(start)
+    asked = start[by]
+    first, last = np.empty(len(by), dtype=np.int64), np.empty(len(by), dtype=np.int64)
+    first[by], last[by] = np.searchsorted(there, asked + low), np.searchsorted(there, asked + high, "right")
+    return first, last, order

@@ -38,7 +38,7 @@ def rests(totals: View, items: View, parties: tuple[Rows, Rows], quoting: Flags,
     `alternatives` counts the further ways to complete a total.
     """
     low, high = (-policy.latest, -policy.earliest) if side == BANK else (policy.earliest, policy.latest)
-    (row, key), (column, item_key) = totals.keys(), items.keys()
+    (row, key), (column, item_key) = totals.keys, items.keys
     own, theirs = combined((key, item_key), (totals.purse[row], items.purse[column]))
     _, total, item = between(totals, items, Blocks((row, own), (column, theirs)), low, high, CROWD)
     total, item = distinct(total, item)

@@ -17,6 +17,14 @@ Pairs = tuple[Ints, Ints, Ints]
 BASES = {"reversal_marked": odds.FLAGGED, "reversal_in_party": odds.REVERSED, "reversal_by_amount": odds.AMOUNT}
 
 
+def opposed(view: View, policy: Policy) -> Flags:
+    """Say which lines have an opposite of their purse and amount within `policy.reversal` days: few, mostly."""
+    code, _ = numbered(view.purse, np.abs(view.amount), view.purse[:0], view.amount[:0])
+    everyone = np.arange(len(view))
+    blocks = Blocks((everyone, code * 2 + view.sign), (everyone, code * 2 + 1 - view.sign))
+    return counted(view, view, blocks, -policy.reversal, policy.reversal) > 0
+
+
 def reversals(view: View, party: Rows, partners: Ints, side: int, policy: Policy) -> list[Part]:
     """Return pairs of lines of one purse that take each other back within `policy.reversal` business days.
 

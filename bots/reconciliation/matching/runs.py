@@ -11,7 +11,7 @@ from bots.reconciliation.matched import BANK
 from bots.reconciliation.matching.candidates import MOST_RIVALS
 from bots.reconciliation.matching.pairs import Blocks, between, combined, counted, numbered
 from bots.reconciliation.matching.sums import Groups
-from bots.reconciliation.matching.view import Ints, View, spread
+from bots.reconciliation.matching.view import Ints, View, in_order, spread
 from bots.reconciliation.policy import Policy
 
 SPAN = 5
@@ -63,7 +63,7 @@ def runs(totals: View, rows: Ints, items: View, party: tuple[Ints, Ints], side: 
 def _runs(items: View, party: tuple[Ints, Ints], most: int) -> _Runs:
     own, code = party
     block, _ = combined((code, code), (items.purse[own], items.purse[own]), (items.sign[own], items.sign[own]))
-    order = np.lexsort((items.line[own], items.day[own], block))
+    order = in_order(block, items.day[own], items.line[own])
     row, block = own[order], block[order]
     day = items.day[row]
     reach = np.concatenate(([0], np.cumsum(items.amount[row])))

@@ -12,7 +12,7 @@ from bots.reconciliation.matching.candidates import MOST_RIVALS, Part, members, 
 from bots.reconciliation.matching.fees import plausible
 from bots.reconciliation.matching.pairs import Blocks, between, numbered
 from bots.reconciliation.matching.sums import Groups
-from bots.reconciliation.matching.view import Ints, View, spread
+from bots.reconciliation.matching.view import Ints, View, among, spread
 from bots.reconciliation.policy import Policy
 
 
@@ -22,7 +22,7 @@ def by_key(bank: View, book: View, policy: Policy) -> list[Part]:
     Up to `policy.group` lines against one, up to `policy.net` on both sides; a bank that keeps a fee within the policy
     makes a kind of its own.
     """
-    (own, own_key), (theirs, their_key) = bank.keys(), book.keys()
+    (own, own_key), (theirs, their_key) = bank.keys, book.keys
     width = 1 + max(int(key.max(initial=0)) for key in (own_key, their_key))
     groups, number = np.unique(
         np.concatenate((bank.purse[own] * width + own_key, book.purse[theirs] * width + their_key)), return_inverse=True
@@ -76,8 +76,8 @@ def batches(totals: View, items: View, side: int, policy: Policy) -> Groups:
     A payment run, or a batch booking taken apart. `alternatives` counts other totals of a batch, other batches of a
     total; a batch is compared with the totals of its purse and direction that are in time.
     """
-    (row, key), (_, taken) = items.keys(), totals.keys()
-    alone = ~np.isin(key, taken)
+    (row, key), (_, taken) = items.keys, totals.keys
+    alone = ~among(key, taken)
     row, key = row[alone], key[alone]
     width = 1 + int(key.max(initial=0))
     _, number = np.unique(items.purse[row] * width + key, return_inverse=True)

@@ -13,7 +13,7 @@ from scipy.special import comb
 from bots.reconciliation.matched import BANK
 from bots.reconciliation.matching import subsets
 from bots.reconciliation.matching.pairs import Blocks, combined, ranges
-from bots.reconciliation.matching.view import Flags, Ints, View, once, spread
+from bots.reconciliation.matching.view import Flags, Ints, View, in_order, once, spread
 from bots.reconciliation.policy import Policy
 
 Rows = tuple[Ints, Ints]
@@ -145,7 +145,7 @@ def _limited(whole: _Problem, most: int, cut: Ints) -> _Problem:
     """Keep the lines nearest in time where there are more than `most`."""
     count = np.bincount(whole.place)
     apart = np.abs(whole.totals.day[whole.total] - whole.items.day[whole.item])
-    order = np.lexsort((whole.items.line[whole.item], apart, whole.place))
+    order = in_order(whole.place, apart, whole.items.line[whole.item])
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order)) - np.searchsorted(whole.place, whole.place)
     over = np.flatnonzero(rank >= most)

@@ -12,7 +12,7 @@ from bots.reconciliation.matching import odds
 from bots.reconciliation.matching.candidates import MOST_RIVALS, Part, farthest, members
 from bots.reconciliation.matching.claims import against
 from bots.reconciliation.matching.sums import Groups
-from bots.reconciliation.matching.view import Flags, Ints, View
+from bots.reconciliation.matching.view import Flags, Ints, View, among
 
 
 @dataclass(frozen=True)
@@ -78,5 +78,5 @@ def _share_key(bank: View, book: View, from_bank: tuple[Ints, Ints], from_book: 
             owner, row = from_bank
             given = one[row] >= 0
             there = from_book[0] * width + other[from_book[1]]
-            found[owner[given][np.isin(owner[given] * width + one[row[given]], there)]] = True
+            found[owner[given][among(owner[given] * width + one[row[given]], there)]] = True
     return found
