@@ -89,13 +89,13 @@ def _listed(both: Views, sides: tuple[pd.DataFrame, pd.DataFrame], policy: Polic
 
 def _reversals(both: Views, of_bank: Rows, of_book: Rows, policy: Policy) -> list[Part]:
     found = []
-    for side, own, other, party, parties_, low, high in (
+    for side, own, other, party, others, low, high in (
         (BANK, both.bank, both.book, of_bank, of_book, -policy.latest, -policy.earliest),
         (BOOK, both.book, both.bank, of_book, of_bank, policy.earliest, policy.latest),
     ):
         lines = opposed(own, policy)
-        some, party = own.take(lines), _renumbered(party, lines)
-        found += reversals(some, party, partners(some, other, party, parties_, low, high), side, policy)
+        some, named = own.take(lines), _renumbered(party, lines)
+        found += reversals(some, named, partners(some, other, named, others, low, high), side, policy)
     return found
 
 

@@ -96,8 +96,9 @@ def _both(bank: View, book: View, own: Rows, theirs: Rows, policy: Policy) -> tu
     row, block, column, other_block = row[keep], block[keep], column[held], other_block[held]
     blocks = once(block)
     here, there = np.searchsorted(blocks, block), np.searchsorted(blocks, other_block)
-    many, mixed = zip(_several(here, bank.sign[row], len(blocks)), _several(there, book.sign[column], len(blocks)))
-    able = (many[0] & many[1]) | mixed[0] | mixed[1]
+    many, mixed = _several(here, bank.sign[row], len(blocks))
+    more, both = _several(there, book.sign[column], len(blocks))
+    able = (many & more) | mixed | both
     return (
         _choices(bank, row[able[here]], block[able[here]], policy.net),
         _choices(book, column[able[there]], other_block[able[there]], policy.net),
