@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from bots.reconciliation.matched import SIDE
 from bots.reconciliation.matching import days
-from engine.errors import UserError
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -41,8 +40,10 @@ class Coded:
     """Number of the normalised name, the same on both sides; NO_NAME where there is none."""
 
 
-def code(connection: duckdb.DuckDBPyConnection, country: str | None) -> tuple[Coded, Coded, list[str]]:
-    """Code both sides; the tables `bank` and `book` have the columns of SIDE.
+def code(
+    connection: duckdb.DuckDBPyConnection, frames: tuple[pd.DataFrame, pd.DataFrame], country: str | None
+) -> tuple[Coded, Coded, list[str]]:
+    """Code both sides, columns of SIDE; DuckDB knows them as the tables `bank` and `book`.
 
     Returns:
         Both sides, and the normalised names by their number.
@@ -50,27 +51,19 @@ def code(connection: duckdb.DuckDBPyConnection, country: str | None) -> tuple[Co
     Raises:
         UserError: there is no calendar of that country, or a line has no day.
     """
-    spelled, number = _names(connection)
+    spelled, number = _names(connection, frames)
     sides = []
-    for table, names in zip(("bank", "book"), number, strict=True):
+    for table, frame, names in zip(("bank", "book"), frames, number, strict=True):
         columns = connection.sql(
             f"""
-            SELECT hash(account, currency) AS pot, amount,
-                datediff('day', DATE '1970-01-01', CAST(coalesce(valued, booked) AS DATE)) AS date,
-                CASE WHEN reference = '' THEN 0 ELSE hash(account, currency, amount, reference) END AS exact
-            FROM {table}
+            SELECT pot, CASE WHEN reference = '' THEN 0 ELSE hash(pot, amount, reference) END AS exact
+            FROM (SELECT hash(account, currency) AS pot, amount, reference FROM {table})
             """  # noqa: S608 (one of two fixed names)
         ).fetchnumpy()
-        sides.append(
-            Coded(
-                columns["pot"],
-                columns["amount"],
-                _business(columns["date"], country),
-                np.asarray(columns["date"], np.int64),
-                np.asarray(columns["exact"], np.uint64),
-                names,
-            )
-        )
+        date = frame["valued"].fillna(frame["booked"]).to_numpy().astype("datetime64[D]")
+        exact = np.asarray(columns["exact"], np.uint64)
+        ordinal = days.ordinals(date, country)
+        sides.append(Coded(columns["pot"], frame["amount"].to_numpy(), ordinal, date.astype(np.int64), exact, names))
     return sides[0], sides[1], spelled
 
 
@@ -90,33 +83,16 @@ def looks(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, coded: Cod
     return look
 
 
-def _business(date: NDArray[np.integer], country: str | None) -> Ints:
-    """Number days (since 1970-01-01) by business days."""
-    if np.ma.is_masked(date):
-        raise UserError("a line has no day of booking: a reader must give every line one")
-    if not len(date):
-        return np.zeros(0, np.int64)
-    first, last = int(date.min()), int(date.max())
-    return days.ordinals(np.arange(first, last + 1).astype("datetime64[D]"), country)[
-        np.asarray(date, np.int64) - first
-    ]
-
-
-def _names(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], tuple[Ints, Ints]]:
+def _names(
+    connection: duckdb.DuckDBPyConnection, frames: tuple[pd.DataFrame, pd.DataFrame]
+) -> tuple[list[str], tuple[Ints, Ints]]:
     """Normalise each distinct name once: no accents, capitals, letters and digits, single spaces."""
-    coded = []
-    for table in ("bank", "book"):
-        column = connection.sql(f"SELECT name FROM {table}").to_arrow_table()["name"]  # noqa: S608 (as above)
-        coded.append(column.combine_chunks().dictionary_encode())
-    given = pd.Series([text for one in coded for text in one.dictionary.to_pylist()], dtype="str")
-    connection.register("given", pd.DataFrame({"name": given}))
+    (left, given), (right, more) = (pd.factorize(frame["name"]) for frame in frames)
+    connection.register("given", pd.DataFrame({"name": given.append(more)}))
     plain = connection.sql(
         r"SELECT trim(regexp_replace(upper(strip_accents(name)), '[^\p{L}\p{N}]+', ' ', 'g')) AS name FROM given"
     ).to_arrow_table()["name"]
     connection.unregister("given")
     number, spelled = pd.factorize(pd.Series(["", *plain.to_pylist()], dtype="str"))
-    cut = 1 + len(coded[0].dictionary)
-    parts = (number[1:cut], number[cut:])
-    return list(spelled), tuple(
-        np.asarray(part, np.int64)[one.indices.to_numpy()] for part, one in zip(parts, coded, strict=True)
-    )
+    number = np.asarray(number, np.int64)
+    return list(spelled), (number[1 + left], number[1 + len(given) + right])

@@ -29,10 +29,11 @@ def ordinals(days: NDArray[np.datetime64], country: str | None) -> NDArray[np.in
         raise UserError("a line has no day of booking: a reader must give every line one")
     if not len(whole):
         return np.zeros(0, dtype=np.int64)
-    first, last = (int(str(edge)[:4]) for edge in (whole.min(), whole.max()))
-    unique, place = np.unique(whole, return_inverse=True)
-    count = np.busday_count(_ORIGIN, unique + 1, busdaycal=_calendar(country, first, last))
-    return np.asarray(count, dtype=np.int64)[place]
+    first, last = whole.min(), whole.max()
+    every = np.arange(first, last + 1)
+    calendar = _calendar(country, *(int(str(edge)[:4]) for edge in (first, last)))
+    count = np.busday_count(_ORIGIN, every + 1, busdaycal=calendar)
+    return np.asarray(count, dtype=np.int64)[(whole - first).astype(np.int64)]
 
 
 def of(side: pd.DataFrame, country: str | None) -> NDArray[np.int64]:

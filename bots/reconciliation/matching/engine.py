@@ -62,7 +62,7 @@ class _Run:
         self, connection: duckdb.DuckDBPyConnection, frames: tuple[pd.DataFrame, pd.DataFrame], policy: Policy
     ) -> None:
         self.connection, self.frames, self.policy = connection, frames, policy
-        self.bank, self.book, spelled = code(connection, policy.calendar)
+        self.bank, self.book, spelled = code(connection, frames, policy.calendar)
         self.names = names.Names.of(spelled)
         self.still = (np.ones(len(frames[0]), bool), np.ones(len(frames[1]), bool))
         self.taken: list[Taken] = []

@@ -15,6 +15,7 @@ from bots.reconciliation.matched import BANK, BOOK, MATCH, Matched
 from bots.reconciliation.matching.coding import Bools, Ints
 from bots.reconciliation.matching.pool import Pool, top
 from bots.reconciliation.matching.solver import Solution
+from bots.reconciliation.matching.view import in_order, once
 
 Floats = NDArray[np.float64]
 
@@ -113,7 +114,7 @@ def _of(pool: Pool, chosen: Ints, first: int) -> Members:
     place = np.full(len(pool.score), -1)
     place[chosen] = np.arange(len(chosen)) + first
     member = np.flatnonzero(place[pool.candidate] >= 0)
-    order = np.lexsort((pool.line[member], place[pool.candidate[member]]))
+    order = in_order(place[pool.candidate[member]], pool.line[member])
     line = pool.line[member][order]
     of_book = line >= pool.bank
     return (
@@ -127,7 +128,7 @@ def _kept(pool: Pool, lost: Bools) -> Ints:
     """Return the candidates that lost and are among the best KEPT of one of their lines."""
     member = np.flatnonzero(lost[pool.candidate])
     candidate = pool.candidate[member]
-    return np.unique(candidate[top(pool.line[member], pool.score[candidate])])
+    return once(candidate[top(pool.line[member], pool.score[candidate])])
 
 
 def _runner_up(pool: Pool, won: Ints, lost: Ints) -> Ints:

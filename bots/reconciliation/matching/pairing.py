@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bots.reconciliation.matching import references
 from bots.reconciliation.matching.coding import Bools, Coded, Ints
+from bots.reconciliation.matching.view import in_order
 from bots.reconciliation.policy import Policy
 
 SAME, NORMALISED, SLIPPED, NONE, OTHER = range(5)
@@ -41,7 +42,7 @@ class Pairs:
 def joined(one: Pairs, other: Pairs) -> Pairs:
     """Return all, sorted; a pair that is in both is kept as `one` has it."""
     bank, book = np.r_[one.bank, other.bank], np.r_[one.book, other.book]
-    order = np.lexsort((np.repeat((0, 1), (len(one), len(other))), book, bank))
+    order = in_order(bank, book, np.repeat((0, 1), (len(one), len(other))))
     first = np.r_[True, (np.diff(bank[order]) != 0) | (np.diff(book[order]) != 0)] if len(order) else order > 0
     kept = order[first]
     return Pairs(
@@ -87,8 +88,7 @@ def open_lines(
         connection.register("rows", rows)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {table}_open AS SELECT * FROM rows")  # noqa: S608
         connection.unregister("rows")
-        references.prepare(connection, f"{table}_open")
-    references.main_numbers(connection)
+    references.prepare(connection)
 
 
 def by_number(connection: duckdb.DuckDBPyConnection, policy: Policy) -> Pairs:
@@ -97,21 +97,23 @@ def by_number(connection: duckdb.DuckDBPyConnection, policy: Policy) -> Pairs:
         rf"""
         WITH pair AS (
             SELECT bank.line AS bank, book.line AS book, bank.spaced AS left_text, book.spaced AS right_text,
+                left_text = right_text AS same,
                 list_has_all(bank.numbers, book.numbers) OR list_has_all(book.numbers, bank.numbers) AS counted
-            FROM bank_main AS bank JOIN book_main AS book ON bank.key = book.key
+            FROM bank_reference AS bank JOIN book_reference AS book ON bank.key = book.key
             WHERE bank.day - book.day BETWEEN {policy.earliest} AND {policy.latest}
                 AND book.amount - bank.amount BETWEEN 0
                     AND CASE WHEN book.amount = bank.amount THEN 0
                         ELSE {policy.fee_fixed} + {policy.fee_share} * abs(book.amount) END
         ), lettered AS (
-            SELECT *, regexp_extract_all(left_text, '[^ 0-9]+') AS left_letters,
+            SELECT bank, book, regexp_extract_all(left_text, '[^ 0-9]+') AS left_letters,
                 regexp_extract_all(right_text, '[^ 0-9]+') AS right_letters
-            FROM pair
+            FROM pair WHERE counted AND NOT same
+        ), agreed AS (
+            SELECT bank, book FROM lettered
+            WHERE len(left_letters) = 0 OR len(right_letters) = 0 OR list_has_any(left_letters, right_letters)
         )
-        SELECT bank, book, left_text = right_text AS same,
-            counted AND (len(left_letters) = 0 OR len(right_letters) = 0 OR list_has_any(left_letters, right_letters))
-                AS agree
-        FROM lettered ORDER BY bank, book
+        SELECT bank, book, same, agreed.bank IS NOT NULL AS agree
+        FROM pair LEFT JOIN agreed USING (bank, book) ORDER BY bank, book
         """  # noqa: S608 (numbers of the policy)
     ).fetchnumpy()
     same, agree = np.asarray(found["same"], bool), np.asarray(found["agree"], bool)
@@ -123,7 +125,7 @@ def forget(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop the tables of open lines."""
     for side in ("bank", "book"):
         connection.unregister(f"{side}_still")
-        for table in ("main", "open_reference", "open"):
+        for table in ("reference", "open"):
             connection.execute(f"DROP TABLE IF EXISTS {side}_{table}")
 
 
@@ -131,7 +133,7 @@ def alone(connection: duckdb.DuckDBPyConnection, still: tuple[Bools, Bools]) -> 
     """Say of the lines of both sides which share their main number with no other open line of their side."""
     found = []
     for side, lines in zip(("bank", "book"), still, strict=True):
-        keys = connection.sql(f"SELECT line, key FROM {side}_main").fetchnumpy()  # noqa: S608
+        keys = connection.sql(f"SELECT line, key FROM {side}_reference WHERE key IS NOT NULL").fetchnumpy()  # noqa: S608
         of = lines[keys["line"]]
         _, where, count = np.unique(keys["key"][of], return_inverse=True, return_counts=True)
         single = np.zeros(len(lines), bool)
@@ -156,19 +158,26 @@ def by_amount(connection: duckdb.DuckDBPyConnection, policy: Policy, still: tupl
     ).fetchnumpy()
     bank, book = _numbers(found["bank"]), _numbers(found["book"])
     grade, apart = np.full(len(bank), NONE), np.full(len(bank), FAR)
-    left, right = _squeezed(connection, "bank", len(still[0]))[bank], _squeezed(connection, "book", len(still[1]))[book]
-    both = np.flatnonzero((left != "") & (right != ""))
-    apart[both] = references.slips(list(left[both]), list(right[both]))
+    both, left, right = _squeezed(connection, bank, book)
+    apart[both] = references.slips(left, right)
     grade[both] = np.where(apart[both] == 0, SAME, np.where(apart[both] <= references.SLIPS, SLIPPED, OTHER))
     return Pairs(bank, book, grade, apart).where(grade != OTHER)
 
 
-def _squeezed(connection: duckdb.DuckDBPyConnection, side: str, lines: int) -> NDArray[np.object_]:
-    """Return the squeezed reference by line, empty for lines that have none or are not open."""
-    found = connection.sql(f"SELECT line, replace(spaced, ' ', '') AS squeezed FROM {side}_open_reference").fetchnumpy()  # noqa: S608
-    texts = np.full(lines, "", dtype=object)
-    texts[np.asarray(found["line"], np.int64)] = np.asarray(found["squeezed"], dtype=object)
-    return texts
+def _squeezed(connection: duckdb.DuckDBPyConnection, bank: Ints, book: Ints) -> tuple[Ints, list[str], list[str]]:
+    """Return the pairs whose lines both have a reference, and the references without spaces."""
+    connection.register("pair", pd.DataFrame({"place": np.arange(len(bank)), "bank": bank, "book": book}))
+    found = connection.sql(
+        """
+        SELECT place, replace(one.spaced, ' ', '') AS bank, replace(other.spaced, ' ', '') AS book
+        FROM pair
+            JOIN bank_reference AS one ON pair.bank = one.line
+            JOIN book_reference AS other ON pair.book = other.line
+        WHERE one.spaced <> '' AND other.spaced <> ''
+        """
+    ).fetchnumpy()
+    connection.unregister("pair")
+    return _numbers(found["place"]), list(found["bank"]), list(found["book"])
 
 
 def _numbers(column: NDArray[np.generic]) -> Ints:

@@ -91,10 +91,13 @@ def best_of_lines(weighed: Weighed) -> NDArray[np.bool_]:
 
 def top(line: Ints, score: Floats) -> Ints:
     """Return the positions of the best KEPT of each line."""
-    by = np.lexsort((-score, line))
+    crowded = np.bincount(line, minlength=1)[line] > KEPT
+    some = np.flatnonzero(crowded)
+    by = some[np.lexsort((-score[some], line[some]))]
     start = np.r_[True, np.diff(line[by]) != 0] if len(by) else np.zeros(0, bool)
     place = np.arange(len(by))
-    return np.asarray(by[place - np.maximum.accumulate(np.where(start, place, 0)) < KEPT])
+    best = by[place - np.maximum.accumulate(np.where(start, place, 0)) < KEPT]
+    return np.concatenate((np.flatnonzero(~crowded), best))
 
 
 def _looks(pairs: Pairs, look: tuple[Look, Look]) -> tuple[Ints, Ints]:

@@ -20,16 +20,40 @@ SLIPS: Final = 2
 """Most slips between two references that may still be the same."""
 
 
-def prepare(connection: duckdb.DuckDBPyConnection, table: str) -> None:
-    """Make `{table}_reference` of `{table}` (line, pot, amount, day, reference), for lines that have a reference.
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `bank_reference` and `book_reference` of `bank_open` and `book_open` (line, pot, amount, day, reference).
 
-    spaced: capitals and digits, single spaces for all else; O, I and L among digits read as the digits they look like.
-    numbers: its runs of digits without leading zeros.
+    They hold the lines that have a reference. spaced: capitals and digits, single spaces for all else; O, I and L among
+    digits read as the digits they look like. numbers: its runs of digits without leading zeros. main: the number that
+    names the document, the longest that is not common in the books (in a SAMPLE of them); empty if there is none. key:
+    hash of pot and main, NULL without one.
     """
+    sample = f"SELECT * FROM book_open WHERE reference <> '' ORDER BY line LIMIT {SAMPLE}"  # noqa: S608
     connection.execute(
-        rf"""
-        CREATE OR REPLACE TEMP TABLE {table}_reference AS
-        SELECT *, list_transform(regexp_extract_all(spaced, '[0-9]+'), lambda run: ltrim(run, '0')) AS numbers
+        f"""
+        SET VARIABLE common = (SELECT coalesce(list(number), []) FROM (
+            SELECT number FROM (SELECT spaced, unnest(numbers) AS number FROM ({_numbered(sample)}))
+            GROUP BY number
+            HAVING count(DISTINCT spaced) > 2 + {COMMON} * (SELECT count(*) FROM ({sample}))))
+        """  # noqa: S608 (numbers and fixed names)
+    )
+    for table in ("bank", "book"):
+        connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE {table}_reference AS
+            SELECT *, CASE WHEN main <> '' THEN hash(pot, main) END AS key FROM (
+                SELECT *, list_reduce(list_filter(numbers, lambda number:
+                        NOT list_contains(getvariable('common'), number)),
+                    lambda best, other: CASE WHEN length(other) > length(best) THEN other ELSE best END, '') AS main
+                FROM ({_numbered(f"SELECT * FROM {table}_open WHERE reference <> ''")}))
+            """  # noqa: S608 (fixed names)
+        )
+
+
+def _numbered(rows: str) -> str:
+    """Return the query that takes the references of some rows apart."""
+    return rf"""
+        SELECT *, regexp_extract_all(spaced, '[1-9][0-9]*') AS numbers
         FROM (
             SELECT * EXCLUDE (plain), CASE WHEN regexp_matches(plain, '[0-9][OIL]|[OIL][0-9]')
                 THEN array_to_string(list_transform(string_split(plain, ' '),
@@ -38,37 +62,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, table: str) -> None:
                 ELSE plain END AS spaced
             FROM (SELECT * EXCLUDE (reference),
                     trim(regexp_replace(upper(reference), '[^\p{{L}}\p{{N}}]+', ' ', 'g')) AS plain
-                FROM {table} WHERE reference <> ''))
-        """  # noqa: S608 (fixed names)
-    )
-
-
-def main_numbers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make `bank_main` and `book_main` of the prepared tables: lines with the number that names the document.
-
-    main: the longest number that is not common in the books (in a SAMPLE of them). key: hash of pot and main.
-    """
-    connection.execute(
-        f"""
-        SET VARIABLE common = (SELECT coalesce(list(number), []) FROM (
-            SELECT number FROM (SELECT spaced, unnest(numbers) AS number
-                FROM (SELECT spaced, numbers FROM book_open_reference ORDER BY line LIMIT {SAMPLE}))
-            GROUP BY number
-            HAVING count(DISTINCT spaced) > 2 + {COMMON} * least({SAMPLE}, (SELECT count(*) FROM book_open_reference))))
-        """  # noqa: S608
-    )
-    for table in ("bank", "book"):
-        connection.execute(
-            f"""
-            CREATE OR REPLACE TEMP TABLE {table}_main AS
-            SELECT *, hash(pot, main) AS key FROM (
-                SELECT *, list_reduce(list_concat([''], list_filter(numbers, lambda number:
-                        NOT list_contains(getvariable('common'), number))),
-                    lambda best, other: CASE WHEN length(other) > length(best) THEN other ELSE best END) AS main
-                FROM {table}_open_reference)
-            WHERE main <> ''
-            """  # noqa: S608
-        )
+                FROM ({rows})))
+        """  # noqa: S608 (fixed texts)
 
 
 def slips(left: list[str], right: list[str]) -> Ints:
