@@ -28,7 +28,7 @@ KEY = ["account", "currency", "amount_cents"]
 def main() -> None:
     """Run one peer and print what `benchmarks.matching_run` prints."""
     if sys.argv[1] == "--list":
-        print(json.dumps(sorted(PEERS)))
+        print(json.dumps({name: (peer.__doc__ or "").splitlines()[0] for name, peer in sorted(PEERS.items())}))
         return
     name, folder = sys.argv[1], Path(sys.argv[2])
     bank = pd.read_parquet(folder / "bank.parquet").rename(columns={"bank_id": "id", "value_date": "day"})
@@ -100,7 +100,7 @@ def pandas_passes(bank: pd.DataFrame, book: pd.DataFrame) -> Ids:
 
 
 def polars_passes(bank: pd.DataFrame, book: pd.DataFrame) -> Ids:
-    """Do the same in polars."""
+    """Join in the same three passes, in polars."""
     pl = import_module("polars")
 
     def made(frame: pd.DataFrame) -> Any:
