@@ -32,8 +32,8 @@ def ordinals(days: NDArray[np.datetime64], country: str | None) -> NDArray[np.in
     first, last = whole.min(), whole.max()
     every = np.arange(first, last + 1)
     calendar = _calendar(country, *(int(str(edge)[:4]) for edge in (first, last)))
-    count = np.busday_count(_ORIGIN, every + 1, busdaycal=calendar)
-    return np.asarray(count, dtype=np.int64)[(whole - first).astype(np.int64)]
+    count = np.asarray(np.busday_count(_ORIGIN, every + 1, busdaycal=calendar), dtype=np.int64)
+    return np.asarray(count[(whole - first).astype(np.int64)])
 
 
 def of(side: pd.DataFrame, country: str | None) -> NDArray[np.int64]:
