@@ -11,7 +11,6 @@ import pytest
 
 from bots.reconciliation.kinds import GROUPS
 from bots.reconciliation.matching import days
-from bots.reconciliation.matching.duplicates import duplicates
 from bots.reconciliation.policy import Policy
 from engine.errors import UserError
 from tests.bots.reconciliation.lines_of import candidates, found, side
@@ -155,17 +154,6 @@ def test_another_currency_is_matched_by_the_rate_of_the_day_or_the_last_one_befo
     assert far.rows.empty
     yen = [{"amount": 16_000, "currency": "JPY", "name": "Solmor AB"}]
     assert found(candidates([{"amount": 10_001, "name": "SOLMOR AB"}], yen, Policy(rates=rates)), "exchange_in_party")
-
-
-def test_the_same_line_twice_is_a_copy_and_only_a_reference_makes_it_sure() -> None:
-    line = {"amount": 999, "name": "Solmor AB", "reference": "INV-2025-0009"}
-    twice = side(line, {**line, "booked": "2025-03-04"}, {**line, "booked": "2025-04-04"}, {**line, "bank_id": "B1"})
-    found_copies = duplicates(twice, Policy()).to_numpy().tolist()
-    assert found_copies == [[1, 3, True], [3, 0, True]]
-    bare = {**line, "reference": ""}
-    assert duplicates(side(bare, bare), Policy())["sure"].tolist() == [False]
-    given = [{**line, "bank_id": place} for place in ("B1", "B2")]
-    assert duplicates(side(*given), Policy()).empty
 
 
 def test_business_days_leave_out_week_ends_and_the_holidays_of_the_country() -> None:
