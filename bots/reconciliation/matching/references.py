@@ -16,6 +16,8 @@ COMMON: Final = 0.01
 """A number in more than this share of the books' references (a year, a branch) names no document."""
 SAMPLE: Final = 10_000
 """References of the books by which the common numbers are told."""
+_TIDY: Final = "[A-Z0-9]+([- ][A-Z0-9]+)*"
+"""What most references look like: to find that out costs a third of what putting it in order does."""
 SLIPS: Final = 2
 """Most slips between two references that may still be the same."""
 
@@ -60,8 +62,9 @@ def _numbered(rows: str) -> str:
                     lambda part: CASE WHEN regexp_matches(part, '^[0-9OIL]*[0-9][0-9OIL]*$')
                         THEN translate(part, 'OIL', '011') ELSE part END), ' ')
                 ELSE plain END AS spaced
-            FROM (SELECT * EXCLUDE (reference),
-                    trim(regexp_replace(upper(reference), '[^\p{{L}}\p{{N}}]+', ' ', 'g')) AS plain
+            FROM (SELECT * EXCLUDE (reference), CASE WHEN regexp_full_match(reference, '{_TIDY}')
+                    THEN replace(reference, '-', ' ')
+                    ELSE trim(regexp_replace(upper(reference), '[^\p{{L}}\p{{N}}]+', ' ', 'g')) END AS plain
                 FROM ({rows})))
         """  # noqa: S608 (fixed texts)
 
