@@ -11,6 +11,7 @@ import pytest
 
 from bots.reconciliation.kinds import GROUPS
 from bots.reconciliation.matching import days
+from bots.reconciliation.matching.view import in_order
 from bots.reconciliation.policy import Policy
 from engine.errors import UserError
 from tests.bots.reconciliation.lines_of import candidates, found, side
@@ -182,3 +183,11 @@ def test_the_same_lines_give_the_same_candidates_and_none_twice() -> None:
     sides = one.members.groupby("candidate")["side"]
     two_sided = (sides.max() > sides.min()).to_numpy()
     assert off[two_sided].tolist() == one.rows["difference"][two_sided].tolist()
+
+
+def test_lines_are_put_in_order_by_several_keys_also_where_one_number_cannot_hold_them() -> None:
+    rng = np.random.default_rng(6)
+    for widest in (4, 1 << 40):
+        keys = [rng.integers(-widest, widest, 200) for _ in range(3)]
+        keys[0] %= 3
+        assert in_order(*keys).tolist() == np.lexsort(keys[::-1]).tolist()
