@@ -15,7 +15,8 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 def text_of(data: bytes) -> str:
     """Return the text of a file, whatever became of it."""
-    names = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"<\0", "utf-16-le"), (b"", "utf-8"), (b"", "gb18030"))
+    marks = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (data[:1] + b"\0", "utf-16-le"))
+    names = (*marks, (b"", "utf-8"), (b"", "gb18030"))
     for mark, name in names:
         if data.startswith(mark):
             try:

@@ -44,10 +44,10 @@ class SideFile(Frozen):
     )
 
     def spec(self, *, currency: str | None = None, turned: bool = False) -> TableSpec:
-        """Return what the reader of tables is told; `currency` is one that the other side tells."""
+        """Return what the reader of tables is told; `currency` counts where nothing in the table tells one."""
         told = self.model_dump(exclude={"format", "money_in"})
         negate = turned if self.money_in is None else self.money_in in {"negative", "debit"}
-        return TableSpec(**told | {"currency": self.currency or currency, "negate": negate})
+        return TableSpec(**told | {"otherwise": currency, "negate": negate})
 
 
 class Window(Frozen):

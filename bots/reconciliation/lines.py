@@ -85,6 +85,8 @@ class Found:
 
     statements: list[Statement] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    """What was told of how the file is to be read, in words."""
 
     def refuse(self, number: int, name: str, value: object, problem: str, lines: int = 1) -> None:
         """Keep apart what cannot be read."""
@@ -102,6 +104,8 @@ class Delivery:
     quarantined: tuple[Quarantined, ...]
     loose: tuple[str, ...] = ()
     """Statements that go on without anything to tie their lines to, in words."""
+    said: tuple[str, ...] = ()
+    """What nobody declared and the file told: columns, decimal sign, order of dates, encoding."""
 
     @property
     def lines(self) -> Iterable[Line]:

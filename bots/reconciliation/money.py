@@ -29,10 +29,48 @@ _NONE = frozenset(
 )
 _THREE = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
 _FOUR = frozenset(("CLF", "UYW"))
+CURRENCIES = frozenset(
+    re.findall(
+        "[A-Z]{3}",
+        """
+        AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF
+        CLF CLP CNH CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD
+        HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD
+        MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR
+        RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS
+        UAH UGX USD UYI UYU UYW UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG
+        """,
+    )
+)
+"""ISO 4217, the codes in use; an amount may be in an older one all the same."""
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _PLAIN = re.compile(r"([+-]?)(?=\.?\d)(\d*)(?:\.(\d+))?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:(?P<group>[ '\u00a0\u202f\u2019.,])\d{3})(?:(?P=group)\d{3})*(?P<rest>[.,]\d+)?")
+_INDIAN = re.compile(r"[+-]?\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?")
+"""Lakhs and crores: 12,34,567.89."""
+_BOOKED = re.compile(r"(.*[\d)])\s*(CR|DR)\.?", re.IGNORECASE)
 _MOST = 18
+SYMBOLS = {
+    "€": ("EUR",),
+    "£": ("GBP", "EGP", "GIP", "LBP", "SHP", "SYP", "FKP"),
+    "¥": ("JPY", "CNY"),
+    "￥": ("CNY", "JPY"),
+    "₹": ("INR",),
+    "₩": ("KRW", "KPW"),
+    "₽": ("RUB",),
+    "₺": ("TRY",),
+    "₪": ("ILS",),
+    "₫": ("VND",),
+    "฿": ("THB",),
+    "₴": ("UAH",),
+    "₦": ("NGN",),
+    "₱": ("PHP",),
+    "₸": ("KZT",),
+    "zł": ("PLN",),
+    "$": (),
+}
+"""Signs of currencies; the dollar sign is that of any currency without one of its own."""
+_OWN_SIGN = frozenset(code for codes in SYMBOLS.values() for code in codes)
 
 
 class NoAmount(ValueError):
@@ -87,7 +125,7 @@ def plain(text: str, currency: str) -> int:
 
 
 def written(text: str, currency: str, decimal: str | None = None) -> int:
-    """Read an amount as people write it: 1.234,56, 1 234.56, (12.00), 12.00-, with or without the currency.
+    """Read an amount as people write it: 1.234,56, 1 234.56, (12.00), 12.00-, €5, 5.00 DR, 5 EUR.
 
     Args:
         text: the amount.
@@ -95,27 +133,51 @@ def written(text: str, currency: str, decimal: str | None = None) -> int:
         decimal: the decimal sign, where it is declared; else it is told from the text.
 
     Raises:
-        NoAmount: it is none, or could be two: 1,234 is one thousand or one and a bit.
+        NoAmount: it is none, is of another currency, or could be two: 1,234 is one thousand or one and a bit.
     """
-    stripped = (
-        text.strip()
-        .replace("\u2212", "-")
-        .replace("\N{EN DASH}", "-")
-        .removeprefix(currency)
-        .removesuffix(currency)
-        .strip()
-    )
+    stripped = text.strip()
+    if not _PLAIN.fullmatch(stripped):  # most are plain
+        stripped = _bare(stripped, currency)
+    booked = _BOOKED.fullmatch(stripped)
+    if booked:
+        stripped = booked[1]
     negative = False
     if stripped.startswith("(") and stripped.endswith(")"):
         negative, stripped = True, stripped[1:-1].strip()
     elif stripped.endswith("-"):
         negative, stripped = True, stripped[:-1].strip()
+    if negative and stripped.startswith(("+", "-")):
+        raise NoAmount(f"{text!r} has two signs")
     number = _number(stripped, currency, decimal)
+    if booked and booked[2].upper() == "DR":
+        if number < 0 or negative:
+            raise NoAmount(f"{text!r} is a negative debit: say in which direction the money went")
+        negative = True
     return -number if negative else number
+
+
+def _bare(text: str, currency: str) -> str:
+    """Return an amount without its currency.
+
+    Raises:
+        NoAmount: it shows the sign of another one.
+    """
+    bare = text.replace("\u2212", "-").replace("\N{EN DASH}", "-")
+    for sign, codes in SYMBOLS.items():
+        if sign in bare:
+            if currency not in codes and (codes or currency in _OWN_SIGN):
+                raise NoAmount(f"{text!r} is not in {currency}")
+            bare = bare.replace(sign, "", 1)
+            break
+    else:
+        bare = bare.removeprefix(currency).removesuffix(currency)
+    return re.sub(r"^([-+(]?)\s+", r"\1", bare.strip())
 
 
 def _number(text: str, currency: str, decimal: str | None) -> int:
     match = _GROUPED.fullmatch(text)
+    if match is None and decimal != "," and _INDIAN.fullmatch(text):
+        return plain(text.replace(",", ""), currency)
     if match is None:
         simple = text.replace(",", ".") if decimal != "." and text.count(",") == 1 and "." not in text else text
         if decimal == "," and "." in text:

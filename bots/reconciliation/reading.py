@@ -15,9 +15,10 @@ from bots.reconciliation.conventions import (
     told_accounts,
     told_sign,
 )
-from bots.reconciliation.definition import TABLES, Definition, SideFile
+from bots.reconciliation.definition import TABLES, Definition
 from bots.reconciliation.lines import Delivery
-from bots.reconciliation.readers.registry import read, sniff
+from bots.reconciliation.readers.registry import sniff
+from bots.reconciliation.settling import both_read
 from bots.reconciliation.sides import Balance, balances, side
 from engine.errors import UserError
 
@@ -62,37 +63,32 @@ def read_sides(bank: Path, book: Path, definition: Definition, *, currency: str 
         UserError: a file cannot be read, nothing of it may go on, or something can be told in more than one way.
     """
     said: list[str] = []
-    by_balance = False
     if definition.text == "" and _is_table(bank) and not _is_table(book):
         bank, book = book, bank
         said.append(f"{bank.name} is a bank's statement, {book.name} a table: taken as bank and books in this order")
-    theirs = _read(bank, definition.file.bank, currency)
-    ours = _read(book, definition.file.book, currency or _only_currency(theirs))
-    if not theirs.statements:
-        theirs = _read(bank, definition.file.bank, _only_currency(ours))
-    if not ours.statements and definition.file.book.money_in is None:
-        ours = _read(book, definition.file.book, currency or _only_currency(theirs), turned=True)
-        by_balance = True
+    theirs, ours, settled = both_read((bank, definition.file.bank), (book, definition.file.book), currency)
     for delivery in (theirs, ours):
         _refuse_empty(delivery)
     lines, raw = side([theirs]), side([ours])
+    by_balance = settled[1].turned
     known = by_balance or definition.file.book.money_in is not None
     sign = Sign.declared() if known else told_sign(lines, raw)
     stated = (balances([theirs]), balances([ours]))
     names, about = told_accounts(lines, in_terms_of_the_bank(raw, sign, {}), definition.file.accounts, stated)
-    said += [_read_as("bank", theirs, lines), _read_as("books", ours, raw)]
-    said += ["the books' running balance says that money in is a debit"] if by_balance else sign.sentences()
-    said += about
-    settled = delivery_in_terms_of_the_bank(ours, sign, names)
+    said += [_read_as("bank", theirs, lines), *_of("bank", theirs), *settled[0].said]
+    said += [_read_as("books", ours, raw), *_of("books", ours), *settled[1].said]
+    said += [] if by_balance else sign.sentences()
+    said += about[:_SHOWN] + ([f"and {len(about) - _SHOWN} more accounts"] if len(about) > _SHOWN else [])
+    in_terms = delivery_in_terms_of_the_bank(ours, sign, names)
     return Sides(
         Side((theirs,), lines, tuple(stated[0])),
-        Side((settled,), in_terms_of_the_bank(raw, sign, names), tuple(balances([settled]))),
+        Side((in_terms,), in_terms_of_the_bank(raw, sign, names), tuple(balances([in_terms]))),
         tuple(said),
     )
 
 
-def _read(path: Path, told: SideFile, currency: str | None, *, turned: bool = False) -> Delivery:
-    return read(path, format=told.format, spec=told.spec(currency=currency, turned=turned))
+def _of(what: str, delivery: Delivery) -> list[str]:
+    return [f"{what}: {sentence}" for sentence in delivery.said]
 
 
 def _is_table(path: Path) -> bool:
@@ -101,11 +97,6 @@ def _is_table(path: Path) -> bool:
             return sniff(file.read(_HEAD)) in TABLES
     except OSError:
         return False  # `read` says what is wrong with it
-
-
-def _only_currency(delivery: Delivery) -> str | None:
-    found = {line.currency for line in delivery.lines}
-    return found.pop() if len(found) == 1 else None
 
 
 def _refuse_empty(delivery: Delivery) -> None:

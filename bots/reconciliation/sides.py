@@ -12,6 +12,7 @@ import pandas as pd
 
 from bots.reconciliation.lines import Delivery, Line, Statement
 from bots.reconciliation.matched import SIDE
+from bots.reconciliation.wording import stated
 
 ORIGIN: Final = {
     "file": "str",
@@ -97,9 +98,13 @@ def _gaps(chain: Sequence[Statement]) -> Iterator[str]:
     for before, after in pairwise(chain):
         if before.closing != after.opening:
             yield (
-                f"statement {before.id or before.number} closes with {before.closing}, "
-                f"{after.id or after.number} opens with {after.opening} (minor units)"
+                f"statement {before.id or before.number} closes with {_told(before.closing, before.currency)}, "
+                f"{after.id or after.number} opens with {_told(after.opening, after.currency)}"
             )
+
+
+def _told(balance: int | None, currency: str) -> str:
+    return "no balance" if balance is None else stated(balance, currency)
 
 
 def _first_day(statement: Statement) -> date:

@@ -6,8 +6,10 @@ A statement that does not is held back whole: a line that was lost, doubled or m
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bots.reconciliation.lines import Found, Statement
+from bots.reconciliation.wording import stated
 
 
 def tie_out(found: Found) -> tuple[list[Statement], list[str]]:
@@ -20,8 +22,14 @@ def tie_out(found: Found) -> tuple[list[Statement], list[str]]:
         The statements, and a sentence for each one without anything to tie it to.
     """
     good, loose = [], []
+    seen: dict[object, list[Statement]] = {}
     for statement in found.statements:
         reasons = list(_reasons(statement))
+        twin = next((one for one in seen.setdefault(_outside(statement), []) if _same(one, statement)), None)
+        if twin is not None:
+            reasons.insert(0, ("statement", statement.id, f"it stands in the file already, from line {twin.number}"))
+        else:
+            seen[_outside(statement)].append(statement)
         for field, value, problem in reasons:  # the bookings are counted once, whatever the number of reasons
             found.refuse(statement.number, field, value, problem, bookings(statement) if field == reasons[0][0] else 0)
         if not reasons:
@@ -45,22 +53,34 @@ def bookings(statement: Statement) -> int:
     return len(statement.lines) if statement.bookings is None else statement.bookings
 
 
+def _outside(one: Statement) -> object:
+    return one.account, one.currency, one.id, one.opening, one.closing, one.opened, one.closed, len(one.lines)
+
+
+def _same(one: Statement, other: Statement) -> bool:
+    """Say whether two statements are one: by their id or those of their lines, and everything that they say."""
+    if not one.lines or not (one.id or all(line.bank_id for line in one.lines)):
+        return False
+    return all(replace(a, number=b.number) == b for a, b in zip(one.lines, other.lines, strict=True))
+
+
 def _reasons(statement: Statement) -> Iterator[tuple[str, str, str]]:
     amounts = [line.amount for line in statement.lines]
     incoming, outgoing = sum(a for a in amounts if a > 0), -sum(a for a in amounts if a < 0)
     if statement.unreadable:
         yield "balances and totals", statement.account, statement.unreadable
+
+    def said(amount: int) -> str:
+        return stated(amount, statement.currency)
+
     if statement.opening is not None and statement.closing is not None:
         expected = statement.opening + incoming - outgoing
         if expected != statement.closing:
-            off = statement.closing - expected
-            text = (
-                f"opening {statement.opening} + movements {incoming - outgoing} is {expected}, {-off} off the closing"
-            )
-            yield "closing balance", str(statement.closing), text
+            moved = f"opening {said(statement.opening)} + movements {said(incoming - outgoing)} is {said(expected)}"
+            off = f"{said(expected - statement.closing)} off the closing"
+            yield "closing balance", said(statement.closing), f"{moved}, {off}"
     if statement.count is not None and statement.count != bookings(statement):
         yield "number of bookings", str(statement.count), f"the file holds {bookings(statement)}"
-    if statement.incoming is not None and statement.incoming != incoming:
-        yield "sum of credits", str(statement.incoming), f"the lines add up to {incoming}"
-    if statement.outgoing is not None and statement.outgoing != outgoing:
-        yield "sum of debits", str(statement.outgoing), f"the lines add up to {outgoing}"
+    for name, told, summed in (("credits", statement.incoming, incoming), ("debits", statement.outgoing, outgoing)):
+        if told is not None and told != summed:
+            yield f"sum of {name}", said(told), f"the lines add up to {said(summed)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import ROUND_CEILING, Decimal
 
-from bots.reconciliation.money import exponent
+from bots.reconciliation.money import NoAmount, exponent
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 """Signs that move, hide or turn round what stands beside them."""
@@ -34,6 +34,14 @@ def decimal(minor: int, currency: str) -> str:
     whole, rest = divmod(abs(minor), 10**digits)
     sign = "-" if minor < 0 else ""
     return f"{sign}{whole}.{rest:0{digits}d}" if digits else f"{sign}{whole}"
+
+
+def stated(minor: int, currency: str) -> str:
+    """Write an amount in a sentence about a file, whose currency may be none: 1234.50 EUR."""
+    try:
+        return f"{decimal(minor, currency)} {currency}"
+    except NoAmount:
+        return f"{minor} minor units"
 
 
 def visible(value: object) -> str:

@@ -48,7 +48,7 @@ def read_bai2(data: bytes, found: Found) -> None:
     Raises:
         Unreadable: it does not begin with an 01 record.
     """
-    records = list(_records(decoded(data), found))
+    records = list(_records(decoded(data, said=found.said), found))
     if not records or records[0].kind != "01":
         raise Unreadable("it does not begin with an 01 record")
     walk = _Walk(found)
@@ -65,7 +65,9 @@ class _Walk:
         self.currency = "USD"
         self.day: date | None = None
         self.account: _Account | None = None
-        self.accounts = 0
+        self.accounts = self.groups = 0
+        self.sums: dict[str, int | None] = {"98": 0, "99": 0}
+        """What the trailers of a group and of the file must state; None where one of theirs cannot be read."""
 
     def take(self, record: _Record) -> None:
         """Take the next record."""
@@ -78,10 +80,26 @@ class _Walk:
         elif record.kind == "49" and self.account is not None:
             _account(self.account, record, self.found)
             self.account = None
+            self._add("98", _at(record, 1))
         elif record.kind == "98":
-            stated = _at(record, 2)
-            if stated.isdecimal() and int(stated) != self.accounts:
-                self.found.refuse(record.number, "98 number of accounts", stated, f"the group has {self.accounts}", 0)
+            self._check(record, "the group", "accounts", self.accounts)
+            self._add("99", _at(record, 1))
+        elif record.kind == "99":
+            self._check(record, "the file", "groups", self.groups)
+
+    def _check(self, record: _Record, whose: str, what: str, counted: int) -> None:
+        """Hold a trailer against what it closes."""
+        total, stated = _at(record, 1), _at(record, 2)
+        if stated.isdecimal() and int(stated) != counted:
+            self.found.refuse(record.number, f"{record.kind} number of {what}", stated, f"{whose} has {counted}", 0)
+        summed = self.sums[record.kind]
+        if summed is not None and total.lstrip("+-").isdecimal() and int(total) != summed:
+            said = f"the totals of {whose}'s {what} add up to {summed}"
+            self.found.refuse(record.number, f"{record.kind} control total", total, said, 0)
+
+    def _add(self, kind: str, total: str) -> None:
+        known = self.sums[kind]
+        self.sums[kind] = known + int(total) if known is not None and total.lstrip("+-").isdecimal() else None
 
     def end_account(self) -> None:
         """Refuse an account that has no trailer."""
@@ -92,6 +110,8 @@ class _Walk:
 
     def _group(self, record: _Record) -> None:
         self.currency, self.day, self.accounts = _at(record, 6) or "USD", None, 0
+        self.groups += 1
+        self.sums["98"] = 0
         try:
             self.day = _day(_at(record, 4))
         except ValueError as error:

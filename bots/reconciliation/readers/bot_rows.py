@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 
 from bots.reconciliation.lines import Found
-from bots.reconciliation.readers.tables import Row, TableSpec, read_table
+from bots.reconciliation.readers.heads import Row
+from bots.reconciliation.readers.tables import TableSpec, read_table
 from bots.reconciliation.readers.text import Unreadable, decoded
 
 

@@ -17,6 +17,7 @@ from lxml import etree
 from bots.reconciliation.lines import Found, Line, Statement
 from bots.reconciliation.money import NoAmount, plain
 from bots.reconciliation.readers.text import Unreadable
+from bots.reconciliation.wording import stated
 
 _MESSAGES = {"BkToCstmrAcctRpt": "Rpt", "BkToCstmrStmt": "Stmt", "BkToCstmrDbtCdtNtfctn": "Ntfctn"}
 _OPENING, _CLOSING = ("OPBD", "PRCD"), ("CLBD",)
@@ -40,17 +41,17 @@ def read_camt(data: bytes, found: Found) -> None:
         Unreadable: it is no such message, or XML that is not to be trusted.
     """
     root = _parse(data)
-    message = next((child for child in root if _kind(child) in _MESSAGES), None)
-    if message is None:
+    messages = [node for node in root.iter() if _kind(node) in _MESSAGES]
+    if not messages:
         raise Unreadable("the XML holds no camt.052, camt.053 or camt.054 message")
-    kind = _MESSAGES[_kind(message)]
-    for node in message:
-        if _name(node) == kind:
+    inside = 0
+    for message in messages:
+        for node in _all(message, _MESSAGES[_kind(message)]):
             _statement(node, found)
-    inside = sum(len(_all(node, "Ntry")) for node in message if _name(node) == kind)
+            inside += len(_all(node, "Ntry"))
     outside = sum(1 for _ in root.iter("{*}Ntry")) - inside
     if outside:
-        found.refuse(0, "Ntry", outside, f"bookings stand outside of the {kind} of the first message", outside)
+        found.refuse(0, "Ntry", outside, "bookings stand outside of the statements of a message", outside)
 
 
 def _parse(data: bytes) -> Element:
@@ -73,7 +74,7 @@ def _statement(node: Element, found: Found) -> None:
     bookings = 0
     made = _text(node, "CreDtTm")[:10]
     for at, entry in enumerate(_all(node, "Ntry")):
-        parts = _entry(entry, found, made, at)
+        parts = _entry(entry, found, made, at, currency if balances else "")
         bookings += bool(parts)
         lines += parts
     currency = currency or next((line.currency for line in lines), "")
@@ -118,24 +119,31 @@ def _with_totals(statement: Statement, node: Element) -> Statement:
 
 def _balances(node: Element) -> tuple[list[tuple[str, int, str, date | None]], str]:
     """Return code, amount, currency and day of each balance that ties, and why one cannot be read."""
-    found, unreadable = [], ""
+    found, unreadable = list[tuple[str, int, str, date | None]](), ""
     for balance in _all(node, "Bal"):
         code = _text(balance, "Tp/CdOrPrtry/Cd")
         if code not in (*_OPENING, *_CLOSING):
             continue
         try:
             amount, currency = _amount(balance)
+            if found and currency != found[0][2]:
+                raise NoAmount(f"it is in {currency}, another one in {found[0][2]}")
             found.append((code, amount, currency, _day(balance, "Dt")))
         except ValueError as error:
             unreadable = f"balance {code}: {error}"
     return found, unreadable
 
 
-def _entry(entry: Element, found: Found, made: str, at: int) -> list[Line]:
-    """Read one booking, the `at`-th of its statement; without any date it counts on the day its message was made."""
+def _entry(entry: Element, found: Found, made: str, at: int, own: str) -> list[Line]:
+    """Read one booking, the `at`-th of its statement; without any date it counts on the day its message was made.
+
+    `own` is the currency of the balances that it must explain, if there are any.
+    """
     number = entry.sourceline or 0
     try:
         amount, currency = _amount(entry)
+        if own and currency != own:
+            raise NoAmount(f"it is in {currency}, the balances of its account are in {own}")
         status = _text(entry, "Sts/Cd") or _text(entry, "Sts")
         if status and status != "BOOK":
             found.refuse(number, "Ntry/Sts", status, "is not booked yet: it comes again when it is")
@@ -176,8 +184,11 @@ def _apart(entry: Element, whole: Line, at: int) -> list[Line]:
         replace(_told(replace(whole, bank_id=""), part.node), amount=part.amount or 0, batch=batch) for part in parts
     ]
     charges = whole.amount - total
-    if charges and abs(charges) != _charges(entry, whole):
-        raise NoAmount(f"its {len(parts)} parts add up to {total}, the booking is {whole.amount}")
+    own = whole.currency
+    if charges and abs(charges) not in _charges(entry, whole):
+        raise NoAmount(
+            f"its {len(parts)} parts add up to {stated(total, own)}, the booking is {stated(whole.amount, own)}"
+        )
     if charges:
         lines.append(replace(whole, bank_id="", amount=charges, batch=batch, text="charges"))
     return lines
@@ -193,14 +204,26 @@ def _part_amount(node: Element, whole: Line) -> int | None:
     return None
 
 
-def _charges(entry: Element, whole: Line) -> int:
-    """Return the charges of a booking and of its parts, minor units."""
-    nodes = [*_deep(entry, "Chrgs"), *_deep(entry, "NtryDtls/TxDtls/Chrgs")]
-    total = 0
-    for node in nodes:
-        records = _all(node, "Rcrd") or ([node] if _one(node, "Amt") is not None else [])
-        total += sum(plain(_text(record, "Amt"), whole.currency) for record in records)
-    return abs(total)
+def _charges(entry: Element, whole: Line) -> set[int]:
+    """Return what the charges of a booking may come to, minor units: its own, those of its parts, or both together."""
+    own, parts = (
+        abs(sum(_charge(node, whole.currency) for node in _deep(entry, path)))
+        for path in ("Chrgs", "NtryDtls/TxDtls/Chrgs")
+    )
+    return {own, parts, own + parts}
+
+
+def _charge(node: Element, currency: str) -> int:
+    """Return what one element of charges comes to; its records say it one by one, its total at once."""
+    records = _all(node, "Rcrd") or [node]
+    amounts = [_one(record, "Amt") for record in records]
+    if all(amount is None for amount in amounts):
+        amounts = [_one(node, "TtlChrgsAndTaxAmt")]
+    return sum(
+        plain(amount.text or "", currency)
+        for amount in amounts
+        if amount is not None and amount.get("Ccy", currency) == currency
+    )
 
 
 def _told(line: Line, node: Element) -> Line:

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from bots.reconciliation.lines import Found
-from bots.reconciliation.readers.tables import Row, TableSpec, read_table
+from bots.reconciliation.readers.columns import is_heading
+from bots.reconciliation.readers.heads import HEAD, Row
+from bots.reconciliation.readers.tables import TableSpec, read_table
 from bots.reconciliation.readers.text import Unreadable, decoded
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -20,7 +22,7 @@ def read_csv(data: bytes, found: Found, spec: TableSpec) -> None:
     Raises:
         Unreadable: it is no text, or has no headings that tell of dates and amounts.
     """
-    text = decoded(data, spec.encoding)
+    text = decoded(data, spec.encoding, found.said)
     try:
         delimiter = spec.delimiter or _delimiter(text)
     except csv.Error as error:
@@ -53,10 +55,14 @@ class _CsvRows:
 
 
 def _delimiter(text: str) -> str:
-    """Return the delimiter that cuts the most lines into the same number of cells."""
+    """Return the delimiter under which a line is headings, or the one that cuts most lines into as many cells."""
     lines = [match[0] for match in islice(_LINE.finditer(text), 200) if match[0].strip()]
-    best = max(";\t|,", key=lambda sign: (_regular(lines, sign), ";\t|,".index(sign) * -1))
-    return best if _regular(lines, best) else ","
+    best = max(";\t|,", key=lambda sign: (_headed(lines, sign), _regular(lines, sign), -";\t|,".index(sign)))
+    return best if _headed(lines, best) or _regular(lines, best) else ","
+
+
+def _headed(lines: Sequence[str], sign: str) -> bool:
+    return any(is_heading(next(csv.reader([line], delimiter=sign), [])) for line in lines[:HEAD])
 
 
 def _regular(lines: Sequence[str], sign: str) -> int:

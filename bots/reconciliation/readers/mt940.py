@@ -7,6 +7,7 @@ anywhere, and write `?20` or `/REMI/` fields into it.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -26,6 +27,7 @@ _TOTAL = re.compile(r"(\d{1,5})([A-Z]{3})([\d.]*,?\d*)\s*")
 _GERMAN = re.compile(r"\?(\d{2})")
 _CODED = re.compile(r"/([A-Z]{3,4})/")
 _SEPA = re.compile(r"(EREF|KREF|MREF|CRED|DEBT|SVWZ|ABWA|ABWE|IBAN|BIC)[+:]")
+_FEBRUARY = 2
 _PIVOT = 80
 """Two-digit years from here on are of the last century."""
 
@@ -39,7 +41,7 @@ class _Field:
 
 def read_mt940(data: bytes, found: Found) -> None:
     """Read every statement of a file."""
-    fields = list(_fields(decoded(data), found))
+    fields = list(_fields(decoded(data, said=found.said), found))
     starts = [at for at, field in enumerate(fields) if field.tag == "20"] or ([0] if fields else [])
     if fields and starts[0] > 0:
         starts.insert(0, 0)
@@ -76,6 +78,8 @@ def _statement(fields: list[_Field], found: Found) -> None:
     unreadable = [
         f":{end.tag}: is no balance" for end, read in zip(ends, (opening, closing), strict=True) if end and not read
     ]
+    if opening and closing and opening[1] != closing[1]:
+        unreadable.append(f"the opening balance is in {opening[1]}, the closing one in {closing[1]}")
     currency = opening[1] if opening else closing[1] if closing else _currency(by_tag)
     lines, bad = _lines(fields, currency, found)
     if not lines and not bad and opening is None and closing is None:
@@ -163,7 +167,7 @@ def _entry(field: _Field, info: _Field | None, currency: str) -> Line:
     if match is None:
         raise NoAmount("is no booking: value date, C or D, amount, type")
     amount = _amount(match["amount"], currency)
-    valued = _day(match["valued"])
+    valued = _day(match["valued"], thirty=True)
     sign = 1 if match["sign"] in {"C", "RD"} else -1
     line = Line(
         number=field.number,
@@ -221,9 +225,13 @@ def _amount(text: str, currency: str) -> int:
     return plain(text.replace(".", "").replace(",", ".").rstrip(".") or "?", currency)
 
 
-def _day(text: str) -> date:
+def _day(text: str, *, thirty: bool = False) -> date:
+    """Read YYMMDD; where months have 30 days (German banks value by 30/360), February's last day stands for them."""
     year, month, day = (int(text[at : at + 2]) for at in (0, 2, 4))
-    return date(year + (1900 if year >= _PIVOT else 2000), month, day)
+    year += 1900 if year >= _PIVOT else 2000
+    if thirty and month == _FEBRUARY and day in {29, 30}:
+        day = min(day, monthrange(year, month)[1])
+    return date(year, month, day)
 
 
 def _booked(text: str | None, valued: date) -> date:

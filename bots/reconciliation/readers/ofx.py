@@ -13,9 +13,10 @@ from datetime import date
 
 from bots.reconciliation.lines import Found, Line, Statement
 from bots.reconciliation.money import NoAmount, written
-from bots.reconciliation.readers.text import Unreadable, decoded
+from bots.reconciliation.readers.text import Unreadable, beginning, decoded
 
 _TOKEN = re.compile(r"<(/?)([A-Za-z0-9_.]+)[^<>]*?(/?)>([^<]*)")
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _BOOKING = re.compile(r"<STMTTRN\s*>", re.IGNORECASE)
 _CHARSETS = {
     "1252": "cp1252",
@@ -61,13 +62,14 @@ def read_ofx(data: bytes, found: Found) -> None:
     Raises:
         Unreadable: it is no OFX.
     """
-    head = data[:2000].decode("latin-1")
+    head = beginning(data, 2000)
     charset = re.search(r"(?:CHARSET|encoding)\s*[:=]\s*\"?([\w-]+)", head)
     encoding = re.search(r"ENCODING\s*:\s*([\w-]+)", head)
     named = _CHARSETS.get(charset[1].upper()) if charset else None
     if encoding and encoding[1].upper() in {"UTF-8", "UNICODE"}:
         named = "utf-8"
-    text = _lenient(data, named)
+    text = _lenient(data, named, found.said)
+    text = _CDATA.sub(lambda match: html.escape(match[1], quote=False) + "\n" * match[0].count("\n"), text)
     start = re.search(r"<OFX>", text, re.IGNORECASE)
     if start is None:
         raise Unreadable("it holds no <OFX>")
@@ -76,6 +78,8 @@ def read_ofx(data: bytes, found: Found) -> None:
     for node in statements:
         _statement(node, found)
     _refuse_strays(root, statements, len(_BOOKING.findall(text, 0, start.start())), found)
+    for node in root.all("STMTTRNP"):
+        found.refuse(node.number, "STMTTRNP", node.value("TRNAMT"), "is not booked yet: it comes again when it is")
     for node in root.all(_INVESTMENTS):
         count = sum(1 for name in ("STMTTRN", "BUYSTOCK", "SELLSTOCK", "INCOME") for _ in node.all(name))
         found.refuse(node.number, "INVSTMTRS", node.value("INVACCTFROM", "ACCTID"), "an investment statement", count)
@@ -88,7 +92,7 @@ def _refuse_strays(root: _Node, statements: list[_Node], above: int, found: Foun
     """Refuse what only bookings have, where it stands outside of them: `above` of them before the answer begins."""
     for name in ("STMTTRN", "TRNAMT"):
         inside = sum(1 for one in statements for _ in one.all("STMTTRN", but=_STATEMENTS))
-        strays = above + sum(1 for _ in root.all(name, but=(_INVESTMENTS,))) - inside
+        strays = above + sum(1 for _ in root.all(name, but=(_INVESTMENTS, "STMTTRNP"))) - inside
         if strays > 0:
             found.refuse(
                 root.number, name, strays, "bookings stand outside of the statements, or hold two amounts", strays
@@ -96,13 +100,14 @@ def _refuse_strays(root: _Node, statements: list[_Node], above: int, found: Foun
             return
 
 
-def _lenient(data: bytes, named: str | None) -> str:
-    if named:
+def _lenient(data: bytes, named: str | None, said: list[str]) -> str:
+    """Return the text; banks declare one encoding and write another, and what is UTF-8 is hardly anything else."""
+    for name in ("utf-8", named):
         try:
-            return data.decode(named)
+            return data.decode(name) if name and b"\0" not in data else decoded(data, said=said)
         except UnicodeDecodeError:
-            pass  # many banks write another encoding than they declare
-    return decoded(data)
+            continue
+    return decoded(data, said=said)
 
 
 def _tree(text: str, start: int) -> _Node:
@@ -116,8 +121,9 @@ def _tree(text: str, start: int) -> _Node:
         closes, name, closed, value = token[1], token[2].upper(), token[3], html.unescape(token[4]).strip()
         if closes:
             if any(node.name == name for node in stack[1:]):
-                while stack.pop().name != name:
-                    continue
+                while (left := stack.pop()).name != name:
+                    stack[-1].children += left.children  # it had no text and no end: what follows it is not within it
+                    left.children = []
             continue
         node = _Node(name, number, value)
         stack[-1].children.append(node)

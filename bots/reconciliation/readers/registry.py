@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bots.reconciliation.lines import Delivery, Found
@@ -13,14 +13,31 @@ from bots.reconciliation.readers.bai2 import read_bai2
 from bots.reconciliation.readers.bot_rows import read_rows
 from bots.reconciliation.readers.camt import read_camt
 from bots.reconciliation.readers.csv_file import read_csv
+from bots.reconciliation.readers.foreign import foreign
 from bots.reconciliation.readers.mt940 import read_mt940
 from bots.reconciliation.readers.ofx import read_ofx
 from bots.reconciliation.readers.tables import TableSpec
-from bots.reconciliation.readers.text import Unreadable
+from bots.reconciliation.readers.text import Unclear, Unreadable, beginning
 from bots.reconciliation.readers.workbook import read_workbook
 from bots.reconciliation.tie import tie_out
 from engine.errors import UserError
 from engine.values import encode
+
+WORDS = {"date_order": "order of dates", "decimal": "decimal sign"}
+"""What keys of `TableSpec` are called."""
+
+
+class Undeclared(UserError):
+    """A file that is read once something is declared."""
+
+    def __init__(self, problem: str, key: str, choices: Sequence[str]) -> None:
+        values = f" ({' or '.join(map(repr, choices))})" if choices else ""
+        super().__init__(f"{problem}; declare its {WORDS.get(key, key)}{values}")
+        self.key = key
+        """What has to be declared: a key of `TableSpec`."""
+        self.choices = tuple(choices)
+        """The values that are possible, where they are few."""
+
 
 Reader = Callable[[bytes, Found, TableSpec], None]
 MOST_BYTES = 1 << 29
@@ -44,15 +61,14 @@ READERS: dict[str, Reader] = {
 
 def sniff(data: bytes) -> str:
     """Tell the format from the first bytes; what is nothing else is taken for CSV."""
-    head = data[:4000]
-    text = head.decode("latin-1").lstrip("\ufeff\xef\xbb\xbf \r\n\t")
-    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+    text = beginning(data)
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return "workbook"
     if "OFXHEADER" in text.upper() or "<OFX>" in text.upper():
         return "ofx"
     if text.startswith("<"):
         return "camt"
-    if re.match(r"\[\s*\{", text):
+    if re.match(r"\[\s*[{\]]", text):
         return "bot"
     if text.startswith("01,"):
         return "bai2"
@@ -78,6 +94,8 @@ def read(path: Path, *, format: str | None = None, spec: TableSpec | None = None
     if format is not None and format not in READERS:
         raise UserError(f"{path}: format {format!r} is not known; known: {', '.join(READERS)}")
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: it is no file; name the file itself")
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise UserError(f"{path}: {size} bytes are more than the {MOST_BYTES} that are read at once; split it")
@@ -126,16 +144,20 @@ def read_data(
     spec: TableSpec | None = None,
 ) -> Delivery:
     """Read the bytes of a file that is called `path`; see `read`."""
-    if not data.strip():
+    if not data or data.isspace():
         raise UserError(f"{path}: the file is empty")
+    if format is None and (other := foreign(data)):
+        raise UserError(f"{path}: {other}")
     chosen = format or sniff(data)
     found = Found()
     try:
         READERS[chosen](data, found, spec or TableSpec())
+    except Unclear as error:
+        raise Undeclared(f"{path}: read as {chosen}: {error}", error.key, error.choices) from error
     except Unreadable as error:
         raise UserError(f"{path}: read as {chosen}: {error}") from error
     if not found.statements and not found.quarantined:
         raise UserError(f"{path}: read as {chosen}: it holds no statement")
     statements, loose = tie_out(found)
     digest = hashlib.sha256(data).hexdigest()
-    return Delivery(path, digest, chosen, tuple(statements), tuple(found.quarantined), tuple(loose))
+    return Delivery(path, digest, chosen, tuple(statements), tuple(found.quarantined), tuple(loose), tuple(found.said))

@@ -6,29 +6,31 @@ the question that has to be answered. A row of totals is checked, not skipped; a
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import islice, pairwise
+from itertools import islice
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from bots.reconciliation.lines import Found, Line, Statement
-from bots.reconciliation.money import NoAmount, minor, written
-from bots.reconciliation.readers.cells import Cell, DateOrder, date_order, day_of, decimal_sign, text_of
-from bots.reconciliation.readers.columns import is_heading, roles_of
-from bots.reconciliation.readers.text import Unreadable
+from bots.reconciliation.money import NoAmount, exponent, minor, written
+from bots.reconciliation.readers.cells import EPOCH, Cell, DateOrder, day_of, serial_day, text_of
+from bots.reconciliation.readers.columns import MONEY, columns_of, currency_in
+from bots.reconciliation.readers.heads import HEAD, Body, Row, head_of, shown
+from bots.reconciliation.readers.survey import Survey, way
+from bots.reconciliation.readers.text import Unclear, Unreadable
+from bots.reconciliation.readers.totals import Kind, Sums, balanced, has_figure, kind_of, with_balance, with_total
 
-HEAD = 40
-"""Rows within which the headings are looked for."""
-_TOTALS = re.compile(r"^(grand )?(total|totals|sum|summe|gesamt|somme|totale|suma|合计|总计|小计)\b.*", re.IGNORECASE)
-_DEBIT = frozenset({"d", "dr", "debit", "s", "soll", "af", "out", "-", "借", "支", "dbit"})
-_CREDIT = frozenset({"c", "cr", "credit", "h", "haben", "bij", "in", "+", "贷", "收", "crdt"})
-_SIGNS = _DEBIT | _CREDIT
+_SHOWN = 5
+_ORDER = {"dmy": "day, month, year", "mdy": "month, day, year", "ymd": "year, month, day"}
+_USUAL = 2
+"""Decimals of a currency that is not known yet."""
+_DIGITS = 15
+"""Decimal digits that a spreadsheet computes with: its 0.30000000000000004 is 0.3."""
 
 
 class TableSpec(BaseModel):
@@ -40,6 +42,7 @@ class TableSpec(BaseModel):
     decimal: Literal[".", ","] | None = Field(None, description="Decimal sign; default: told from the column.")
     date_order: DateOrder | None = Field(None, description="Order of day, month, year; default: told from the column.")
     currency: str | None = Field(None, pattern="^[A-Z]{3}$", description="Currency of a table without such a column.")
+    otherwise: str | None = Field(None, pattern="^[A-Z]{3}$", description="Currency where nothing else tells one.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="Default: told from the file.")
     encoding: str | None = Field(None, description="Default: told from the file.")
     sheet: str | None = Field(None, description="Sheet of a workbook; default: the first with headings.")
@@ -47,75 +50,61 @@ class TableSpec(BaseModel):
     negate: bool = Field(False, description="Whether money that came in is written as negative.")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row of a table."""
-
-    number: int
-    """Line of the file on which it begins, from 1; for a sheet its row."""
-    cells: tuple[Cell, ...]
-    swallowed: int = 0
-    """Rows that seem to stand within its quotes."""
-
-
-def read_table(rows: Iterable[Row], found: Found, spec: TableSpec) -> None:
-    """Read a table; `rows` can be gone through more than once.
+def read_table(rows: Iterable[Row], found: Found, spec: TableSpec, epoch: date = EPOCH) -> None:
+    """Read a table; `rows` can be gone through more than once, `epoch` is the day from which its numbers count days.
 
     Raises:
-        Unreadable: no row has headings that tell of dates and amounts, or a column can be read in two ways.
+        Unclear: no row has headings that tell of dates and amounts, or a column can be read in two ways.
     """
     top = list(islice(rows, HEAD))
-    head = next((at for at, row in enumerate(top) if _is_head(row, spec)), None)
+    head = head_of(top, spec.columns)
     if head is None:
-        raise Unreadable("no row has headings that tell of dates and amounts: declare the columns")
-    headings = [str(cell).strip() for cell in top[head].cells]
-    while headings and not headings[-1]:
-        headings.pop()
-    try:
-        table = _Table(roles_of(headings, spec.columns), spec, _Body(rows, head), len(headings))
-    except ValueError as error:
-        raise Unreadable(str(error)) from error
-    for row in top[:head]:
+        raise Unclear("no row has headings that tell of dates and amounts", "columns")
+    at, names, height = head
+    while names and not names[-1]:
+        names.pop()
+    table = _Table(names, spec, Body(rows, at + height), epoch)
+    for row in top[:at]:
         if table.could_be_booking(row):
-            found.refuse(row.number, "row", _shown(row), "it stands above the headings")
-    table.read(found, top[head].number)
-
-
-class _Body:
-    """The rows below the headings that hold anything."""
-
-    def __init__(self, rows: Iterable[Row], head: int) -> None:
-        self.rows, self.head = rows, head
-
-    def __iter__(self) -> Iterator[Row]:
-        return (row for row in islice(self.rows, self.head + 1, None) if any(str(cell).strip() for cell in row.cells))
-
-
-def _shown(row: Row) -> str:
-    return " | ".join(str(cell) for cell in row.cells if str(cell).strip())
-
-
-def _is_head(row: Row, spec: TableSpec) -> bool:
-    cells = [str(cell).strip() for cell in row.cells]
-    if spec.columns:
-        return all(heading in cells for heading in spec.columns.values())
-    return is_heading(cells)
+            found.refuse(row.number, "row", shown(row), "it stands above the headings")
+    table.read(found, top[at].number)
 
 
 class _Table:
     """The rows under the headings, with what the whole column tells of each cell."""
 
-    def __init__(self, roles: Mapping[str, int], spec: TableSpec, rows: Iterable[Row], width: int) -> None:
-        self.roles, self.spec, self.rows, self.width = roles, spec, rows, width
-        self.order = spec.date_order or date_order(self._texts("booked", "valued"))
-        self.decimal = spec.decimal or decimal_sign(self._texts("amount", "debit", "credit", "balance"))
-        self.signed_by_column = "sign" in spec.columns or any(
-            text.casefold() in _SIGNS for text in set(self._texts("sign"))
-        )
+    def __init__(self, names: Sequence[str], spec: TableSpec, rows: Iterable[Row], epoch: date) -> None:
+        self.names, self.spec, self.rows, self.width, self.epoch = names, spec, rows, len(names), epoch
+        columns = columns_of(names, spec.columns)
+        told = spec.currency or columns.currency or spec.otherwise or ""
+        least = exponent(told) if told else 0 if "currency" in columns.roles else _USUAL
+        survey = Survey(columns, names, (row.cells for row in rows), least)
+        self.roles: Mapping[str, int] = survey.roles
+        named = currency_in(names[self.roles["amount"]]) if columns.rivals else columns.currency
+        self.currency = spec.currency or named or spec.otherwise or ""
+        if not self.currency and "currency" not in self.roles:
+            raise Unclear("neither a column nor a heading tells its currency", "currency")
+        self.order = spec.date_order or survey.order()
+        self.dated_in_text = bool(survey.dates)
+        self.decimal = spec.decimal or survey.decimal()
+        self.signed_by_column = "sign" in spec.columns or survey.signed_by_column
+        self.turned = {role: survey.turned(role) for role in ("debit", "credit")}
+        self.side_turned = {side: survey.turned("amount", side) for side in ("debit", "credit")}
 
-    def _texts(self, *names: str) -> Iterator[str]:
-        here = [name for name in names if name in self.roles]
-        return (self.text(row, name) for row in (self.rows if here else ()) for name in here)
+    def told(self) -> str:
+        """Say what each column was taken for, and how its cells were read."""
+        roles = sorted((at, role) for role, at in self.roles.items() if role != "sign" or self.signed_by_column)
+        of = ", ".join(f"{role} = {self.names[at]}" for at, role in roles)
+        unread = [name for at, name in enumerate(self.names) if name and at not in dict(roles)]
+        said = [of, *([f"not read: {', '.join(unread)}"] if unread else [])]
+        if self.order and self.dated_in_text:
+            said.append(f"dates are {_ORDER[self.order]}")
+        if self.decimal:
+            said.append(f"decimal {'comma' if self.decimal == ',' else 'point'}")
+        if "currency" not in self.roles:
+            said.append(f"all in {self.currency}")
+        said += [f"{role}s are written with a minus" for role, turned in self.turned.items() if turned]
+        return "; ".join(said)
 
     def could_be_booking(self, row: Row) -> bool:
         """Say whether a row can be read as a booking."""
@@ -131,39 +120,59 @@ class _Table:
         return row.cells[at] if at is not None and at < len(row.cells) else ""
 
     def text(self, row: Row, role: str) -> str:
-        """Return a cell's text; what is no text already is left out."""
-        value = self.cell(row, role)
-        return value.strip() if isinstance(value, str) else ""
+        """Return a cell as a text."""
+        return text_of(self.cell(row, role))
 
     def read(self, found: Found, number: int) -> None:
         """Read the rows into one statement an account and currency."""
         lines: dict[tuple[str, str], list[Line]] = {}
         balances: dict[tuple[str, str], list[int | None]] = {}
-        totals: list[Row] = []
+        ties, sums, notes = list[_Tie](), Sums.none(), list[Row]()
         held = len(found.quarantined)
         for row in self.rows:
-            if self._is_total(row):
-                totals.append(row)
+            kind = self.kind(row)
+            if kind == "note":
+                notes.append(row)
+            elif kind:
+                ties.append(_Tie(kind, row, sums.since() if kind == "total" else []))
+            if kind:
                 continue
             try:
                 line = self.line(row)
                 key = self.text(row, "account") or self.spec.account, line.currency
                 balance = self.amount(row, "balance", line.currency)
+                sums.add(self.by_column(row, line))
             except ValueError as error:
-                found.refuse(row.number, "row", _shown(row), str(error), 1 + row.swallowed)
+                found.refuse(row.number, "row", shown(row), str(error), 1 + row.swallowed)
                 continue
             lines.setdefault(key, []).append(line)
             balances.setdefault(key, []).append(balance)
         statements = [
-            _balanced(Statement(account, currency, number, tuple(rows)), balances[account, currency])
+            balanced(Statement(account, currency, number, tuple(rows)), balances[account, currency])
             for (account, currency), rows in lines.items()
         ]
-        if len(statements) == 1 and len(found.quarantined) == held:
-            statements = [self._with_totals(statements[0], totals, found)]
-        elif totals and len(statements) > 1:
-            for row in totals:
-                found.refuse(row.number, "total", _shown(row), "a total over several accounts", 0)
-        found.statements += statements
+        if not statements and not ties and len(found.quarantined) == held:
+            raise Unreadable("it has headings, and no booking below them")
+        found.said.append(self.told())
+        found.said += [f"line {row.number} is a note: {shown(row)[:80]}" for row in notes[:_SHOWN]]
+        if len(notes) > _SHOWN:
+            found.said.append(f"and {len(notes) - _SHOWN} more notes")
+        found.statements += self._tied(statements, ties, sums, found, whole=len(found.quarantined) == held)
+
+    def kind(self, row: Row) -> Kind:
+        """Say whether a row is a booking or something else."""
+        dated = any(self.is_dated(self.cell(row, role)) for role in ("booked", "valued"))
+        paid = any(self.text(row, role) for role in MONEY)
+        return "" if dated and paid else kind_of([str(cell) for cell in row.cells], dated=dated, paid=paid)
+
+    def is_dated(self, cell: Cell) -> bool:
+        """Say whether a cell is a date, or looks like one that cannot be read."""
+        if not isinstance(cell, str):
+            return isinstance(cell, date | int | float)
+        try:
+            return has_figure(cell) or (bool(cell.strip()) and day_of(cell, self.order) is not None)
+        except ValueError:
+            return False
 
     def line(self, row: Row) -> Line:
         """Read one row.
@@ -175,7 +184,7 @@ class _Table:
             raise NoAmount(f"a quote seems to swallow the {row.swallowed} rows that follow")
         if len(row.cells) < self.width or any(str(cell).strip() for cell in row.cells[self.width :]):
             raise NoAmount(f"it has {len(row.cells)} cells, the headings are {self.width}")
-        currency = sys.intern((self.text(row, "currency") or self.spec.currency or "").upper())
+        currency = sys.intern(self.text(row, "currency").upper() or self.currency)
         if not currency:
             raise NoAmount("its currency is not told: declare it")
         booked = self.day(row, "booked")
@@ -188,12 +197,12 @@ class _Table:
             currency=currency,
             booked=booked or valued or date.min,
             valued=valued,
-            bank_id=text_of(self.cell(row, "bank_id")),
-            end_to_end=text_of(self.cell(row, "end_to_end")),
-            reference=text_of(self.cell(row, "reference")),
-            text=text_of(self.cell(row, "text")),
-            name=sys.intern(text_of(self.cell(row, "name"))),  # the same parties come again and again
-            counter_account=sys.intern(text_of(self.cell(row, "counter_account"))),
+            bank_id=self.text(row, "bank_id"),
+            end_to_end=self.text(row, "end_to_end"),
+            reference=self.text(row, "reference"),
+            text=self.text(row, "text"),
+            name=sys.intern(self.text(row, "name")),  # the same parties come again and again
+            counter_account=sys.intern(self.text(row, "counter_account")),
         )
 
     def signed(self, row: Row, currency: str) -> int:
@@ -202,27 +211,42 @@ class _Table:
             amount = self.amount(row, "amount", currency)
             if amount is None:
                 raise NoAmount("it has no amount")
-            sign = self.text(row, "sign").casefold()
-            if sign in _DEBIT:
-                amount = -abs(amount)
-            elif sign not in _CREDIT and self.signed_by_column:
-                raise NoAmount(f"{sign!r} is neither debit nor credit")
+            told = self.text(row, "sign")
+            side = way(told)
+            if not side and self.signed_by_column:
+                raise NoAmount(f"{told!r} is neither debit nor credit")
+            if side:
+                amount = -amount if self.side_turned[side] else amount
+                amount = -amount if side == "debit" else amount
         else:
-            debit, credit = self.amount(row, "debit", currency), self.amount(row, "credit", currency)
+            debit, credit = self.sided(row, "debit", currency), self.sided(row, "credit", currency)
             if (debit or 0) and (credit or 0):
                 raise NoAmount("it has a debit and a credit")
             if debit is None and credit is None:
                 raise NoAmount("it has neither a debit nor a credit")
-            amount = (credit or 0) - abs(debit or 0)
+            amount = (credit or 0) - (debit or 0)
         return -amount if self.spec.negate else amount
+
+    def sided(self, row: Row, role: str, currency: str) -> int | None:
+        """Return a debit or a credit, positive unless it takes back another; None for an empty cell."""
+        amount = self.amount(row, role, currency)
+        return -amount if amount is not None and self.turned[role] else amount
+
+    def by_column(self, row: Row, line: Line) -> dict[str, int]:
+        """Return what a row adds to the totals of the columns of amounts."""
+        if "amount" in self.roles:
+            return {"amount": line.amount, "written": self.amount(row, "amount", line.currency) or 0}
+        return {role: self.sided(row, role, line.currency) or 0 for role in ("debit", "credit")}
 
     def amount(self, row: Row, role: str, currency: str) -> int | None:
         """Return a cell's amount in minor units; None for an empty one."""
         value = self.cell(row, role)
         if isinstance(value, bool) or value is None or value == "":
             return None
-        if isinstance(value, int | float):
-            return minor(Decimal(repr(value)), currency)  # a sheet's 0.1 is 0.1, not its nearest double
+        if isinstance(value, int):
+            return minor(Decimal(value), currency)
+        if isinstance(value, float):
+            return minor(Decimal(f"{value:.{_DIGITS}g}"), currency)
         return written(str(value), currency, self.decimal) if str(value).strip() else None
 
     def day(self, row: Row, role: str) -> date | None:
@@ -232,53 +256,57 @@ class _Table:
             return value.date()
         if isinstance(value, date):
             return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return serial_day(value, self.epoch)
         return day_of(str(value), self.order) if str(value).strip() else None
 
-    def _is_total(self, row: Row) -> bool:
-        dated = str(self.cell(row, "booked")).strip() or str(self.cell(row, "valued")).strip()
-        first = next((str(cell).strip() for cell in row.cells if str(cell).strip()), "")
-        return _TOTALS.match(first) is not None and (not dated or _TOTALS.match(dated) is not None)
-
-    def _with_totals(self, statement: Statement, totals: Sequence[Row], found: Found) -> Statement:
-        for row in totals:
+    def _tied(
+        self, statements: list[Statement], ties: Sequence[_Tie], sums: Sums, found: Found, *, whole: bool
+    ) -> list[Statement]:
+        """Hold totals and balances that rows state against the bookings; where some are held back, totals cannot be."""
+        for tie in ties:
+            named = self.text(tie.row, "account")
+            about = [at for at, one in enumerate(statements) if not named or one.account == named]
+            if len(about) != 1:
+                if len(statements) > 1:
+                    found.refuse(tie.row.number, tie.kind, shown(tie.row), f"a {tie.kind} over several accounts", 0)
+                continue
+            at = about[0]
+            if tie.kind == "total" and (len(statements) > 1 or not whole):
+                continue
             try:
-                if "amount" in self.roles:
-                    total = self.amount(row, "amount", statement.currency)
-                    wanted = sum(line.amount for line in statement.lines)
-                    if total is not None and (-total if self.spec.negate else total) != wanted:
-                        said = f"the total in row {row.number} is {total}, the rows add up to {wanted}"
-                        return replace(statement, unreadable=said)
-                    if total is not None:
-                        statement = replace(statement, untied="")
-                else:
-                    debit, credit = (self.amount(row, role, statement.currency) for role in ("debit", "credit"))
-                    statement = replace(
-                        statement,
-                        outgoing=abs(debit) if debit is not None else None,
-                        incoming=credit,
-                        untied="" if None not in (debit, credit) else statement.untied,
-                    )
+                statements[at] = self._held_against(statements[at], tie, sums)
             except ValueError as error:
-                found.refuse(row.number, "total", _shown(row), str(error), 0)
-        return statement
+                found.refuse(tie.row.number, tie.kind, shown(tie.row), str(error), 0)
+        return statements
+
+    def _held_against(self, statement: Statement, tie: _Tie, sums: Sums) -> Statement:
+        row, currency = tie.row, statement.currency
+        if tie.kind != "total":
+            balance = self.amount(row, "balance", currency)
+            return with_balance(
+                statement, row.number, tie.kind, self.signed(row, currency) if balance is None else balance
+            )
+        if "amount" not in self.roles:
+            both = {role: self.sided(row, role, currency) for role in ("debit", "credit")}
+            known = {role: total for role, total in both.items() if total is not None}
+            return with_total(statement, row.number, known, tie.parts, sums.of)
+        total = self.amount(row, "amount", currency)
+        if total is None:
+            return statement
+        if total == sums.of.get("written") and self.signed_by_column:
+            return with_total(
+                statement, row.number, {"written": total, "amount": sums.of["amount"]}, tie.parts, sums.of
+            )
+        stated = {"amount": -total if self.spec.negate else total}
+        return with_total(statement, row.number, stated, tie.parts, sums.of)
 
 
-def _balanced(statement: Statement, balances: Sequence[int | None]) -> Statement:
-    """Add opening and closing from a running balance, whichever way the table runs."""
-    if not balances or any(balance is None for balance in balances):
-        return statement
-    amounts = [line.amount for line in statement.lines]
-    known = [balance or 0 for balance in balances]
-    if all(after - before == amount for (before, after), amount in zip(pairwise(known), amounts[1:], strict=True)):
-        return _opened(statement, known[0] - amounts[0], known[-1], statement.lines[0])
-    if all(before - after == amount for (before, after), amount in zip(pairwise(known), amounts, strict=False)):
-        return _opened(statement, known[-1] - amounts[-1], known[0], statement.lines[-1])
-    at = next(n for n in range(1, len(known)) if known[n] - known[n - 1] != amounts[n])
-    said = f"the balance of row {statement.lines[at].number} does not follow from the row before"
-    return replace(statement, unreadable=said)
+@dataclass(frozen=True)
+class _Tie:
+    """A row that states a total or a balance."""
 
-
-def _opened(statement: Statement, opening: int, closing: int, first: Line) -> Statement:
-    """Add balances that the table states but for the first, which follows from the first amount itself."""
-    said = f"line {first.number}: its amount is the first under a running balance; no opening balance ties it"
-    return replace(statement, opening=opening, closing=closing, untied=said)
+    kind: Kind
+    row: Row
+    parts: list[dict[str, int]]
+    """For a total: what the rows before it add up to."""

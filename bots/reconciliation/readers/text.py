@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -15,13 +15,25 @@ _FAR_MORE = 4
 
 
 class Unreadable(ValueError):
-    """Bytes that are no text."""
+    """Bytes that are no text, or a text that is none of its format."""
 
 
-def decoded(data: bytes, declared: str | None = None) -> str:
+class Unclear(Unreadable):
+    """A file that can be read in more than one way, or in none, until something is declared."""
+
+    def __init__(self, problem: str, key: str, choices: Sequence[str] = ()) -> None:
+        super().__init__(problem)
+        self.key = key
+        """What has to be declared: a key of `TableSpec`."""
+        self.choices = tuple(choices)
+        """The values that are possible, where they are few."""
+
+
+def decoded(data: bytes, declared: str | None = None, said: list[str] | None = None) -> str:
     """Return the text of a file: as declared, by its byte-order mark, as UTF-8, as GB 18030, as Windows-1252.
 
-    Windows-1252 is what most older bank files are written in.
+    Windows-1252 is what most older bank files are written in. What is neither declared nor marked nor UTF-8 is guessed,
+    and the guess is added to `said`.
 
     Raises:
         Unreadable: it holds zero bytes, or is not written in what is declared.
@@ -32,18 +44,46 @@ def decoded(data: bytes, declared: str | None = None) -> str:
     if declared:
         return _as(data, declared)
     if b"\0" in data:
-        raise Unreadable("it holds zero bytes: it is no text file")
+        return _as(data, _wide(data))
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         _refuse_if_nearly_utf8(data, error.start)
-        chinese = _chinese(data)
-        if chinese is not None:
-            return chinese
+        text, name = _chinese(data), "GB 18030"
+    if text is None:
+        text, name = _western(data)
+    if said is not None:
+        said.append(f"its letters are read as {name}: if names look wrong, declare the encoding")
+    return text
+
+
+def beginning(data: bytes, size: int = 4000) -> str:
+    """Return the first bytes as text in which ASCII can be looked for."""
+    head = data[:size]
+    wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return head.decode("utf-16" if wide else "latin-1", "ignore").lstrip("\ufeff\xef\xbb\xbf \r\n\t")
+
+
+def _western(data: bytes) -> tuple[str, str]:
     try:
-        return data.decode("cp1252")
+        return data.decode("cp1252"), "Windows-1252"
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return data.decode("latin-1"), "Latin-1"
+
+
+def _wide(data: bytes) -> str:
+    """Return which UTF-16 without a mark it is: every other byte of its ASCII signs is zero.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    if len(data) % 2:
+        raise Unreadable("it holds zero bytes: it is no text file")
+    for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros = data[first:4000:2].count(0)
+        if data[1 - first] and zeros > len(data[first:4000:2]) // 3:
+            return name
+    raise Unreadable("it holds zero bytes: it is no text file")
 
 
 def lines_of(text: str) -> Iterator[str]:

@@ -38,7 +38,7 @@ TWO = "Date,Amount,Currency,Text\n2026-02-01,5.00,EUR,a\n2026-02-02,6.00,EUR,b\n
         ("date.csv", TWO.replace("2026-02-02", "2026Q02-02"), "no date that is read here"),
         ("sign.csv", "Date,Amount,Currency,D/C\n2026-02-01,5.00,EUR,C\n2026-02-02,5.00,EUR,X\n", "neither debit nor"),
         ("untagged.sta", MT940.replace(":61:2603030302C234,5", ":01:2603030302C234,5"), "its tag is not :61:"),
-        ("outside.xml", CAMT.replace("</BkToCstmrStmt>", "<Ntry/></BkToCstmrStmt>"), "stand outside of the Stmt"),
+        ("outside.xml", CAMT.replace("</BkToCstmrStmt>", "<Ntry/></BkToCstmrStmt>"), "stand outside of the statements"),
         ("amounts.ofx", OFX.replace("<TRNAMT>-63.06", "<TRNAMT>-63.06<TRNAMT>1.00"), "hold two amounts"),
         ("code.bai", BAI2.replace("16,475,", "1b,475,"), "is no record code"),
         ("count.bai", BAI2.replace("49,396656,7", "49,396656,8"), "the account has 7"),

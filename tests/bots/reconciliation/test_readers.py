@@ -10,7 +10,7 @@ from bots.reconciliation.lines import Delivery, Line
 from bots.reconciliation.readers.registry import READERS, read
 from bots.reconciliation.readers.tables import TableSpec
 from engine.errors import UserError
-from tests.bots.reconciliation.samples import CAMT, CSV, MT940, SAMPLES
+from tests.bots.reconciliation.samples import BAI2, CAMT, CSV, MT940, OFX, SAMPLES
 
 
 def reading(folder: Path, name: str, data: bytes | str, **spec: object) -> Delivery:
@@ -89,7 +89,10 @@ def test_a_statement_that_does_not_add_up_is_held_back_whole(tmp_path: Path) -> 
     assert [len(statement.lines) for statement in found.statements] == [0]
     [held] = found.quarantined
     assert (held.field, held.lines) == ("closing balance", 3)
-    assert "statement.sta:2: closing balance '127144': opening 10000 + movements 119844" in found.problems()[0]
+    assert (
+        "statement.sta:2: closing balance '1271.44 EUR': opening 100.00 EUR + movements 1198.44 EUR"
+        in found.problems()[0]
+    )
 
 
 def test_a_batch_whose_parts_do_not_add_up_is_held_back(tmp_path: Path) -> None:
@@ -121,8 +124,11 @@ def test_xml_that_wants_more_than_to_be_read_is_refused(attack: str, tmp_path: P
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Date,Amount\n01/02/2026,5.00\n03/04/2026,6.00\n", "day-month or month-day"),
-        ('Date,Amount\n2026-02-01,5.00\n2026-02-01,"6,00"\n', "declare the decimal sign"),
+        (
+            "Date,Amount\n01/02/2026,5.00\n03/04/2026,6.00\n",
+            "may be 2026-02-01 .dmy. or 2026-01-02 .mdy., .* order of dates",
+        ),
+        ('Date,Amount\n2026-02-01,5.00\n2026-02-01,"6,00"\n', "declare its decimal sign"),
         ("When,How much\n2026-02-01,5.00\n", "no row has headings"),
     ],
 )
@@ -171,7 +177,7 @@ def test_western_text_of_old_banks_is_not_taken_for_chinese(tmp_path: Path) -> N
     ("data", "said"),
     [
         (b"", "is empty"),
-        (b"PK\x03\x04broken", "workbook cannot be read"),
+        (b"PK\x03\x04broken", "cut off or damaged"),
         (b"a\0b", "zero bytes"),
         (b"<a>", "well-formed"),
     ],
@@ -181,3 +187,51 @@ def test_a_file_that_is_none_is_refused_with_the_reason(data: bytes, said: str, 
         reading(tmp_path, "file.bin", data)
     with pytest.raises(UserError, match="cannot be read"):
         read(tmp_path / "missing.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "said"),
+    [
+        (CAMT.replace("UTF-8", "UTF-16").encode("utf-16"), 3, ""),
+        (f"<Envelope><AppHdr/>{CAMT.partition('?>')[2]}</Envelope>".encode(), 3, ""),
+        (
+            CAMT.replace("</Document>", CAMT[CAMT.index("<BkToCstmrStmt>") :]).encode(),
+            3,
+            "it stands in the file already",
+        ),
+        (CAMT.replace('Ccy="EUR">63.06', 'Ccy="USD">63.06').encode(), 0, "the balances of its account are in EUR"),
+        (
+            MT940.replace("EUR1271,44", "USD1271,44").encode(),
+            0,
+            "balance is in EUR, the closing one in USD",
+        ),
+        (MT940.replace(":61:260303", ":61:260230").encode(), 3, ""),
+        (OFX.replace("UTF-8", "USASCII\nCHARSET:1252").replace("INV-1", "Müller 东方").encode(), 3, ""),
+        (OFX.replace("<FITID>B2", "<NAME>\n<FITID>B2<MEMO>\n").encode(), 3, ""),
+        (OFX.replace("<NAME>M&amp;M", "<NAME><![CDATA[M&M]]>").encode("utf-16"), 3, ""),
+        (
+            OFX.replace("</BANKTRANLIST>", "<STMTTRNP><TRNAMT>7</STMTTRNP></BANKTRANLIST>").encode(),
+            3,
+            "is not booked yet",
+        ),
+        (BAI2.replace("98,396656", "98,396657").encode(), 3, "the totals of the group's accounts add up to 396656"),
+        (BAI2.replace("99,396656,1", "99,396656,2").encode(), 3, "the file has 1"),
+    ],
+)
+def test_odd_statements_are_read_or_named(text: bytes, lines: int, said: str, tmp_path: Path) -> None:
+    found = reading(tmp_path, "statement", text)
+    assert len(list(found.lines)) == lines
+    assert said in " ".join(found.problems()) if said else found.quarantined == ()
+    if found.format == "ofx":
+        assert [(line.bank_id, line.name) for line in found.lines][:2] == [("B1", "M&M"), ("B2", "")]
+        assert "Ã" not in next(iter(found.lines)).text
+
+
+def test_charges_of_a_batch_may_be_a_total_or_be_told_twice(tmp_path: Path) -> None:
+    gross = CAMT.replace('<Amt Ccy="EUR">234.50', '<Amt Ccy="EUR">236.00')
+    total = gross.replace(
+        "<NtryDtls>", '<Chrgs><TtlChrgsAndTaxAmt Ccy="EUR">1.50</TtlChrgsAndTaxAmt></Chrgs><NtryDtls>'
+    )
+    twice = total.replace("</Refs><Amt", '</Refs><Chrgs><Amt Ccy="EUR">0.75</Amt></Chrgs><Amt')
+    for text in (total, twice):
+        assert [line.amount for line in reading(tmp_path, "a.xml", text).lines] == [100_000, 23_600, -150, -6_306]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -48,7 +49,7 @@ def test_balances_run_through_statements_and_a_missing_one_is_told() -> None:
     assert [(one.opening, one.closing, one.gap) for one in whole] == [(50, 130, "")]
     (broken,) = balances([delivery(100, opening=50), delivery(-20, opening=160)])
     assert (broken.opening, broken.closing) == (None, None)
-    assert "closes with 150" in broken.gap
+    assert "closes with 1.50 EUR" in broken.gap
     (none,) = balances([delivery(100)])
     assert (none.opening, none.gap) == (None, "")
 
@@ -126,9 +127,24 @@ def test_an_account_that_cannot_be_told_is_asked_for_and_a_declared_one_is_taken
         told_accounts(bank, frame(("", "EUR", 1)), {})
 
 
-def test_a_file_of_which_nothing_may_go_on_is_refused_with_its_lines(tmp_path: Path) -> None:
+def test_a_currency_that_neither_file_tells_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "bank.csv").write_text("Date,Amount\n2026-03-01,5.00\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"bank\.csv:2: row '2026-03-01 \| 5\.00': its currency is not told"):
+    with pytest.raises(UserError, match=r"bank\.csv: .* tells its currency; declare its currency with --currency"):
         read_sides(tmp_path / "bank.csv", tmp_path / "bank.csv", DEFAULT)
     sides = read_sides(tmp_path / "bank.csv", tmp_path / "bank.csv", DEFAULT, currency="EUR")
     assert len(sides.bank.lines) == 1
+
+
+def test_what_one_file_leaves_open_the_other_one_tells(tmp_path: Path) -> None:
+    """Dates that may be day-month or month-day, and thousands that may be decimals, are told by what both share."""
+    days = [date(2026, 3, 1 + at) for at in range(12)]
+    bank = "".join(f"{day},{1000 + 10 * at}.00,EUR\n" for at, day in enumerate(days))
+    book = "".join(f'{day:%d/%m/%y};"{1000 + 10 * at:,}"\n' for at, day in enumerate(days))
+    (tmp_path / "bank.csv").write_text(f"Date,Amount,Currency\n{bank}", encoding="utf-8")
+    (tmp_path / "book.csv").write_text(f"Date;Amount\n{book}", encoding="utf-8")
+    sides = read_sides(tmp_path / "bank.csv", tmp_path / "book.csv", DEFAULT)
+    assert sides.book.lines["booked"].dt.date.tolist() == days
+    assert sides.book.lines["amount"].tolist() == sides.bank.lines["amount"].tolist()
+    assert any("order of dates is 'dmy' and its decimal sign is '.': 12 amount(s)" in one for one in sides.said)
+    with pytest.raises(UserError, match=r"`bank: \{date_order: .*--definition"):
+        read_sides(tmp_path / "book.csv", tmp_path / "book.csv", DEFAULT, currency="EUR")
