@@ -108,7 +108,8 @@ class _Writer:
         self.states: Counter[str] = Counter({"closed": 0, "suggested": 0, "open": 0, "quarantined": 0})
         self.first_input = {BANK: 0, BOOK: len(facts.bank.inputs)}
         self.first_statement = {BANK: 0, BOOK: len(facts.bank.statements)}
-        self.decided = {one.match: one.what for one in self._decisions() if one.match is not None}
+        decided = (one for one in self._decisions() if one.match is not None and one.what != "note")
+        self.decided = {one.match: one.what for one in decided}
 
     def write(self) -> tuple[list[Account], dict[str, int]]:
         """Write every entry, in the order in which a reader needs them."""
