@@ -1,29 +1,37 @@
-"""An outcome as the facts of its proof."""
+"""An outcome, or rolling open items, as the facts of its proof."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 
 from bots.reconciliation.definition import Definition
+from bots.reconciliation.explain import breaks
 from bots.reconciliation.gate import seeded, standings
+from bots.reconciliation.judging import Judge
+from bots.reconciliation.matching.remittance import with_references
+from bots.reconciliation.policy import Policy
 from bots.reconciliation.ports import OpenItems
 from bots.reconciliation.proof import Proof, write_proof
 from bots.reconciliation.proof_page import write_page
 from bots.reconciliation.proven import Reconciliation, proven_side
 from bots.reconciliation.proving_items import Terms, facts_of
 from bots.reconciliation.reconcile import Outcome
+from bots.reconciliation.versions import software, versions
 
 
-def prove(outcome: Outcome, folder: Path, made: datetime) -> tuple[Proof, list[Path]]:
+def prove(
+    outcome: Outcome, folder: Path, made: datetime, *, judge: Judge | None = None, previous: str = ""
+) -> tuple[Proof, list[Path]]:
     """Write proof.json and proof.html into a folder.
 
     Args:
         outcome: a reconciliation.
         folder: where they go.
         made: when, aware UTC.
+        judge: the one that gave suggestions their probability.
+        previous: head of the proof before.
 
     Returns:
         The proof, whose head is to be kept apart from it, and both files.
@@ -46,10 +54,11 @@ def prove(outcome: Outcome, folder: Path, made: datetime) -> tuple[Proof, list[P
         confidence=float(gate.confidence),
         definition=outcome.definition.text,
         causes=dict(zip(causes, outcome.breaks["cause"].tolist(), strict=True)),
-        software=_version(),
+        software=software(),
+        models=versions(outcome.definition, judge),
+        previous=previous,
     )
-    proof = write_proof(facts, folder / "proof.json")
-    return proof, [proof.path, write_page(proof, folder / "proof.html")]
+    return _written(facts, folder)
 
 
 def prove_items(items: OpenItems, definition: Definition, folder: Path, made: datetime) -> tuple[Proof, list[Path]]:
@@ -68,14 +77,21 @@ def prove_items(items: OpenItems, definition: Definition, folder: Path, made: da
         limit=float(gate.limit),
         confidence=float(gate.confidence),
         definition=definition.text,
-        software=_version(),
+        software=software(),
+        models=versions(definition),
     )
-    proof = write_proof(facts_of(items, terms), folder / "proof.json")
+    facts = facts_of(items, terms)
+    return _written(replace(facts, causes=_causes(facts, definition.policy)), folder)
+
+
+def _causes(facts: Reconciliation, policy: Policy) -> dict[tuple[int, int], str]:
+    """Return side and line to why it is open, told from every line that stands, as `reconcile` tells it."""
+    sides = with_references(facts.bank.lines, facts.book.lines)
+    told = breaks(*sides, facts.matched, policy, facts.asof)
+    lines = zip(told["side"].tolist(), told["line"].tolist(), strict=True)
+    return dict(zip(lines, told["cause"].tolist(), strict=True))
+
+
+def _written(facts: Reconciliation, folder: Path) -> tuple[Proof, list[Path]]:
+    proof = write_proof(facts, folder / "proof.json")
     return proof, [proof.path, write_page(proof, folder / "proof.html")]
-
-
-def _version() -> str:
-    try:
-        return metadata.version("countersign")
-    except metadata.PackageNotFoundError:
-        return ""  # run from a clone that is not installed

@@ -53,7 +53,7 @@ def conclude(wanted: Wanted, now: datetime, console: Console, *, as_json: bool) 
         currency=wanted.currency,
         judge=wanted.judge,
     )
-    proof, written = prove(outcome, wanted.folder, now)
+    proof, written = prove(outcome, wanted.folder, now, judge=wanted.judge)
     written += export.write_tables(outcome, wanted.folder)
     page = report.write_report(outcome, wanted.folder / "report.html", [path.name for path in written])
     if as_json:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bots.reconciliation.definition import DEFAULT
 from bots.reconciliation.proof import write_proof
 from bots.reconciliation.proof_page import write_page
+from bots.reconciliation.proving import prove_items
 from bots.reconciliation.proving_items import Terms, facts_of
 from engine.errors import UserError
 from engine.ledger.database import Database
@@ -86,3 +88,16 @@ def test_what_a_person_closed_stays_closed_when_its_lines_are_corrected_or_withd
         "holds: no problems; 0 bookings held back; the kept head was compared\n",
     )
     assert proof.states == {"closed": 4, "suggested": 0, "open": 0, "quarantined": 0}
+
+
+def test_it_says_why_lines_are_open_and_which_matcher_and_evidence_decided(database: Database, tmp_path: Path) -> None:
+    desk = Desk(database)
+    desk.bank(line(1000, "INV-1"), line(3210, "", text="no idea"))
+    desk.book(line(1000, "INV-1"), line(777, "INV-9"))
+    desk.items.match_by_hand([one.id for one in desk.items.lines() if one.facts.amount == 1000], "ana", "told")
+    proof, _ = prove_items(desk.items, DEFAULT, tmp_path, datetime(2026, 6, 1, tzinfo=UTC))
+    log = [entry for _, entry in json.loads(proof.path.read_text(encoding="utf-8"))["log"]]
+    assert [one["cause"] for one in log if one["entry"] == "open"] == ["missing on one side"] * 2
+    assert {len(digest) for digest in log[0]["models"].values()} == {64}
+    assert set(log[0]["models"]) == {"matcher", "seeded evidence"}
+    assert verify(proof.path, "--head", proof.head)[0] == 0
