@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from bots.reconciliation.bridge import Bridge
 from bots.reconciliation.definition import Definition
 from bots.reconciliation.explain import breaks
 from bots.reconciliation.gate import seeded, standings
@@ -13,12 +16,13 @@ from bots.reconciliation.judging import Judge
 from bots.reconciliation.matching.remittance import with_references
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.ports import OpenItems
-from bots.reconciliation.proof import Proof, write_proof
+from bots.reconciliation.proof import Account, Proof, write_proof
 from bots.reconciliation.proof_page import write_page
 from bots.reconciliation.proven import Reconciliation, proven_side
 from bots.reconciliation.proving_items import Terms, facts_of
 from bots.reconciliation.reconcile import Outcome
 from bots.reconciliation.versions import software, versions
+from engine.kept_heads import NewHead
 
 
 def prove(
@@ -82,6 +86,26 @@ def prove_items(items: OpenItems, definition: Definition, folder: Path, made: da
     )
     facts = facts_of(items, terms)
     return _written(replace(facts, causes=_causes(facts, definition.policy)), folder)
+
+
+def series(name: str, accounts: Iterable[Bridge | Account]) -> str:
+    """Return what proofs of one reconciliation of the same accounts share, period after period."""
+    named = sorted(f"{one.account} {one.currency}" for one in accounts)
+    return hashlib.sha256("\n".join([name, *named]).encode("utf-8", "replace")).hexdigest()
+
+
+def told_of(proof: Proof, name: str, *, definition: Definition, inputs: Mapping[str, str] | None = None) -> NewHead:
+    """Return what is to be kept of a proof apart from it."""
+    return NewHead(
+        name=name,
+        series=series(name, proof.accounts),
+        asof=proof.asof.isoformat(),
+        file=proof.path.name,
+        head=proof.head,
+        inputs=inputs or {},
+        definition=definition.sha256,
+        states=proof.states,
+    )
 
 
 def _causes(facts: Reconciliation, policy: Policy) -> dict[tuple[int, int], str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -14,13 +14,14 @@ from rich.console import Console
 from bots.reconciliation import export, report, shown, what_if_shown
 from bots.reconciliation.definition import DEFAULT, Definition
 from bots.reconciliation.judging import Judge
-from bots.reconciliation.ports import OpenItems
-from bots.reconciliation.proving import prove
+from bots.reconciliation.ports import Heads, OpenItems
+from bots.reconciliation.proving import prove, series, told_of
 from bots.reconciliation.reading import Sides, read_sides
-from bots.reconciliation.reconcile import outcome_of, reconcile
+from bots.reconciliation.reconcile import Outcome, outcome_of, reconcile
 from bots.reconciliation.replay import history, refused
 from bots.reconciliation.what_if import Lines, changes
 from engine.errors import UserError
+from engine.kept_heads import KeptHead
 
 _READING = ("bank", "book", "accounts")
 """What a definition says of how files are read."""
@@ -39,12 +40,21 @@ class Wanted:
     judge: Judge | None = None
 
 
-def conclude(wanted: Wanted, now: datetime, console: Console, *, as_json: bool) -> None:
-    """Reconcile two files, write everything, and show it.
+@dataclass(frozen=True)
+class Keep:
+    """Where the head of the proof is kept, and in whose name."""
+
+    heads: Heads
+    who: str
+
+
+def conclude(wanted: Wanted, keep: Keep, now: datetime, console: Console, *, as_json: bool) -> None:
+    """Reconcile two files, write everything, keep the head of the proof, and show it.
 
     Raises:
         UserError: a file cannot be read or written, or something can be told in more than one way.
     """
+    known = list(keep.heads)  # before all the work: a ledger that cannot be opened is told at once
     outcome = reconcile(
         wanted.bank,
         wanted.book,
@@ -53,13 +63,33 @@ def conclude(wanted: Wanted, now: datetime, console: Console, *, as_json: bool) 
         currency=wanted.currency,
         judge=wanted.judge,
     )
-    proof, written = prove(outcome, wanted.folder, now, judge=wanted.judge)
+    name = outcome.definition.file.name
+    same = series(name, outcome.bridges)
+    earlier = [one for one in known if one.series == same]
+    previous = earlier[0].head if earlier else ""
+    proof, written = prove(outcome, wanted.folder, now, judge=wanted.judge, previous=previous)
+    keep.heads.keep(told_of(proof, name, definition=outcome.definition, inputs=_inputs(outcome)), keep.who)
     written += export.write_tables(outcome, wanted.folder)
-    page = report.write_report(outcome, wanted.folder / "report.html", [path.name for path in written])
+    beside = [path.name for path in written]
+    page = report.write_report(outcome, wanted.folder / "report.html", beside, _others(earlier, _inputs(outcome)))
     if as_json:
         _print_json(shown.summary(outcome, proof, [page, *written]))
     else:
         shown.show(outcome, proof, page, console)
+
+
+def _inputs(outcome: Outcome) -> dict[str, str]:
+    sides = (("bank", outcome.sides.bank), ("book", outcome.sides.book))
+    return {f"{name} {one.path.name}": one.sha256 for name, side in sides for one in side.deliveries}
+
+
+def _others(earlier: Sequence[KeptHead], inputs: Mapping[str, str]) -> list[KeptHead]:
+    """Return the newest run of each other set of files, oldest first."""
+    found: dict[frozenset[str], KeptHead] = {}
+    for one in earlier:
+        found.setdefault(frozenset(one.inputs.values()), one)
+    found.pop(frozenset(inputs.values()), None)
+    return sorted(found.values(), key=lambda one: (one.asof, one.at))
 
 
 def compare(wanted: Wanted, changed: Definition, console: Console, *, as_json: bool) -> None:
