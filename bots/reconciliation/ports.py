@@ -20,6 +20,7 @@ from engine.open_items import (
     MatchRow,
     MatchState,
     OpenLine,
+    Past,
     Proposed,
     StatementFacts,
     Window,
@@ -205,6 +206,10 @@ class OpenItems(Protocol):
 
     def lines(self, *, everything: bool = False, limit: int | None = None) -> list[OpenLine]:
         """Return open and suggested lines, oldest first; with `everything`, every line that stands."""
+        ...
+
+    def past(self) -> Past:
+        """Return every line that stands and what people decided, in columns."""
         ...
 
     def accounts(self) -> list[AccountState]:

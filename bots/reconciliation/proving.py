@@ -11,7 +11,6 @@ from pathlib import Path
 from bots.reconciliation.bridge import Bridge
 from bots.reconciliation.definition import Definition
 from bots.reconciliation.explain import breaks
-from bots.reconciliation.gate import seeded, standings
 from bots.reconciliation.judging import Judge
 from bots.reconciliation.matching.remittance import with_references
 from bots.reconciliation.policy import Policy
@@ -20,7 +19,7 @@ from bots.reconciliation.proof import Account, Proof, write_proof
 from bots.reconciliation.proof_page import write_page
 from bots.reconciliation.proven import Reconciliation, proven_side
 from bots.reconciliation.proving_items import Terms, facts_of
-from bots.reconciliation.reconcile import Outcome
+from bots.reconciliation.reconcile import Outcome, gated
 from bots.reconciliation.versions import software, versions
 from engine.kept_heads import NewHead
 
@@ -72,12 +71,10 @@ def prove_items(items: OpenItems, definition: Definition, folder: Path, made: da
         UserError: a file cannot be written, or matches are closed on evidence that may not close any more.
     """
     gate = definition.file.gate
-    ranked = standings(seeded().evidence, float(gate.limit), float(gate.confidence))
-    held = set(gate.suggest_only)
     terms = Terms(
         made=made,
         asof=made.date(),
-        gate=[replace(one, closes=one.closes and one.kind not in held) for one in ranked],
+        gate=gated(definition),
         limit=float(gate.limit),
         confidence=float(gate.confidence),
         definition=definition.text,

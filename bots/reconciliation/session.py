@@ -16,9 +16,10 @@ from bots.reconciliation.definition import DEFAULT, Definition
 from bots.reconciliation.judging import Judge
 from bots.reconciliation.ports import Heads, OpenItems
 from bots.reconciliation.proving import prove, series, told_of
-from bots.reconciliation.reading import Sides, read_sides
-from bots.reconciliation.reconcile import Outcome, outcome_of, reconcile
-from bots.reconciliation.replay import history, refused
+from bots.reconciliation.reading import read_sides
+from bots.reconciliation.reconcile import Outcome, reconcile
+from bots.reconciliation.replay import history
+from bots.reconciliation.solution import Solution, solutions
 from bots.reconciliation.what_if import Lines, changes
 from engine.errors import UserError
 from engine.kept_heads import KeptHead
@@ -110,7 +111,7 @@ def compare(wanted: Wanted, changed: Definition, console: Console, *, as_json: b
                 "what-if matches the same lines twice; change only what may match, or reconcile both apart"
             )
     sides = read_sides(wanted.bank, wanted.book, reading, currency=wanted.currency)
-    _compared(sides, (now, changed), (), wanted.folder, console, asof=wanted.asof, as_json=as_json)
+    _compared(solutions(sides, (now, changed)), (), (), wanted.folder, console, as_json=as_json)
 
 
 def replay(
@@ -121,28 +122,27 @@ def replay(
     Raises:
         UserError: there is no history, or the table cannot be written.
     """
-    sides, confirmed = history(items)
-    _compared(sides, (now, changed), confirmed, folder, console, rejected=refused(items), as_json=as_json)
+    past = history(items)
+    found = solutions(past.sides, (now, changed), past.evidence)
+    _compared(found, past.confirmed, past.refused, folder, console, as_json=as_json)
 
 
 def _compared(
-    sides: Sides,
-    definitions: tuple[Definition, Definition],
+    found: Sequence[Solution],
     confirmed: Collection[Lines],
+    rejected: Collection[Lines],
     folder: Path,
     console: Console,
     *,
-    rejected: Collection[Lines] = (),
-    asof: date | None = None,
     as_json: bool,
 ) -> None:
-    before, after = (outcome_of(sides, one, asof=asof) for one in definitions)
-    found = changes(before.matched, after.matched, confirmed, rejected)
-    path = export.write_table(what_if_shown.table(found, before, after), folder / "what-if.csv")
+    before, after = found
+    touched = changes(before.matched, after.matched, confirmed, rejected)
+    path = export.write_table(what_if_shown.table(touched, before, after), folder / "what-if.csv")
     if as_json:
-        _print_json(what_if_shown.summary(found, before, after, path))
+        _print_json(what_if_shown.summary(touched, before, after, path))
     else:
-        what_if_shown.show(found, before, after, path, console)
+        what_if_shown.show(touched, before, after, path, console)
 
 
 def _print_json(data: object) -> None:
