@@ -208,8 +208,8 @@ class OpenItems(Protocol):
         """Return open and suggested lines, oldest first; with `everything`, every line that stands."""
         ...
 
-    def past(self) -> Past:
-        """Return every line that stands and what people decided, in columns."""
+    def past(self) -> AbstractContextManager[Past]:
+        """Open every line that stands and what people decided, in columns, part by part."""
         ...
 
     def accounts(self) -> list[AccountState]:

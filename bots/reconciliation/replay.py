@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bots.reconciliation.gate import Evidence
@@ -41,14 +43,15 @@ def history(items: OpenItems) -> History:
     Raises:
         UserError: it has no lines yet.
     """
-    past = items.past()
-    if not past.lines:
+    with items.past() as past:
+        parts = [_part(part) for part in past.lines]
+    if not parts:
         raise UserError(f"{items.name} has no lines yet: take in a delivery with `runner.py reconciliation receive`")
-    lines = pd.DataFrame.from_records(past.lines, columns=PAST)
-    days = pd.to_datetime(lines["valued"].where(lines["valued"].notna(), lines["booked"]))
-    lines = lines.assign(day=days).sort_values(["day", "id"], ignore_index=True)
+    lines = pd.concat(parts, ignore_index=True)
+    day = lines["valued"].fillna(lines["booked"]).to_numpy()
+    lines = lines.iloc[np.lexsort((lines["id"].to_numpy(), day))].reset_index(drop=True)
     lines["line"] = lines.groupby("side").cumcount()
-    bank, book = (Side((), _frame(lines[lines["side"] == side]), ()) for side in (BANK, BOOK))
+    bank, book = (Side((), _side(lines[lines["side"] == side]), ()) for side in (BANK, BOOK))
     said = f"{items.name}: {len(bank.lines):,} lines of the bank and {len(book.lines):,} of the books, matched twice"
     own = [Evidence(kind, count, count, "own") for kind, count in items.refused().items() if kind in KINDS]
     return History(
@@ -57,6 +60,12 @@ def history(items: OpenItems) -> History:
         refused=_placed(lines, past.refused),
         evidence=own,
     )
+
+
+def _part(columns: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    """Return lines as a frame: columns of PAST, as SIDE has them; a line in no match has match 0."""
+    found = dict(zip(PAST, columns, strict=True)) | {"match_id": [of or 0 for of in columns[PAST.index("match_id")]]}
+    return pd.DataFrame({name: pd.Series(found[name], dtype=SIDE.get(name, "int64")) for name in PAST})
 
 
 def _sets(lines: pd.DataFrame) -> list[Lines]:
@@ -76,9 +85,14 @@ def _placed(lines: pd.DataFrame, of: Sequence[tuple[int, ...]]) -> list[Lines]:
     return [frozenset(place[one] for one in ids) for ids in of if place.keys() >= set(ids)]
 
 
-def _frame(lines: pd.DataFrame) -> pd.DataFrame:
-    """Return columns of SIDE and ORIGIN."""
-    told = lines.reset_index(drop=True)
-    told["file"] = "delivery " + told["delivery"].astype("str")
-    told = told.assign(sha256="", statement=told["delivery"], own_account=told["account"])
-    return told[[*SIDE, *ORIGIN]].astype(SIDE | ORIGIN)
+def _side(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return columns of SIDE and ORIGIN; what a delivery said of its file is not kept with its lines."""
+    delivery = lines["delivery"].astype("category")
+    names = delivery.cat.categories.astype("str")
+    told = lines.assign(
+        file=delivery.cat.rename_categories("delivery " + names).astype("str"),
+        sha256=pd.Series("", lines.index, dtype="str"),
+        statement=lines["delivery"],
+        own_account=lines["account"],
+    )
+    return told[[*SIDE, *ORIGIN]].reset_index(drop=True)

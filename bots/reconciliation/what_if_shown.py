@@ -39,7 +39,7 @@ def table(found: Sequence[Changed], before: Solution, after: Solution) -> pd.Dat
         told[name] = ""
         for side in (BANK, BOOK):
             mine = told["side"] == side
-            told.loc[mine, name] = solution.states[side].astype("str").to_numpy(object)[told.loc[mine, "line"]]
+            told.loc[mine, name] = solution.states[side].iloc[told.loc[mine, "line"]].astype("str").to_numpy()
     lines_told = line_columns(before.sides, told["side"], told["line"])
     return pd.concat([told.assign(side=told["side"].map(lambda side: _SIDES[side])), lines_told], axis=1)
 

@@ -221,10 +221,11 @@ class OpenItems:
         with self._reading() as place:
             return reads.lines(place, everything=everything, limit=limit)
 
-    def past(self) -> Past:
-        """Return every line that stands and what people decided, in columns."""
+    @contextmanager
+    def past(self) -> Iterator[Past]:
+        """Open every line that stands and what people decided, in columns, part by part."""
         with self._reading() as place:
-            return reads.past(place)
+            yield reads.past(place)
 
     def accounts(self) -> list[AccountState]:
         """Return the roll-forward of each account and side."""

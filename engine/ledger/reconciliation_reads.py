@@ -30,6 +30,10 @@ _LINES, _MATCHES, _MEMBERS = t.recon_lines, t.recon_matches, t.recon_members
 _FIGURES = tuple(field.name for field in fields(MatchRow) if field.name != "lines")
 
 
+_PART = 50_000
+"""Lines that are in memory as objects at a time."""
+
+
 def match(place: Ledgered, match_id: int) -> MatchRow:
     """Return a match (`OpenItems.match`)."""
     found = _matches(place, sa.select(_MATCHES).where(place.of(_MATCHES), _MATCHES.c.id == match_id))
@@ -61,14 +65,15 @@ def lines(place: Ledgered, *, everything: bool, limit: int | None) -> list[OpenL
 def past(place: Ledgered) -> Past:
     """Return every line that stands and what people decided of them (`OpenItems.past`)."""
     columns = [_LINES.c["delivery_id" if name == "delivery" else name] for name in PAST]
-    rows = place.connection.execute(sa.select(*columns).where(place.of(_LINES), STANDS))
+    query = sa.select(*columns).where(place.of(_LINES), STANDS)
+    rows = place.connection.execution_options(yield_per=_PART).execute(query)
     manual = sa.select(_MATCHES.c.id).where(place.of(_MATCHES), _MATCHES.c.state == "closed", _MATCHES.c.manual)
     of = sa.select(_MATCHES.c.id, _MEMBERS.c.line_id).join(_MEMBERS, _MEMBERS.c.match_id == _MATCHES.c.id)
     refused: defaultdict[int, list[int]] = defaultdict(list)
     for match_id, line_id in place.connection.execute(of.where(place.of(_MATCHES), IS_BARRED)):
         refused[match_id].append(line_id)
     return Past(
-        lines=[tuple(row) for row in rows],
+        lines=(list(zip(*part, strict=True)) for part in rows.partitions()),
         confirmed=frozenset(place.connection.execute(manual).scalars()),
         refused=[tuple(sorted(refused[match_id])) for match_id in sorted(refused)],
     )
