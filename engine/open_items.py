@@ -6,7 +6,7 @@ Amounts are minor units, positive where money came in. Sides are 0 (the bank) an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, Literal
@@ -237,6 +237,22 @@ class AgeRow:
     day: date
     lines: int
     amount: int
+
+
+@dataclass(frozen=True)
+class Past:
+    """Every line that stands and what people decided, in columns: there may be millions of closed lines."""
+
+    lines: Iterator[Sequence[Sequence[Any]]]
+    """Columns of PAST, part by part, in no order; to be read while the past is open."""
+    confirmed: frozenset[int]
+    """Closed matches that a person made or accepted."""
+    refused: list[tuple[int, ...]]
+    """Ids of the lines of each match that a person rejected or undid."""
+
+
+PAST = ("id", "side", "match_id", "delivery", "number", *FACTS)
+"""Columns of `Past.lines`."""
 
 
 def key_of(line_ids: Iterable[int]) -> str:
