@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -10,6 +11,10 @@ import sqlalchemy as sa
 
 from engine.ledger.database import Database
 from fixtures.postgres import PostgresServer, server_binaries
+
+os.environ.pop(
+    "PYTHONDONTWRITEBYTECODE", None
+)  # the processes that tests start keep what they compiled, as a user's do
 
 
 @pytest.fixture(scope="session")
