@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from console.pictures import pictures_of
 from console.run_view import MAX_FLAGGED, flagged_items, view
@@ -19,6 +18,9 @@ from engine.ledger.proof import proof
 from engine.metrics import run_report
 from engine.quality import Truth
 from engine.redact import replacing
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -53,6 +55,8 @@ def write_run_report(
 
 
 def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - for reports alone
+
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,

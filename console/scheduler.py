@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -17,7 +17,9 @@ from console.schedule_changes import add_changes
 from console.schedules import ScheduleDesk, build_schedules
 from engine.errors import UserError
 from engine.ledger.database import Database
-from engine.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from engine.scheduler import Scheduler
 
 
 class SchedulerDesk(ScheduleDesk, Desk, Protocol):
@@ -40,6 +42,8 @@ def add_scheduler_verbs(
         """Start runs at the slots of their schedules, until stopped; any number of schedulers may run."""
         if not workflows.is_dir():
             raise UserError(f"{workflows} is no folder; name the one that holds the definitions")
+        from engine.scheduler import Scheduler  # noqa: PLC0415 - APScheduler's clock is for this verb alone
+
         here = desk()
         asyncio.run(_schedule(Scheduler(here.database, workflows, here.registry, watchers), here))
 

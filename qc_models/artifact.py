@@ -12,50 +12,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import UserError
 from qc_models.families import FAMILIES
 from qc_models.family import REVIEW, Family, NotOurs, thresholds_of, verify
 
-Floats = NDArray[np.float64]
-_FAULTS = (
-    onnx_errors.InvalidProtobuf,
-    onnx_errors.InvalidGraph,
-    onnx_errors.Fail,
-    onnx_errors.InvalidArgument,
-    onnx_errors.NotImplemented,
-    onnx_errors.RuntimeException,
-)
-
-
-class Session:
-    """One ONNX graph, one thread: the probability of the second label for each row of features."""
-
-    def __init__(self, model: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        given, made = self._session.get_inputs(), self._session.get_outputs()
-        if len(given) != 1 or len(made) != 2 or len(given[0].shape) != 2:  # noqa: PLR2004 - label, probabilities
-            raise NotOurs("the graph is no classifier of rows")
-        self._input, self._output, self.width = given[0].name, made[1].name, given[0].shape[1]
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """Return what the graph says about itself."""
-        return dict(self._session.get_modelmeta().custom_metadata_map)
-
-    def probabilities(self, rows: NDArray[np.float32]) -> Floats:
-        """Return P(wrong) a row; rows are float32, (n, features)."""
-        found = self._session.run([self._output], {self._input: rows})[0]
-        return np.asarray(found[:, 1], dtype=np.float64)
+if TYPE_CHECKING:
+    from qc_models.session import Session
 
 
 @dataclass(frozen=True)
@@ -87,6 +51,8 @@ def load(folder: Path) -> Artifact:
     Raises:
         UserError: a file is missing or was changed, or the model is of another family, format or feature schema.
     """
+    from qc_models.session import DAMAGED, Session  # noqa: PLC0415 - most commands score nothing
+
     model, metrics = _read(folder)
     try:
         session = Session(model)
@@ -97,7 +63,7 @@ def load(folder: Path) -> Artifact:
         _fits(session, family, meta, folder)
         thresholds, parts = thresholds_of(meta), family.parts(meta, files)
         name = meta["name"]
-    except _FAULTS as error:
+    except DAMAGED as error:
         raise UserError(f"{folder}: model.onnx is damaged ({error}); train it again") from error
     except NotOurs as error:
         raise UserError(f"{folder}: {error}") from error

@@ -12,9 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markdown_it import MarkdownIt
-
 from engine.intervals import Proportion
 from engine.ledger.models import ModelRow
 from qc_models.artifact import Artifact
@@ -44,6 +41,9 @@ def card(artifact: Artifact, stages: Sequence[ModelRow] = (), seen: Fairness | N
 
 def html(title: str, markdown: str) -> str:
     """Return a card as one HTML page: no script, nothing fetched; raw HTML in the Markdown stays text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - for this page alone
+    from markdown_it import MarkdownIt  # noqa: PLC0415
+
     body = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(markdown)
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("card.html").render(title=title, body=body)

@@ -21,8 +21,9 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 
 from engine.errors import UserError
-from qc_models.artifact import Floats, Session, sealed
+from qc_models.artifact import sealed
 from qc_models.family import FORMAT, Family, contract, sha256_of
+from qc_models.session import Floats, Session
 
 OPSET = {"": 21, "ai.onnx.ml": 3}
 LEAST_ROWS = 2_000

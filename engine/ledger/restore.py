@@ -108,7 +108,7 @@ def _fill(
         rows = archive.rows(source, table)
         while page := list(islice(rows, _PAGE)):
             connection.execute(sa.insert(table), page)
-    _set_sequences(connection)
+    set_sequences(connection)
     now = database.clock.now()
     open_items = _let_go(connection, now)
     for page_of_gone in _pages(manifest.gone):
@@ -144,7 +144,7 @@ def _let_go(connection: Connection, now: datetime) -> int:
     return int(connection.execute(sa.select(sa.func.count()).select_from(t.items).where(t.IS_OPEN)).scalar_one())
 
 
-def _set_sequences(connection: Connection) -> None:
+def set_sequences(connection: Connection) -> None:
     """Let new rows get ids after the restored ones; SQLite looks at the rows itself."""
     if connection.dialect.name != "postgresql":
         return

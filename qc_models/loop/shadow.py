@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from loguru import logger
-from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
 from engine.errors import UserError
 from engine.ledger import models as registry
@@ -15,13 +14,12 @@ from engine.ports import Case, Score
 from qc_models.checks.model import ModelParams
 from qc_models.store import ModelStore
 
-_FAULTS: tuple[type[Exception], ...] = (
-    *(UserError, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError),
-    *(kind for kind in vars(onnx_errors).values() if isinstance(kind, type) and issubclass(kind, Exception)),
-)
-"""What a challenger may do wrong without the verdict noticing: its files, its fields, its features, its graph.
 
-The errors of onnxruntime have no base of their own."""
+def _faults() -> tuple[type[Exception], ...]:
+    """Return what a challenger may do wrong unnoticed by the verdict: its files, fields, features, graph."""
+    from qc_models.session import ERRORS  # noqa: PLC0415 - most commands score nothing
+
+    return (UserError, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError, *ERRORS)
 
 
 class Shadows:
@@ -55,7 +53,7 @@ class Shadows:
                 continue
             try:
                 found.append(self._score(params, version, case))
-            except _FAULTS as error:
+            except _faults() as error:
                 self._out.add((params.name, version))
                 logger.bind(event="shadow.failed").warning("{} {} in shadow: {}", params.name, version, error)
                 self._failed(params.name, version, str(error))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from socket import AF_UNIX, SOCK_SEQPACKET, send_fds, socket
+from tempfile import TemporaryFile
 from typing import Any
 
 from engine.ledger import reads
@@ -57,17 +62,19 @@ class Terminal:
         return {**kept, "COUNTERSIGN_HOME": str(self.home), "COLUMNS": "200", "NO_COLOR": "1", **self.env}
 
     def __call__(self, *arguments: object, timeout: float = 100) -> Ended:
-        """Run a verb and wait for it."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=timeout,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        """Run a verb and wait for it; it is forked from a process that has loaded `runner.py` (`warm`)."""
+        asked = {"arguments": list(map(str, arguments)), "environment": self.environment}
+        with TemporaryFile() as out, TemporaryFile() as err, socket(AF_UNIX, SOCK_SEQPACKET) as line:
+            line.connect(_warm())
+            send_fds(line, [json.dumps(asked).encode()], [out.fileno(), err.fileno()])
+            pid = int(line.recv(100))
+            line.settimeout(timeout)
+            try:
+                code = int(line.recv(100))
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                raise
+            return Ended(code, *(os.pread(file.fileno(), 1 << 26, 0).decode() for file in (out, err)))
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         """Start a verb and do not wait; whoever starts it waits for it."""
@@ -104,6 +111,20 @@ class Terminal:
         """Return every line of the log file."""
         lines = (self.home / "logs" / "countersign.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
+
+
+@cache
+def _warm() -> bytes:
+    """Start the process that the verbs are forked from and return its address; it ends when this process does."""
+    with socket(AF_UNIX, SOCK_SEQPACKET) as listener:
+        listener.bind("")  # Linux chooses a name that is no file
+        listener.listen()
+        command = [sys.executable, "-m", "tests.integration.warm", str(listener.fileno())]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
+        warm = subprocess.Popen(command, cwd=ROOT, env=kept, stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
+        address: bytes = listener.getsockname()
+    atexit.register(warm.communicate)
+    return address
 
 
 def terminal(folder: Path, portal: PortalServer, **env: str) -> Terminal:

@@ -22,8 +22,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from engine.errors import UserError
 from qc_models import export
-from qc_models.artifact import Session, load, sealed
+from qc_models.artifact import load, sealed
 from qc_models.entry.schema import NAMES
+from qc_models.session import Session
 from tests.qc_models.conftest import World
 
 

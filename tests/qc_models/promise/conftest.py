@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from engine.clock import ManualClock
 from engine.definition import CheckSpec, Review, Workflow
 from engine.ledger import tables as t
 from engine.ledger.certificates import scopes
 from engine.ledger.protocol import Settlement
+from engine.ledger.restore import set_sequences
 from engine.ledger.reviews import decide
 from engine.ports import Case, Finding, Score, Verdict
 from engine.values import decode
@@ -38,6 +41,31 @@ from tests.engine.conftest import (
 __all__ = ["backend", "bench", "clock", "database", "migrated", "open_ledger"]
 
 DELTA, ALPHA = 0.1, 0.1
+
+
+@dataclass(frozen=True)
+class History:
+    """What a works lived through: its ledger, and the time it left."""
+
+    tables: dict[str, list[Any]]
+    clock: ManualClock
+
+
+_LIVED: dict[str, History] = {}
+
+
+def put_back(bench: Bench, tables: Mapping[str, Sequence[Any]]) -> None:
+    """Fill an unused ledger with every row of another, ids included; what was NULL is NULL again, in JSON too."""
+    with bench.database.write() as connection:
+        for table in t.metadata.sorted_tables:
+            rows = [dict(row._mapping) for row in tables[table.name]]
+            for column in (column.name for column in table.columns if isinstance(column.type, sa.JSON)):
+                for row in rows:
+                    row[column] = sa.null() if row[column] is None else row[column]
+            connection.execute(table.delete())
+            if rows:
+                connection.execute(table.insert(), rows)
+        set_sequences(connection)
 
 
 def definition(review: dict[str, Any] | None = None, **params: Any) -> Workflow:
@@ -129,11 +157,29 @@ class Works:
     def stream(
         self, outcomes: Iterable[bool], *, scores: Callable[[int], float] = lambda n: 0.01 + n % 50 / 100
     ) -> None:
-        """Let records through that are wrong where it says so, and have everything reviewed that waits for a person."""
+        """Let records through that are wrong where it says so, and have everything reviewed that waits for a person.
+
+        What the same works did from its first record on is lived through once a process, then brought back.
+        """
         truths = list(outcomes)
+        said = [scores(n) for n in range(len(truths))]
+        begin = (self.workflow, self.model.version, self.app_version, self.bench.clock)
+        key = repr((self.bench.database.is_sqlite, truths, said, begin))
+        unused = not self.bench.rows(t.runs)
+        if unused and key in _LIVED:
+            self.bench.clock.__dict__.update(_LIVED[key].clock.__dict__)
+            put_back(self.bench, _LIVED[key].tables)
+            self.number += len(truths)
+            return
+        self.live(truths, said)
+        if unused:
+            _LIVED[key] = History(self.bench.everything(), replace(self.bench.clock))
+
+    def live(self, truths: list[bool], scores: list[float]) -> None:
+        """Let the records through one by one."""
         self.enqueue(len(truths))
-        for n, wrong in enumerate(truths):
-            self.work(scores(n))
+        for wrong, score in zip(truths, scores, strict=True):
+            self.work(score)
             item = self.bench.one(t.items, t.items.c.id == self.claimed.item_id)
             if item.state == "review" or item.audited:
                 self.rule_on(item.id, wrong=wrong)
