@@ -64,3 +64,20 @@ KINDS: Final = MappingProxyType(
     | {f"{base}_{strength}": f"{text}; {odds}" for base, text in BASES.items() for strength, odds in STRENGTHS.items()}
 )
 """Name of a kind -> what it means, in one sentence."""
+_FORMER: Final = {
+    "amount_alike": "amount_name",
+    "sum_tied_by_key": "sum_by_key",
+    "rest_by_key": "sum_by_key",
+    "common_rest_by_key": "sum_by_key",
+    "common_sum_in_party": "sum_in_party",
+    "run_of_party": "sum_in_party",
+    "common_run_of_party": "sum_in_party",
+    "common_batch_total": "batch_total",
+}
+"""Bases of evidence up to version 0.4, and which ones they are part of."""
+
+
+def named_now(kind: str) -> str:
+    """Return what a kind of evidence that an earlier version wrote down is called now."""
+    base, _, strength = kind.rpartition("_")
+    return f"{_FORMER[base]}_{strength}" if base in _FORMER else kind
