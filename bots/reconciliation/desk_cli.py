@@ -17,7 +17,7 @@ from bots.reconciliation import desk_view as view
 from bots.reconciliation.ageing import EDGES, ageing
 from bots.reconciliation.definition import DEFAULT, Definition
 from bots.reconciliation.heads_cli import add_heads
-from bots.reconciliation.kinds import KINDS
+from bots.reconciliation.kinds import KINDS, named_now
 from bots.reconciliation.loading import load_one
 from bots.reconciliation.ports import Heads, OpenItems
 from bots.reconciliation.rules_cli import build_rules
@@ -285,7 +285,8 @@ class _Rules:
         from bots.reconciliation.gate import Evidence, closing, seeded  # noqa: PLC0415 - loads scipy
 
         gate = self.definition.file.gate
-        own = [Evidence(kind, count, count, "own") for kind, count in items.refused().items() if kind in KINDS]
+        refused = [(named_now(kind), count) for kind, count in items.refused().items()]
+        own = [Evidence(kind, count, count, "own") for kind, count in refused if kind in KINDS]
         closes = closing([*seeded().evidence, *own], float(gate.limit), float(gate.confidence))
         return closes - set(gate.suggest_only)
 

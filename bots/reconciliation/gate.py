@@ -12,6 +12,11 @@ Two sources, one rule for each kind:
    known truth, not from anybody's books, and every report says so. The two are never added up: a million made-up lines
    would drown a thousand true ones.
 
+A kind is a base and a strength, and what is stronger is not judged apart: a strength closes if the sample of all
+matches of its base that are as strong or stronger holds the limit, or one that reaches further down does, because then
+all of that sample closes together, and its bound is of just what closes. Two fences: no strength closes, or carries
+another, whose own sample shows it to be worse than the limit; and what is `doubtful` by its own odds is judged alone.
+
 C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
 Biometrika 26 (1934), 404-413.
 """
@@ -26,10 +31,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from bots.reconciliation.kinds import BASES, STRENGTHS
 from engine.errors import UserError
 from engine.intervals import clopper_pearson
 
 Source = Literal["seed", "own"]
+Added = dict[tuple[str, "Source"], "Evidence"]
 LIMIT: Final = 0.0001
 """Wrong matches among those that close on their own, at most, unless a definition says otherwise."""
 CONFIDENCE: Final = 0.95
@@ -57,10 +64,16 @@ class Evidence:
         Raises:
             UserError: the confidence is not in (0.5, 1).
         """
+        return self._bounds(confidence)[1]
+
+    def least(self, confidence: float) -> float:
+        """Return the exact one-sided lower bound of the share of wrong matches; see `bound`."""
+        return self._bounds(confidence)[0]
+
+    def _bounds(self, confidence: float) -> tuple[float, float]:
         _check(confidence)
-        # the upper end of a two-sided interval with twice the risk; clopper_pearson takes scipy's inverse beta
-        interval = clopper_pearson(self.wrong, self.reviewed, 2 * confidence - 1)
-        return 1.0 if interval is None else interval[1]
+        # the ends of a two-sided interval with twice the risk; clopper_pearson takes scipy's inverse beta
+        return clopper_pearson(self.wrong, self.reviewed, 2 * confidence - 1) or (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ class Standing:
     kind: str
     closes: bool
     reviewed: int
+    """Of the sample that decides: of this strength, of all stronger ones, and of weaker ones that close with it."""
     wrong: int
     bound: float
     """Upper bound of the share of wrong matches, from the source that decides; 1 where nothing was measured."""
@@ -121,7 +135,7 @@ def standings(
     if not 0 < limit < 1:
         raise UserError(f"a limit of {limit} wrong matches per match: it must lie between 0 and 1, e.g. 0.0001")
     _check(confidence)
-    added: dict[tuple[str, Source], Evidence] = {}
+    added: Added = {}
     for one in evidence:
         before = added.get((one.kind, one.source), Evidence(one.kind, 0, 0, one.source))
         total = Evidence(one.kind, before.reviewed + one.reviewed, before.wrong + one.wrong, one.source)
@@ -174,9 +188,24 @@ def read_seed(path: Path) -> Seed:
         ) from error
 
 
-def _standing(kind: str, added: dict[tuple[str, Source], Evidence], limit: float, confidence: float) -> Standing:
-    own = added.get((kind, "own"), Evidence(kind, 0, 0, "own"))
-    seed = added.get((kind, "seed"), Evidence(kind, 0, 0, "seed"))
+def _standing(kind: str, added: Added, limit: float, confidence: float) -> Standing:
+    """Judge a kind by the shortest sample by which it closes, or by its own strength and the stronger ones."""
+    tried = [_judged(kind, names, added, limit, confidence) for names in _samples(kind)]
+    return next((one for one in tried if one.closes), tried[0])
+
+
+def _samples(kind: str) -> list[tuple[str, ...]]:
+    """Return the samples by which a kind may close, as the kinds in each."""
+    base, _, strength = kind.rpartition("_")
+    steps = list(STRENGTHS)[:-1]
+    if base not in BASES or strength not in steps:
+        return [(kind,)]
+    ends = range(steps.index(strength) + 1, len(steps) + 1)
+    return [tuple(f"{base}_{step}" for step in steps[:end]) for end in ends]
+
+
+def _judged(kind: str, names: tuple[str, ...], added: Added, limit: float, confidence: float) -> Standing:
+    own, seed = _sum(kind, "own", names, added), _sum(kind, "seed", names, added)
     enough = needed(0, limit, confidence)
     missing = max(0, needed(own.wrong, limit, confidence) - own.reviewed)
     if own.reviewed >= enough:
@@ -188,8 +217,14 @@ def _standing(kind: str, added: dict[tuple[str, Source], Evidence], limit: float
         decides, words = seed, SEED_WORDS
         words += f"; your own {own.reviewed:,} reviews were all right, too few to decide" if own.reviewed else ""
     bound = decides.bound(confidence)
-    closes = bound <= limit
+    worse = [one for one in names if _sum(one, decides.source, (one,), added).least(confidence) > limit]
+    closes = bound <= limit and not worse
     return Standing(kind, closes, decides.reviewed, decides.wrong, bound, confidence, decides.source, missing, words)
+
+
+def _sum(kind: str, source: Source, names: tuple[str, ...], added: Added) -> Evidence:
+    found = [added[name, source] for name in names if (name, source) in added]
+    return Evidence(kind, sum(one.reviewed for one in found), sum(one.wrong for one in found), source)
 
 
 def _check(confidence: float) -> None:

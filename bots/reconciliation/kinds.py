@@ -16,29 +16,22 @@ SURE: Final = {
 WEIGHED: Final = {
     "same": "the same amount and reference, contested",
     "same_fee": "the same reference and an amount that a fee explains",
-    "slip": "the same amount, and a reference one slip of the hand away",
+    "slip": "the same amount, and a reference one slip of the hand away, or cut off",
     "slips": "the same amount, and a reference two slips of the hand away",
     "slip_fee": "a reference one slip of the hand away, and an amount that a fee explains",
     "amount": "the same amount within the days, and no name on one side",
-    "amount_name": "the same amount within the days, and the same name",
-    "amount_alike": "the same amount within the days, and a name cut short or misspelt",
+    "amount_name": "the same amount within the days, and the same name, or one cut short or misspelt",
     "other_name": "the same amount or reference, but another name",
 }
 GROUPS: Final = {
     "group_by_key": "all lines that carry one reference or id add up to the other side's line with it",
+    "sum_by_key": "several lines add up to a line of the other side, and some of them carry its reference or id",
     "net_by_key": "all lines of both sides that carry one reference or id add up to the same",
     "group_by_key_less_fee": "all lines that carry one reference or id add up to the same but for a fee",
     "listed_in_remittance": "the text lists several references of the other side, whose lines add up to the line",
     "listed_less_fee": "the text lists several references, whose lines add up to the line but for a fee",
     "batch_total": "all lines with one id, which the other side has not, add up to a line of it",
-    "common_batch_total": "the same, with amounts that many lines have",
-    "sum_tied_by_key": "lines of one party add up to a line, and one of them carries its reference",
-    "sum_in_party": "lines of one party add up to a line, where an accident is hardly to be expected",
-    "common_sum_in_party": "lines of one party add up to a line, with amounts that many lines have",
-    "rest_by_key": "lines with a line's reference and one that says nothing of itself add up to it",
-    "common_rest_by_key": "the same, with an amount that many lines have",
-    "run_of_party": "all that one party had open in some days adds up to a line that names no party",
-    "common_run_of_party": "the same, with amounts that many lines have",
+    "sum_in_party": "lines of one party add up to a line of it, or all of some days to a line that names no party",
     "reversal_marked": "the same amount back on one side, marked as reversal or with the same reference",
     "reversal_in_party": "the same amount back on one side, from the same party",
     "reversal_by_amount": "the only same amount back on one side, the party not named",
@@ -71,3 +64,20 @@ KINDS: Final = MappingProxyType(
     | {f"{base}_{strength}": f"{text}; {odds}" for base, text in BASES.items() for strength, odds in STRENGTHS.items()}
 )
 """Name of a kind -> what it means, in one sentence."""
+_FORMER: Final = {
+    "amount_alike": "amount_name",
+    "sum_tied_by_key": "sum_by_key",
+    "rest_by_key": "sum_by_key",
+    "common_rest_by_key": "sum_by_key",
+    "common_sum_in_party": "sum_in_party",
+    "run_of_party": "sum_in_party",
+    "common_run_of_party": "sum_in_party",
+    "common_batch_total": "batch_total",
+}
+"""Bases of evidence up to version 0.4, and which ones they are part of."""
+
+
+def named_now(kind: str) -> str:
+    """Return what a kind of evidence that an earlier version wrote down is called now."""
+    base, _, strength = kind.rpartition("_")
+    return f"{_FORMER[base]}_{strength}" if base in _FORMER else kind

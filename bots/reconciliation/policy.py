@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
@@ -38,3 +38,11 @@ class Policy:
     """How far the rate of a match may be off the table's, as a share."""
     rules: tuple[Rule, ...] = ()
     """What people accepted of what their reviews taught."""
+
+    def watched(self) -> Policy:
+        """Return the same with a window no narrower than the default one.
+
+        A line's partner may lie outside a narrow window, and another line with its amount and name inside. Rivals are
+        looked for where partners are, whatever is allowed to match: the bounds of `gate.py` were measured so.
+        """
+        return replace(self, earliest=min(self.earliest, Policy.earliest), latest=max(self.latest, Policy.latest))

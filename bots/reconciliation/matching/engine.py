@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -47,6 +48,7 @@ def match(bank: pd.DataFrame, book: pd.DataFrame, policy: Policy, closing: froze
         run.sure()
         run.numbered()
         pool, solution = run.pooled()
+        run.allow(pool, solution)
     return outcome(run.taken, pool, solution, closing)
 
 
@@ -61,7 +63,7 @@ class _Run:
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, frames: tuple[pd.DataFrame, pd.DataFrame], policy: Policy
     ) -> None:
-        self.connection, self.frames, self.policy = connection, frames, policy
+        self.connection, self.frames, self.asked, self.policy = connection, frames, policy, policy.watched()
         self.bank, self.book, spelled = code(connection, frames, policy.calendar)
         self.names = names.Names.of(spelled)
         self.still = (np.ones(len(frames[0]), bool), np.ones(len(frames[1]), bool))
@@ -73,6 +75,8 @@ class _Run:
         self.still[0][pairs.bank] = False
         self.still[1][pairs.book] = False
         days = self.bank.day[pairs.bank] - self.book.day[pairs.book]
+        inside = (days >= self.asked.earliest) & (days <= self.asked.latest)
+        pairs, days = pairs.where(inside), days[inside]
         difference = self.bank.amount[pairs.bank] - self.book.amount[pairs.book]
         score = evidence.by_reference(days, self.world)
         self.taken.append(Taken(kind, pairs.bank, pairs.book, days, difference, score))
@@ -120,12 +124,50 @@ class _Run:
         groups = group_candidates(
             *self.frames, free[free < pool.bank], free[free >= pool.bank] - pool.bank, self.policy
         )
-        pool = with_groups(pool, groups)
+        pairs_only, pool = len(pool.score), with_groups(pool, groups)
+        solution = solution.grown(pool.graph())
+        solver.take_clear(pool.graph(), solution, CERTAIN)
+        pool = self._relieved(pool, pairs_only, solution)
         graph = pool.graph()
-        solution = solution.grown(graph)
+        solution.again(graph)
         solver.take_clear(graph, solution, solver.CLEAR)
         solver.take_rest(graph, solution)
         return pool, solution
+
+    def allow(self, pool: Pool, solution: solver.Solution) -> None:
+        """Take back what is outside the window that was asked for: its lines are each other's, and stay open."""
+        if self.asked == self.policy:
+            return
+        member = np.flatnonzero(solution.taken[pool.candidate] & ~pool.by_rule()[pool.candidate])
+        owner, line = pool.candidate[member], pool.line[member]
+        day = np.r_[self.bank.day, self.book.day][line]
+        most = np.iinfo(np.int64).max // 4
+        ends = np.full((4, len(pool.score)), most)  # first of the bank, minus the last, the same of the books
+        for side, of in enumerate((line < pool.bank, line >= pool.bank)):
+            np.minimum.at(ends[2 * side], owner[of], day[of])
+            np.minimum.at(ends[2 * side + 1], owner[of], -day[of])
+        both = (ends < most).all(axis=0)
+        early = ends[0] + ends[3] < self.asked.earliest
+        late = -ends[1] - ends[2] > self.asked.latest
+        solution.taken &= ~(both & (early | late))
+
+    def _relieved(self, pool: Pool, pairs: int, solution: solver.Solution) -> Pool:
+        """Weigh the first candidates, which are pairs, again, against the lines that are left."""
+        used = np.zeros(pool.lines, bool)
+        used[pool.line[solution.taken[pool.candidate]]] = True
+        left = np.concatenate(self.still) & ~used
+        lines = pool.line[: 2 * pairs].reshape(-1, 2)
+        score = pool.score.copy()
+        score[:pairs] = evidence.relieved(
+            score[:pairs],
+            pool.difference[:pairs],
+            (lines[:, 0], lines[:, 1] - pool.bank),
+            self.still,
+            (left[: pool.bank], left[pool.bank :]),
+            self.world,
+        )
+        score[solution.taken] = pool.score[solution.taken]
+        return replace(pool, score=score)
 
     def _whole(self, pool: Pool) -> Bools:
         """Say which pairs need no further line: of one amount, or a fee apart and no line is missing.

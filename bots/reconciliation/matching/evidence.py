@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bots.reconciliation.kinds import KINDS, STRENGTHS
 from bots.reconciliation.matching import names, rarity
-from bots.reconciliation.matching.coding import Bools, Coded, Ints
+from bots.reconciliation.matching.coding import Bools, Coded, Hashes, Ints
 from bots.reconciliation.matching.names import Names
 from bots.reconciliation.matching.pairing import NONE, SLIPPED, Pairs
 from bots.reconciliation.policy import Policy
@@ -80,10 +80,52 @@ def weigh(pairs: Pairs, world: World, still: Bools) -> Weighed:
     score = np.log(world.usual[days - world.policy.earliest] * window) - np.log(expected)
     score -= UNUSUAL * ((pairs.reference == SLIPPED).astype(int) + (difference != 0))
     score[name == names.OTHER] -= OTHER_NAME
-    score[difference != 0] = np.minimum(score[difference != 0], UNEXPLAINED)
-    large = np.abs(difference) > PART * np.abs(book.amount[pairs.book])
-    score[large] = np.minimum(score[large], IN_PART)
-    return Weighed(pairs, name, days, difference, score)
+    return Weighed(pairs, name, days, difference, _at_most(score, difference, book.amount[pairs.book]))
+
+
+def _at_most(score: Floats, difference: Ints, amount: Ints) -> Floats:
+    """Return scores of pairs, those of two amounts no higher than these are worth."""
+    large = np.abs(difference) > PART * np.abs(amount)
+    most = np.where(large, IN_PART, np.where(difference != 0, UNEXPLAINED, np.inf))
+    return np.asarray(np.minimum(score, most), dtype=np.float64)
+
+
+def relieved(
+    score: Floats,
+    difference: Ints,
+    lines: tuple[Ints, Ints],
+    before: tuple[Bools, Bools],
+    after: tuple[Bools, Bools],
+    world: World,
+) -> Floats:
+    """Weigh pairs again, now that most lines of their pot have found their certain partners.
+
+    What has a partner no longer is met by chance: the lines of the books that are left count, not those that were open
+    when the pairs were weighed. And of the bank's lines as many had a partner as have found it: the prior odds that one
+    has any, which are never taken to be less than even, and no more than what was found (Laplace's rule of succession).
+
+    Args:
+        score: of the pairs.
+        difference: bank minus book.
+        lines: of each pair, the bank's and the books'.
+        before: lines that were open when the pairs were weighed, of the bank and of the books.
+        after: lines that are still open.
+        world: both sides.
+    """
+    (bank, found), (book, left) = (
+        _by_pot(side.pot, was, now) for side, was, now in zip((world.bank, world.book), before, after, strict=True)
+    )
+    prior = np.maximum(np.log((found + 1) / (bank - found + 1)), 0)
+    rarer = np.log((book + 1) / (book - left + 1))
+    again = score + prior[lines[0]] + rarer[lines[1]]
+    return _at_most(again, difference, world.book.amount[lines[1]])
+
+
+def _by_pot(pot: Hashes, before: Bools, after: Bools) -> tuple[Floats, Floats]:
+    """Return of each line how many lines of its pot were open, and how many of those are no longer."""
+    pots, where = np.unique(pot, return_inverse=True)
+    was = np.bincount(where, weights=before, minlength=len(pots))
+    return was[where], (was - np.bincount(where, weights=after, minlength=len(pots)))[where]
 
 
 def by_reference(days: Ints, world: World) -> Floats:
@@ -129,8 +171,7 @@ def base(weighed: Weighed) -> Ints:
         "slip": slipped,
         "same_fee": known & fee,
         "same": known,
-        "amount_name": name == names.EQUAL,
-        "amount_alike": name == names.ALIKE,
+        "amount_name": name >= names.ALIKE,
     }
     return np.select(list(cases.values()), [_number(kind) for kind in cases], _number("amount"))
 

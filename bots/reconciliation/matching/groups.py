@@ -23,10 +23,10 @@ from bots.reconciliation.matching.tied import Names, Sought, parts
 from bots.reconciliation.matching.view import Flags, Ints, View, Views, parties, spread, views, without
 from bots.reconciliation.policy import Policy
 
-_IN_PARTY = Names("sum_in_party", "common_sum_in_party", "sum_tied_by_key")
-_RUN = Names("run_of_party", "common_run_of_party")
-_BATCH = Names("batch_total", "common_batch_total")
-_REST = Names("rest_by_key", "common_rest_by_key")
+_IN_PARTY = Names("sum_in_party", tied="sum_by_key")
+_RUN = Names("sum_in_party")
+_BATCH = Names("batch_total")
+_REST = Names("sum_by_key")
 
 Rows = tuple[Ints, Ints]
 

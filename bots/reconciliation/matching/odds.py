@@ -35,8 +35,6 @@ EXCHANGE_KEY = log(1_000)
 """Same reference in two currencies, the rate fits: a guess, until reviews say better."""
 EXCHANGE_PARTY = log(10)
 """Same party in two currencies, the rate fits: a guess, until reviews say better."""
-RARE = log(200)
-"""From these odds on, that a sum is an accident is rarely to be expected, and its kind is the stronger one."""
 TIE = log(100)
 """What a shared key adds to a sum: another line's key is rarely there by accident."""
 A_DAY = 0.05

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bots.reconciliation.kinds import KINDS, STRENGTHS
 from bots.reconciliation.matched import BOOK
-from bots.reconciliation.matching import evidence
+from bots.reconciliation.matching import completed, evidence
 from bots.reconciliation.matching.candidates import Candidates
 from bots.reconciliation.matching.coding import SPREAD, Hashes, Ints
 from bots.reconciliation.matching.evidence import Floats, Weighed
@@ -49,6 +49,10 @@ class Pool:
     def lines(self) -> int:
         """Lines of both sides."""
         return len(self.wants)
+
+    def by_rule(self) -> NDArray[np.bool_]:
+        """Say which candidates an accepted rule ties; their days are the rule's."""
+        return np.isin(self.base, [list(KINDS).index(f"{kind}_{next(iter(STRENGTHS))}") for kind in sorted(RULES)])
 
     def graph(self) -> Graph:
         """Return what the solver needs."""
@@ -125,6 +129,9 @@ def with_groups(pool: Pool, found: Candidates) -> Pool:
     better, twin = _ruled(pool, found, candidate, line)
     new[better] = True
     beaten = pool.score.copy()
+    unequal = np.flatnonzero(pool.difference != 0)
+    pairs = pool.line.reshape(-1, 2)[unequal]
+    beaten[unequal] -= completed.against((pairs[:, 0], pairs[:, 1]), pool.lines, found, line)
     beaten[twin] = np.minimum(beaten[twin], 0)
     place = np.cumsum(new) - 1 + len(pool.score)
     kept = new[candidate]

@@ -72,6 +72,12 @@ def _numbered(rows: str) -> str:
 def slips(left: list[str], right: list[str]) -> Ints:
     """Count the slips between texts, pair by pair: a letter too many, too few, another one, or two swapped.
 
+    An end that is cut off counts as one slip, however long: a field that was too short cuts once.
+
     Source: optimal string alignment (Damerau 1964; Boytsov 2011). More than SLIPS count as SLIPS + 1.
     """
-    return np.asarray(cpdist(left, right, scorer=OSA.distance, score_cutoff=SLIPS, dtype=np.int32), np.int64)
+    found = np.asarray(cpdist(left, right, scorer=OSA.distance, score_cutoff=SLIPS, dtype=np.int32), np.int64)
+    several = np.flatnonzero((found > 1) & (found <= SLIPS))
+    cut = [left[at].startswith(right[at]) or right[at].startswith(left[at]) for at in several.tolist()]
+    found[several[cut]] = 1
+    return found

@@ -86,6 +86,10 @@ class Solution:
         more.cap = self.cap
         return more
 
+    def again(self, graph: Graph) -> None:
+        """Let those live again whose lines are free, by the scores that the graph now has."""
+        self.live = (graph.score > 0) & ~_touching(graph, self.taken)
+
 
 def solve(graph: Graph) -> Solution:
     """Take the best candidates."""

@@ -34,9 +34,7 @@ class Sought:
 class Names:
     """What a group is called."""
 
-    rare: str
-    """An accident is hardly to be expected."""
-    common: str
+    by_sum: str
     tied: str = ""
     """A bank line and a line of the books share a key; empty where that is no kind of its own."""
 
@@ -57,16 +55,11 @@ def parts(sought: Sought, quoting: Flags, names: Names) -> list[Part]:
     days = farthest(groups.owner, apart, count)
     base = odds.of_sums(sought.accidents, sought.searches, groups.alternatives)
     base = np.where(tied, np.minimum(base + odds.TIE, odds.KEY), base)
-    kinds = {
-        names.tied: tied,
-        names.rare: ~tied & (base >= odds.RARE),
-        names.common: ~tied & (base < odds.RARE),
-    }
     score = odds.of(base, groups.alternatives, days)
     held = members(bank, book, from_bank, from_book)
     whole = Part("", np.zeros(count, dtype=np.int64), days, score, groups.alternatives, *held)
     kept = ~contra & (groups.alternatives <= MOST_RIVALS)
-    return [whole.only(chosen & kept, kind) for kind, chosen in kinds.items() if kind]
+    return [whole.only(chosen & kept, kind) for kind, chosen in ((names.tied, tied), (names.by_sum, ~tied)) if kind]
 
 
 def _share_key(bank: View, book: View, from_bank: tuple[Ints, Ints], from_book: tuple[Ints, Ints], count: int) -> Flags:

@@ -48,6 +48,18 @@ def test_enough_reviews_of_ones_own_decide_alone_both_ways() -> None:
     assert closing([good, Evidence("k", 60_000, 60, "own")]) == frozenset()
 
 
+def test_a_strength_closes_with_the_stronger_ones_of_its_base_unless_it_is_shown_to_be_worse_than_the_limit() -> None:
+    certain, strong = Evidence("slip_certain", 20_000, 0, "seed"), Evidence("slip_strong", 20_000, 0, "seed")
+    assert closing([certain]) == closing([strong]) == frozenset()
+    assert closing([certain, strong]) == {"slip_certain", "slip_strong"}
+    worse = Evidence("slip_strong", 20_000, 6, "seed")  # 3 in 10,000: hidden among so many certain ones, but seen
+    many = Evidence("slip_certain", 500_000, 0, "seed")
+    assert closing([many, worse]) == {"slip_certain"}
+    assert closing([many, Evidence("slip_doubtful", 20_000, 0, "seed")]) == {"slip_certain"}
+    assert closing([many, strong, Evidence("slip_strong", 1, 1, "own")]) == {"slip_certain"}
+    assert closing([many, strong, Evidence("slip_certain", 1, 1, "own")]) == frozenset()
+
+
 def test_nothing_closes_without_a_sample_and_nonsense_is_refused() -> None:
     assert closing([]) == frozenset()
     assert closing([Evidence("k", 0, 0, "own")]) == frozenset()

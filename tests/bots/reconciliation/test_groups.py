@@ -51,20 +51,20 @@ def test_instalments_under_one_reference_are_a_group_and_a_part_without_it_is_ti
     parts = [{**part, "amount": 833}, {**part, "amount": 11_111}, {**part, "amount": 8_889}]
     assert found(candidates(parts, OPEN), "group_by_key") == [((0, 1, 2), (1,))]
     parts[2]["reference"] = ""
-    assert found(candidates(parts, OPEN), "sum_tied_by_key") == [((0, 1, 2), (1,))]
+    assert found(candidates(parts, OPEN), "sum_by_key") == [((0, 1, 2), (1,))]
 
 
 def test_a_payment_that_names_no_party_is_all_that_one_had_open_in_some_days() -> None:
     of = candidates([{"amount": 38_551}], OPEN)
-    assert found(of, "run_of_party") + found(of, "common_run_of_party") == [((0,), (0, 1, 2))]
-    assert not found(candidates([{"amount": 17_718}], OPEN[1:]), "run_of_party")
+    assert found(of, "sum_in_party") == [((0,), (0, 1, 2))]
+    assert not found(candidates([{"amount": 17_718}], OPEN[1:]), "sum_in_party")
 
 
 def test_more_lines_than_the_policy_looks_among_are_named_and_leave_a_doubt() -> None:
     many = [{"amount": 1_000 + 37 * place, "name": "Kelstazan Ltd"} for place in range(8)]
     of = candidates([{"amount": 2_037, "name": "KELSTAZAN LTD"}], many, Policy(subset=5))
     assert of.cut[["line", "candidates", "looked"]].to_numpy().tolist() == [[0, 8, 5]]
-    assert found(of, "sum_in_party") + found(of, "common_sum_in_party") == [((0,), (0, 1))]
+    assert found(of, "sum_in_party") == [((0,), (0, 1))]
     assert of.rows["alternatives"].tolist() == [1]
 
 
@@ -111,7 +111,7 @@ def test_a_line_without_name_or_reference_completes_those_that_carry_the_referen
     part = {"reference": "INV-2025-0002", "name": "KELSTAZAN LTD"}
     bank: list[dict[str, object]] = [{**part, "amount": 12_001}, {"amount": 8_832}, {"amount": 8_831}]
     of = candidates(bank, OPEN)
-    assert found(of, "rest_by_key") == [((0, 1), (1,))]
+    assert found(of, "sum_by_key") == [((0, 1), (1,))]
     twice = candidates([*bank, {"amount": 8_832, "booked": "2025-03-04"}], OPEN)
     assert twice.rows["alternatives"].tolist() == [1, 1]
 

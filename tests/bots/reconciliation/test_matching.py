@@ -60,6 +60,32 @@ def test_a_slip_of_the_hand_goes_to_the_invoice_of_its_amount_even_where_the_num
     assert kind.startswith("slip_")
 
 
+def test_a_reference_whose_end_is_cut_off_is_one_slip_away_however_much_is_missing() -> None:
+    book = [line | {"reference": f"RE-2025-{number:05d}"} for number, line in enumerate(books())]
+    bank = [book[12] | {"reference": "RE-2025-000", "name": ""}]
+    (other, kind) = pairs(match(side(*bank), side(*book), POLICY, ALL))[0]
+    assert other == 12
+    assert kind.startswith("slip_")
+
+
+def test_a_narrow_window_does_not_hide_the_partner_to_whom_a_line_belongs() -> None:
+    rent = {"amount": 77_701, "name": "Rent Ltd"}
+    book = [*books(), rent | {"reference": "RE-8001", "booked": "2025-03-06"}]
+    bank = [rent | {"booked": "2025-03-06"}, book[5] | {"booked": "2025-03-06"}]
+    narrow = Policy(earliest=0, latest=0)
+    assert pairs(match(side(*bank), side(*book), narrow, ALL))[0][0] == 200
+    earlier = [rent | {"booked": "2025-03-05", "reference": "RE-8001"}, *bank]  # what is due to it came a day early
+    assert not pairs(match(side(*earlier), side(*book), narrow, ALL))
+    assert set(pairs(match(side(*earlier), side(*book), POLICY, ALL))) == {0, 2}
+
+
+def test_a_fee_does_not_rival_the_instalment_that_makes_up_the_difference() -> None:
+    book = [*books(), {"amount": 20_000, "reference": "RE-9001", "name": "Firm 1 Ltd"}]
+    bank = [{"amount": amount, "reference": "RE-9001", "name": "Firm 1 Ltd"} for amount in (19_200, 800)]
+    [kind] = match(side(*bank), side(*book), POLICY, ALL).matches.kind
+    assert kind == "group_by_key_certain"
+
+
 def test_another_name_keeps_a_reference_from_closing_and_the_same_name_in_another_order_does_not() -> None:
     book = [*books(), {"amount": 55_511, "reference": "RE-9001", "name": "Maria Müller"}]
     for name, kind in (
