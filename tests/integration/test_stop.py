@@ -15,7 +15,7 @@ from fixtures.portal.server import PortalServer
 from tests.integration.house import Terminal, definition, invoices, reference, submitted, terminal
 
 
-def ended(process: subprocess.Popen[str], seconds: float = 60) -> tuple[int, str, str]:
+def ended(process: subprocess.Popen[str], seconds: float = 150) -> tuple[int, str, str]:
     """Wait for a process."""
     try:
         out, err = process.communicate(timeout=seconds)

@@ -192,7 +192,7 @@ def test_a_retrained_challenger_names_its_lineage_and_is_replayed_on_what_it_nev
         name=NAME,
         seed=2,
         models_dir=office.models_dir,
-        older=world.past,
+        older=world.past[:220],
         shadow=True,
         actor="ana",
         trees=20,
@@ -252,7 +252,7 @@ def test_a_model_that_was_trained_from_files_is_compared_on_later_traffic_alone(
     office: ReviewedOffice, world: World
 ) -> None:
     office.inspect(some(world, 10))
-    trained = train_and_register(office, office.definition, world.past, seed=3)
+    trained = train_and_register(office, office.definition, world.past[:220], seed=3)
     office.inspect(some(world, 5, 10))
     office.review(world.truth)
     [report] = json.loads(run(office, "replay", trained.version, "--json").stdout)

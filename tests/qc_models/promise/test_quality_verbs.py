@@ -197,7 +197,7 @@ def test_the_dial_shows_minutes_against_the_bound_and_sets_only_what_is_proven(w
 
 def test_a_stricter_setting_reaches_only_groups_that_have_an_audited_record_which_passes_by_it(works: Open) -> None:
     here = works(definition({"audit_sample": 1, "segments": {"supplier": "each"}}))
-    here.stream([False] * 300)
+    here.stream([False] * 200)
     here.inspect(0.3, supplier="Other Ltd")
     here.rule_on(here.claimed.item_id, wrong=False)
     assert told(here, "certify", NAME)["threshold"] > 0.3
