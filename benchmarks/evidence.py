@@ -1,9 +1,14 @@
 """Measure each kind of evidence against a generator's truth: `python -m benchmarks.evidence --data GENERATOR.py`.
 
 GENERATOR is a Python file with `gen(n, seed, days, profile)`, see `benchmarks.match_quality`; it also returns `breaks`,
-the lines without a partner. Every seed makes one world, which is matched under the default policy; a match is wrong if
-one of its pairs is (of lines that look the same, any counts), or, of one side only, if a line of it is no reversal.
-`--write FILE` writes the figures that the gate is seeded with, and how they were made.
+the lines without a partner. Every seed of every profile makes one world, which is matched under the default policy. A
+match is wrong if one of its pairs is (of lines that look the same, any counts), or, of one side only, if a line of it
+is no reversal. Eight hard worlds and two plain ones by default: real files have lines of both, and a kind of evidence
+must hold over them together.
+
+`--write FILE` writes the figures that the gate is seeded with, and how they were made, after every world. Where FILE
+already holds worlds that this matcher was measured on, with this generator and as many lines, they are kept and only
+the others are run: a run that was broken off goes on, and further worlds are added.
 """
 
 from __future__ import annotations
@@ -11,9 +16,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import resource
 import runpy
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +35,8 @@ from bots.reconciliation.matching.engine import match
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.versions import matcher_digest
 
+WORLDS = [("hard", list(range(101, 109))), ("std", [109, 110])]
+_HELP = "profiles of the generator with their seeds, like hard:101,102 std:109"
 WHAT = "Matches by kind of evidence, counted against a generator's own truth: nobody's books, nobody's reviews."
 
 
@@ -36,29 +44,54 @@ def main() -> None:
     """Measure, print how each kind stands, and write the seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="GENERATOR.py", help="file with gen(n, seed, ...)")
-    parser.add_argument("--profile", default="hard", help="profile of the generator")
+    parser.add_argument("--worlds", type=_world, nargs="+", default=WORLDS, metavar="PROFILE:SEED,...", help=_HELP)
     parser.add_argument("--rows", type=int, default=1_000_000, help="lines a side")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103, 104, 105])
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the figures as JSON")
-    parser.add_argument("--quick", action="store_true", help="20,000 lines a side, one seed")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the figures as JSON, or go on with them")
+    parser.add_argument("--quick", action="store_true", help="20,000 lines a side, one seed of each profile")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args()
+    asked = dict(options.worlds)
     if options.quick:
-        options.rows, options.seeds = 20_000, options.seeds[:1]
+        options.rows, asked = 20_000, {profile: seeds[:1] for profile, seeds in asked.items()}
     gen = runpy.run_path(str(options.data))["gen"]
-    counts: dict[str, tuple[int, int]] = {}
-    for number, seed in enumerate(options.seeds, start=1):
+    made = kept(options)
+    counts = {kind: (row["reviewed"], row["wrong"]) for kind, row in made["kinds"].items()}
+    done: dict[str, list[int]] = made["made_by"]["worlds"]
+    for profile, seed in [(profile, seed) for profile, seeds in asked.items() for seed in seeds]:
+        if seed in done.get(profile, []):
+            print(f"{profile} {seed}: kept", flush=True)
+            continue
         before = time.process_time()
-        for kind, (reviewed, wrong) in measured(gen(options.rows, seed, DAYS, options.profile)).items():
+        for kind, (reviewed, wrong) in measured(gen(options.rows, seed, DAYS, profile)).items():
             had = counts.get(kind, (0, 0))
             counts[kind] = had[0] + reviewed, had[1] + wrong
-        print(f"seed {seed}: {time.process_time() - before:.0f} CPU-s", flush=True)
-        made = document(counts, options, options.seeds[:number])
-        if options.write:  # after every seed: what is measured is measured
+        done.setdefault(profile, []).append(seed)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        print(f"{profile} {seed}: {time.process_time() - before:.0f} CPU-s, peak so far {peak:.1f} GB", flush=True)
+        made = document(counts, options, done)
+        if options.write:  # after every world: what is measured is measured
             options.write.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     print_standings(counts)
     if options.json:
         print(json.dumps(made))
+
+
+def _world(said: str) -> tuple[str, list[int]]:
+    profile, _, seeds = said.partition(":")
+    return profile, [int(seed) for seed in seeds.split(",")]
+
+
+def kept(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the file to write already holds of this matcher, generator and size; otherwise nothing yet."""
+    nothing = document({}, options, {})
+    if options.write is None or not options.write.exists():
+        return nothing
+    found: dict[str, Any] = json.loads(options.write.read_text(encoding="utf-8"))
+    same = ("sha256", "rows", "matcher")
+    if any(found["made_by"].get(name) != nothing["made_by"][name] for name in same):
+        print(f"{options.write}: of another generator, size or matcher; all worlds are measured again", flush=True)
+        return nothing
+    return found
 
 
 def measured(tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple[int, int]]:
@@ -100,34 +133,32 @@ def _truth(tables: Mapping[str, pd.DataFrame]) -> sets.Truth:
 
 
 def print_standings(counts: Mapping[str, tuple[int, int]]) -> None:
-    """Print each kind: how often, how often wrong, its bound, and whether it would close."""
-    found = standings([Evidence(kind, *both, "seed") for kind, both in counts.items()])
-    for one in sorted(found, key=lambda one: -one.reviewed):
-        closes = "closes" if one.closes else ""
-        print(f"{one.kind:<28} {one.reviewed:>10,} {one.wrong:>7,}  <= {one.bound:.6f}  {closes}")
-    closed = [one for one in found if one.closes]
-    total, bad, every = (
-        sum(one.reviewed for one in closed),
-        sum(one.wrong for one in closed),
-        sum(one.reviewed for one in found),
-    )
+    """Print each kind: how often, how often wrong, the bound of the sample that decides, and whether it would close."""
+    found = {one.kind: one for one in standings([Evidence(kind, *both, "seed") for kind, both in counts.items()])}
+    for kind, (reviewed, wrong) in sorted(counts.items(), key=lambda one: -one[1][0]):
+        closes = "closes" if found[kind].closes else ""
+        print(f"{kind:<28} {reviewed:>10,} {wrong:>7,}  <= {found[kind].bound:.6f}  {closes}")
+    closed = [both for kind, both in counts.items() if found[kind].closes]
+    total, bad = sum(reviewed for reviewed, _ in closed), sum(wrong for _, wrong in closed)
     if total:
+        every = sum(reviewed for reviewed, _ in counts.values())
         bound = Evidence("", total, bad, "seed").bound(CONFIDENCE)
         print(f"closing at {LIMIT}: {total:,} of {every:,} matches, {bad} wrong, bound {bound:.6f}")
 
 
-def document(counts: Mapping[str, tuple[int, int]], options: argparse.Namespace, seeds: list[int]) -> dict[str, Any]:
-    """Return what `bots.reconciliation.gate.read_seed` reads, from the seeds that are done."""
+def document(
+    counts: Mapping[str, tuple[int, int]], options: argparse.Namespace, worlds: Mapping[str, Sequence[int]]
+) -> dict[str, Any]:
+    """Return what `bots.reconciliation.gate.read_seed` reads, from the worlds that are done."""
     name = options.data.name
-    command = f"python -m benchmarks.evidence --data {name} --profile {options.profile} --rows {options.rows}"
+    said = " ".join(f"{profile}:{','.join(map(str, seeds))}" for profile, seeds in worlds.items())
     made_by = {
         "generator": name,
         "sha256": hashlib.sha256(options.data.read_bytes()).hexdigest(),
-        "profile": options.profile,
         "rows": options.rows,
-        "seeds": seeds,
+        "worlds": {profile: list(seeds) for profile, seeds in worlds.items()},
         "matcher": matcher_digest(),
-        "command": f"{command} --seeds {' '.join(map(str, seeds))}",
+        "command": f"python -m benchmarks.evidence --data {name} --rows {options.rows} --worlds {said}",
     }
     kinds = {kind: {"reviewed": counts[kind][0], "wrong": counts[kind][1]} for kind in KINDS if kind in counts}
     return {"what": WHAT, "made_by": made_by, "kinds": kinds}

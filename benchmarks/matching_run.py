@@ -1,7 +1,8 @@
 """One matcher on one set, in a process of its own: `python -m benchmarks.matching_run ours|plain SET`.
 
 Prints one JSON object: CPU and wall seconds of matching after loading, the peak of the process's memory (data
-included), and by kind of evidence how many pairs there are and how many of them are wrong.
+included), and by kind of evidence how many pairs there are, how many of them are wrong, and how many lines without a
+partner are in wrong ones: in pairs, and in groups.
 """
 
 from __future__ import annotations
@@ -49,17 +50,12 @@ def measured(matcher: str, folder: Path) -> dict[str, Any]:
         pairs = sets.pairs(matched)
         one_sided = _one_sided(matched.members, matched.matches, true)
     else:
-        pairs = pd.DataFrame({"line_bank": found.bank, "line_book": found.book, "kind": found.step.astype(str)})
+        columns = {"line_bank": found.bank, "line_book": found.book, "kind": found.step.astype(str)}
+        pairs = pd.DataFrame(columns).assign(match=np.arange(len(found)))
         one_sided = {}
     left, right = pairs.line_bank.to_numpy(np.int64), pairs.line_book.to_numpy(np.int64)
     good = sets.right(left, right, true)
-    broken = (true.broken[0][left] | true.broken[1][right]) & ~good
-    kinds = {
-        str(kind): [len(rows), int(rows.wrong.sum()), int(rows.broken.sum())]
-        for kind, rows in pd.DataFrame({"kind": pairs.kind, "wrong": ~good, "broken": broken}).groupby(
-            "kind", observed=True
-        )
-    }
+    kinds = _by_kind(pairs, good, true)
     return {
         "lines": lines,
         "cpu": cpu,
@@ -68,6 +64,23 @@ def measured(matcher: str, folder: Path) -> dict[str, Any]:
         "true": true.total,
         "kinds": kinds,
         "one_sided": one_sided,
+    }
+
+
+def _by_kind(pairs: pd.DataFrame, good: np.ndarray[Any, np.dtype[np.bool_]], true: sets.Truth) -> dict[str, list[int]]:
+    """Count pairs, wrong ones, and the lines without a partner that are in wrong pairs, and in wrong groups."""
+    held = pd.DataFrame({"kind": pairs["kind"].astype(str), "match": pairs["match"], "wrong": ~good})
+    grouped = held["match"].duplicated(keep=False)
+    counted = held.groupby("kind")["wrong"].agg(["size", "sum"])
+    lines = []
+    for name, broken in zip(("line_bank", "line_book"), true.broken, strict=True):
+        mine = held.assign(line=pairs[name], group=grouped)[broken[pairs[name].to_numpy(np.int64)]]
+        wrong = mine.groupby(["kind", "match", "line", "group"], as_index=False)["wrong"].all()
+        lines.append(wrong[wrong["wrong"]])
+    found = pd.concat(lines).groupby(["kind", "group"]).size()
+    return {
+        str(kind): [int(row["size"]), int(row["sum"]), *(int(found.get((kind, group), 0)) for group in (False, True))]
+        for kind, row in counted.iterrows()
     }
 
 

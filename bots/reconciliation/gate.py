@@ -101,17 +101,19 @@ class Seed:
 
     generator: str
     sha256: str
-    profile: str
+    worlds: tuple[tuple[str, tuple[int, ...]], ...]
+    """Profiles of the generator, and the seeds of each."""
     rows: int
-    seeds: tuple[int, ...]
+    matcher: str
+    """Digest of the matcher's source that was measured (`versions.matcher_digest`)."""
     command: str
     evidence: tuple[Evidence, ...]
 
     @property
     def words(self) -> str:
         """Say where the figures come from, for every place that shows them."""
-        seeds = ", ".join(map(str, self.seeds))
-        return f"{SEED_WORDS}: {self.generator}, profile {self.profile}, {self.rows:,} lines a side, seeds {seeds}"
+        made = "; ".join(f"profile {profile}, seeds {', '.join(map(str, seeds))}" for profile, seeds in self.worlds)
+        return f"{SEED_WORDS}: {self.generator}, {self.rows:,} lines a side, {made}"
 
 
 def closing(evidence: Iterable[Evidence], limit: float = LIMIT, confidence: float = CONFIDENCE) -> frozenset[str]:
@@ -174,9 +176,9 @@ def read_seed(path: Path) -> Seed:
         return Seed(
             generator=str(made["generator"]),
             sha256=str(made["sha256"]),
-            profile=str(made["profile"]),
+            worlds=tuple((str(name), tuple(map(int, seeds))) for name, seeds in made["worlds"].items()),
             rows=int(made["rows"]),
-            seeds=tuple(int(seed) for seed in made["seeds"]),
+            matcher=str(made["matcher"]),
             command=str(made["command"]),
             evidence=tuple(
                 Evidence(kind, int(counts["reviewed"]), int(counts["wrong"]), "seed") for kind, counts in kinds.items()

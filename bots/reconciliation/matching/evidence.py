@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from bots.reconciliation.kinds import KINDS, STRENGTHS
@@ -123,7 +124,7 @@ def relieved(
 
 def _by_pot(pot: Hashes, before: Bools, after: Bools) -> tuple[Floats, Floats]:
     """Return of each line how many lines of its pot were open, and how many of those are no longer."""
-    pots, where = np.unique(pot, return_inverse=True)
+    where, pots = pd.factorize(pot)
     was = np.bincount(where, weights=before, minlength=len(pots))
     return was[where], (was - np.bincount(where, weights=after, minlength=len(pots)))[where]
 
@@ -147,7 +148,7 @@ def _amounts(world: World, pairs: Pairs, difference: Ints) -> Floats:
 
 def _open_lines(world: World, still: Bools) -> Floats:
     """Return of each line of the books how many lines of its pot are open."""
-    pots, where = np.unique(world.book.pot, return_inverse=True)
+    where, pots = pd.factorize(world.book.pot)
     return np.asarray(np.bincount(where, weights=still, minlength=len(pots))[where])
 
 

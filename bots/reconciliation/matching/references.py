@@ -72,7 +72,7 @@ def _numbered(rows: str) -> str:
 def slips(left: list[str], right: list[str]) -> Ints:
     """Count the slips between texts, pair by pair: a letter too many, too few, another one, or two swapped.
 
-    An end that is cut off counts as one slip, however long: a field that was too short cuts once.
+    An end of up to SLIPS signs that is cut off counts as one slip: a field that was too short cuts once.
 
     Source: optimal string alignment (Damerau 1964; Boytsov 2011). More than SLIPS count as SLIPS + 1.
     """

@@ -74,6 +74,6 @@ def test_the_seeded_figures_say_how_they_were_made_and_whose_they_are() -> None:
     seed = seeded()
     assert seed.words.startswith(SEED_WORDS)
     assert seed.generator in seed.command
-    assert all(str(number) in seed.command for number in seed.seeds)
+    assert all(f"{profile}:{','.join(map(str, seeds))}" in seed.command for profile, seeds in seed.worlds)
     assert {one.source for one in seed.evidence} <= {"seed"}
     assert len({one.kind for one in seed.evidence}) == len(seed.evidence)

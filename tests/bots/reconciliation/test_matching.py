@@ -60,7 +60,7 @@ def test_a_slip_of_the_hand_goes_to_the_invoice_of_its_amount_even_where_the_num
     assert kind.startswith("slip_")
 
 
-def test_a_reference_whose_end_is_cut_off_is_one_slip_away_however_much_is_missing() -> None:
+def test_a_reference_whose_last_two_digits_are_cut_off_is_one_slip_away() -> None:
     book = [line | {"reference": f"RE-2025-{number:05d}"} for number, line in enumerate(books())]
     bank = [book[12] | {"reference": "RE-2025-000", "name": ""}]
     (other, kind) = pairs(match(side(*bank), side(*book), POLICY, ALL))[0]
