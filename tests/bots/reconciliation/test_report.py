@@ -103,6 +103,7 @@ def test_figures_in_words_never_say_less_than_they_should() -> None:
     assert (money(-123450, "EUR"), money(5, "JPY"), decimal(-5, "TND")) == ("\N{MINUS SIGN}1,234.50", "5", "-0.005")
     assert (share(0.9996), share(0.0002), share(0.5)) == ("> 99.9 %", "< 0.1 %", "50.0 %")
     assert [inert(text) for text in ("=1", "＠x", "plain", "-")] == ["'=1", "'＠x", "plain", "'-"]
+    assert inert('a; "=1+1;b\n@x;c') == "a; \"'=1+1;b\n'@x;c"
     assert visible("a\u202eb\n c") == "a\N{REPLACEMENT CHARACTER}b c"
 
 
