@@ -10,8 +10,9 @@ from bots.reconciliation.money import NoAmount, exponent
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 """Signs that move, hide or turn round what stands beside them."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""Beginnings that spreadsheets take for a formula (OWASP, CSV injection), full-width ones too."""_WITHIN = re.compile(rf"""([;\t\r\n]["'\s]*)(?=[{re.escape("".join(_FORMULA))}])""")
-"""The same behind a sign that cuts cells in other countries than ours: a program set to semicolons reads a;=1+1 as two."""
+"""Beginnings that spreadsheets take for a formula (OWASP, CSV injection), full-width ones too."""
+_WITHIN = re.compile(rf"""([;\t\r\n]["'\s]*)(?=[{re.escape("".join(_FORMULA))}])""")
+"""The same behind a sign that cuts cells elsewhere: a program set to semicolons reads a;=1+1 as two cells."""
 
 _LEAST = Decimal("0.0001")
 
