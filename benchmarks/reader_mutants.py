@@ -15,7 +15,8 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 def text_of(data: bytes) -> str:
     """Return the text of a file, whatever became of it."""
-    marks = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (data[:1] + b"\0", "utf-16-le"))
+    wide = data[:4] if data[1::2].count(0) > len(data) // 8 else b"<\0"
+    marks = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (wide, "utf-16-le"))
     names = (*marks, (b"", "utf-8"), (b"", "gb18030"))
     for mark, name in names:
         if data.startswith(mark):

@@ -88,7 +88,10 @@ def read_sides(bank: Path, book: Path, definition: Definition, *, currency: str 
 
 
 def _of(what: str, delivery: Delivery) -> list[str]:
-    return [f"{what}: {sentence}" for sentence in delivery.said]
+    """Say what was told of a file, and which of its statements nothing ties."""
+    more = len(delivery.loose) - _SHOWN
+    loose = [*delivery.loose[:_SHOWN], *([f"and {more} more statements that nothing ties"] if more > 0 else [])]
+    return [f"{what}: {sentence}" for sentence in (*delivery.said, *loose)]
 
 
 def _is_table(path: Path) -> bool:

@@ -22,6 +22,10 @@ from engine.redact import replacing
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _SIDES = ("Bank", "Books")
+_MOST_LINES = 25
+"""Lines of one side of a match that are shown; a batch may have thousands."""
+_MOST_ACCOUNTS = 50
+"""Accounts that are drawn; the JSON of the verb and the proof have all of them."""
 _STEP = {
     "open": "open",
     "suggested": "difference in suggested matches",
@@ -113,7 +117,8 @@ def _page(outcome: Outcome, beside: Sequence[str], earlier: Sequence[KeptHead]) 
         ],
         "quarantined": sum(counts["quarantined"]),
         "quarantine_entries": len(held),
-        "falls": [_fall(one) for one in outcome.bridges],
+        "falls": [_fall(one) for one in _largest(outcome.bridges)],
+        "accounts": len(outcome.bridges),
         "ages": _ages(ages([outcome.breaks.loc[outcome.breaks["side"] == side, "age"] for side in (BANK, BOOK)])),
         "period": period,
         "columns": [_column(one) for one in shown],
@@ -127,7 +132,14 @@ def _page(outcome: Outcome, beside: Sequence[str], earlier: Sequence[KeptHead]) 
         "limit": f"{100 * file.gate.limit:f}".rstrip("0").rstrip(".") + " %",
         "confidence": f"{100 * file.gate.confidence:f}".rstrip("0").rstrip(".") + " %",
         "beside": list(beside),
+        "most_lines": _MOST_LINES,
     }
+
+
+def _largest(found: Sequence[Bridge]) -> list[Bridge]:
+    """Return the accounts that are shown, in their order: all, or those whose two sides are furthest apart."""
+    far = sorted(range(len(found)), key=lambda at: -abs(found[at].difference))[:_MOST_ACCOUNTS]
+    return [found[at] for at in sorted(far)]
 
 
 def _names(outcome: Outcome) -> str:

@@ -11,6 +11,8 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069
 """Signs that move, hide or turn round what stands beside them."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """Beginnings that spreadsheets take for a formula (OWASP, CSV injection), full-width ones too."""
+_WITHIN = re.compile(rf"""([;\t\r\n]["'\s]*)(?=[{re.escape("".join(_FORMULA))}])""")
+"""The same behind a sign that cuts cells elsewhere: a program set to semicolons reads a;=1+1 as two cells."""
 
 _LEAST = Decimal("0.0001")
 
@@ -51,7 +53,8 @@ def visible(value: object) -> str:
 
 def inert(value: str) -> str:
     """Return a text that no spreadsheet takes for a formula."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    safe = _WITHIN.sub(r"\1'", value)
+    return f"'{safe}" if safe.startswith(_FORMULA) else safe
 
 
 def counted(count: int, word: str, plural: str = "") -> str:

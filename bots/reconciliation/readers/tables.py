@@ -121,7 +121,8 @@ class _Table:
 
     def text(self, row: Row, role: str) -> str:
         """Return a cell as a text."""
-        return text_of(self.cell(row, role))
+        value = self.cell(row, role)
+        return "" if value == "" else text_of(value)
 
     def read(self, found: Found, number: int) -> None:
         """Read the rows into one statement an account and currency."""
@@ -130,21 +131,20 @@ class _Table:
         ties, sums, notes = list[_Tie](), Sums.none(), list[Row]()
         held = len(found.quarantined)
         for row in self.rows:
-            kind = self.kind(row)
-            if kind == "note":
-                notes.append(row)
-            elif kind:
-                ties.append(_Tie(kind, row, sums.since() if kind == "total" else []))
-            if kind:
-                continue
             try:
-                line = self.line(row)
+                line, parts = self.line(row)
                 key = self.text(row, "account") or self.spec.account, line.currency
                 balance = self.amount(row, "balance", line.currency)
-                sums.add(self.by_column(row, line))
             except ValueError as error:
-                found.refuse(row.number, "row", shown(row), str(error), 1 + row.swallowed)
+                kind = self.kind(row)
+                if kind == "note":
+                    notes.append(row)
+                elif kind:
+                    ties.append(_Tie(kind, row, sums.since() if kind == "total" else []))
+                else:
+                    found.refuse(row.number, "row", shown(row), str(error), 1 + row.swallowed)
                 continue
+            sums.add(parts)
             lines.setdefault(key, []).append(line)
             balances.setdefault(key, []).append(balance)
         statements = [
@@ -174,8 +174,8 @@ class _Table:
         except ValueError:
             return False
 
-    def line(self, row: Row) -> Line:
-        """Read one row.
+    def line(self, row: Row) -> tuple[Line, dict[str, int]]:
+        """Read one row: the booking, and what it adds to the totals of the columns of amounts.
 
         Raises:
             NoAmount: it has no date or amount, or one that cannot be read.
@@ -191,9 +191,10 @@ class _Table:
         valued = self.day(row, "valued")
         if booked is None and valued is None:
             raise NoAmount("it has no date")
-        return Line(
+        amount, parts = self.signed(row, currency)
+        line = Line(
             number=row.number,
-            amount=self.signed(row, currency),
+            amount=amount,
             currency=currency,
             booked=booked or valued or date.min,
             valued=valued,
@@ -204,39 +205,36 @@ class _Table:
             name=sys.intern(self.text(row, "name")),  # the same parties come again and again
             counter_account=sys.intern(self.text(row, "counter_account")),
         )
+        return line, parts
 
-    def signed(self, row: Row, currency: str) -> int:
-        """Return the amount of a row, positive where money came in."""
-        if "amount" in self.roles:
-            amount = self.amount(row, "amount", currency)
-            if amount is None:
-                raise NoAmount("it has no amount")
-            told = self.text(row, "sign")
-            side = way(told)
-            if not side and self.signed_by_column:
-                raise NoAmount(f"{told!r} is neither debit nor credit")
-            if side:
-                amount = -amount if self.side_turned[side] else amount
-                amount = -amount if side == "debit" else amount
-        else:
+    def signed(self, row: Row, currency: str) -> tuple[int, dict[str, int]]:
+        """Return the amount of a row, positive where money came in, and what its columns of amounts say."""
+        way_in = -1 if self.spec.negate else 1
+        if "amount" not in self.roles:
             debit, credit = self.sided(row, "debit", currency), self.sided(row, "credit", currency)
-            if (debit or 0) and (credit or 0):
+            if debit and credit:
                 raise NoAmount("it has a debit and a credit")
             if debit is None and credit is None:
                 raise NoAmount("it has neither a debit nor a credit")
-            amount = (credit or 0) - (debit or 0)
-        return -amount if self.spec.negate else amount
+            parts = {"debit": debit or 0, "credit": credit or 0}
+            return way_in * (parts["credit"] - parts["debit"]), parts
+        amount = self.amount(row, "amount", currency)
+        if amount is None:
+            raise NoAmount("it has no amount")
+        parts = {"written": amount}
+        if self.signed_by_column:
+            told = self.text(row, "sign")
+            side = way(told)
+            if not side:
+                raise NoAmount(f"{told!r} is neither debit nor credit")
+            amount = -amount if self.side_turned[side] else amount
+            amount = -amount if side == "debit" else amount
+        return way_in * amount, parts | {"amount": way_in * amount}
 
     def sided(self, row: Row, role: str, currency: str) -> int | None:
         """Return a debit or a credit, positive unless it takes back another; None for an empty cell."""
         amount = self.amount(row, role, currency)
         return -amount if amount is not None and self.turned[role] else amount
-
-    def by_column(self, row: Row, line: Line) -> dict[str, int]:
-        """Return what a row adds to the totals of the columns of amounts."""
-        if "amount" in self.roles:
-            return {"amount": line.amount, "written": self.amount(row, "amount", line.currency) or 0}
-        return {role: self.sided(row, role, line.currency) or 0 for role in ("debit", "credit")}
 
     def amount(self, row: Row, role: str, currency: str) -> int | None:
         """Return a cell's amount in minor units; None for an empty one."""
@@ -285,7 +283,7 @@ class _Table:
         if tie.kind != "total":
             balance = self.amount(row, "balance", currency)
             return with_balance(
-                statement, row.number, tie.kind, self.signed(row, currency) if balance is None else balance
+                statement, row.number, tie.kind, self.signed(row, currency)[0] if balance is None else balance
             )
         if "amount" not in self.roles:
             both = {role: self.sided(row, role, currency) for role in ("debit", "credit")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,9 @@ def delivery(
 ) -> Delivery:
     """Return a delivery of one statement in EUR, one line an amount, a day each."""
     lines = tuple(
-        Line(number=at + 2, amount=amount, currency="EUR", booked=DAY.replace(day=2 + at), text=text, name=who)
+        Line(
+            number=at + 2, amount=amount, currency="EUR", booked=DAY.replace(day=2) + timedelta(at), text=text, name=who
+        )
         for at, amount in enumerate(amounts)
     )
     closing = None if opening is None else opening + sum(amounts)

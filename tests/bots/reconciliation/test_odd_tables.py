@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from engine.errors import UserError
 from tests.bots.reconciliation.test_readers import reading
 
 
-def sheets(**of: Sequence[Sequence[object]]) -> bytes:
+def sheets(**of: list[list[object]]) -> bytes:
     book = Workbook()
     book.remove(book.active)
     for name, rows in of.items():
@@ -32,7 +31,7 @@ def amounts(found: Delivery) -> list[int]:
     return [line.amount for line in found.lines]
 
 
-H = ["Date", "Amount", "Currency"]
+H: list[object] = ["Date", "Amount", "Currency"]
 DAY = datetime(2026, 3, 2)  # noqa: DTZ001 - a sheet knows no zones
 
 
@@ -132,7 +131,12 @@ def test_rows_of_totals_and_balances_tie_the_bookings_and_notes_are_said(tmp_pat
 
 
 def test_numbers_of_sheets_are_days_accounts_and_amounts(tmp_path: Path) -> None:
-    rows = [["Account", *H], [1200, 46083, 0.1 + 0.2, "EUR"], [1300, 20260302, 5, "EUR"], [1300, DAY, 6, "EUR"]]
+    rows: list[list[object]] = [
+        ["Account", *H],
+        [1200, 46083, 0.1 + 0.2, "EUR"],
+        [1300, 20260302, 5, "EUR"],
+        [1300, DAY, 6, "EUR"],
+    ]
     found = reading(tmp_path, "a.xlsx", sheets(a=rows))
     assert amounts(found) == [30, 500, 600]
     assert {line.booked for line in found.lines} == {date(2026, 3, 2)}

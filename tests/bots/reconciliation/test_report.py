@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -103,6 +104,7 @@ def test_figures_in_words_never_say_less_than_they_should() -> None:
     assert (money(-123450, "EUR"), money(5, "JPY"), decimal(-5, "TND")) == ("\N{MINUS SIGN}1,234.50", "5", "-0.005")
     assert (share(0.9996), share(0.0002), share(0.5)) == ("> 99.9 %", "< 0.1 %", "50.0 %")
     assert [inert(text) for text in ("=1", "＠x", "plain", "-")] == ["'=1", "'＠x", "plain", "'-"]
+    assert inert('a; "=1+1;b\n@x;c') == "a; \"'=1+1;b\n'@x;c"
     assert visible("a\u202eb\n c") == "a\N{REPLACEMENT CHARACTER}b c"
 
 
@@ -142,3 +144,19 @@ def test_the_same_outcome_gives_the_same_bytes(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
     with zipfile.ZipFile(io.BytesIO((tmp_path / "one" / "reconciliation.xlsx").read_bytes())) as packed:
         assert packed.testzip() is None
+
+
+def test_a_page_is_no_longer_than_a_person_reads(tmp_path: Path) -> None:
+    """Of thousands of accounts the furthest apart are drawn; of a batch of thousands the first lines are."""
+    several = 60
+    bank = delivery(*([1] * several))
+    parts = tuple(replace(bank.statements[0], account=f"A{at}", lines=(line,)) for at, line in enumerate(bank.lines))
+    sides = Sides(read(replace(bank, statements=parts)), read(delivery(several)), ())
+    matched = solution(("exact", True, list(range(several)), [0], 0))
+    lines = (sides.bank.lines, sides.book.lines)
+    open_ = breaks(*lines, matched, Policy(), date(2026, 3, 31))
+    found = Outcome(DEFAULT, sides, date(2026, 3, 31), matched, open_, (), pd.Series(dtype="float64"), lines)
+    page = report.write_report(found, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert page.count('<article class="sheet fall">') == 50
+    assert "50 of 61 are shown here" in page
+    assert "25 of 60 are shown here" in page
