@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 
 LIMIT = 0.0001
+TEN_TIMES = 10
 NONE = (0, 0, 0, 0)
 
 
@@ -77,7 +78,8 @@ class Run:
 def together(runs: Sequence[Run]) -> list[str]:
     """Choose kinds, the best first, as long as no set has more than half the limit of wrong pairs over all of them.
 
-    The other half is left for what is not seen. Best: by the share of wrong pairs if one more had been wrong.
+    The other half is left for what is not seen. Best: by the share of wrong pairs if one more had been wrong; and none
+    in which that is over TEN_TIMES the limit, since a budget that is not used up is no reason to close what is wrong.
     """
     pairs: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
@@ -87,6 +89,8 @@ def together(runs: Sequence[Run]) -> list[str]:
             wrong[kind] += bad
     closing: list[str] = []
     for kind in sorted(pairs, key=lambda kind: ((wrong[kind] + 1) / pairs[kind], kind)):
+        if wrong[kind] + 1 > TEN_TIMES * LIMIT * pairs[kind]:
+            break
         sums = [one.closed([*closing, kind]) for one in runs]
         if all(bad <= LIMIT / 2 * count for count, bad, *_ in sums):
             closing.append(kind)

@@ -125,8 +125,8 @@ def relieved(
 def _by_pot(pot: Hashes, before: Bools, after: Bools) -> tuple[Floats, Floats]:
     """Return of each line how many lines of its pot were open, and how many of those are no longer."""
     where, pots = pd.factorize(pot)
-    was = np.bincount(where, weights=before, minlength=len(pots))
-    return was[where], (was - np.bincount(where, weights=after, minlength=len(pots)))[where]
+    was, now = (np.bincount(where, still, len(pots)).astype(np.float64) for still in (before, after))
+    return was[where], (was - now)[where]
 
 
 def by_reference(days: Ints, world: World) -> Floats:
