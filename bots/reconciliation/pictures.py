@@ -49,6 +49,9 @@ class Age:
     label: str
     bank: int
     book: int
+    bank_amount: int
+    """Sum of what is open, minor units; it says something only where all of it is in one currency."""
+    book_amount: int
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,22 @@ def waterfall(bridge: Bridge) -> Waterfall:
     return Waterfall(bar(base, running[0]), bars, bar(base, running[-1]), broken)
 
 
-def ages(open_ages: Sequence[pd.Series]) -> list[Age]:
-    """Return how many open lines of the bank's and the books' side are of which age, in days."""
-    waited = [one.clip(lower=0) for one in open_ages]
+def ages(open_lines: Sequence[pd.DataFrame]) -> list[Age]:
+    """Return how much of the bank's and the books' side is open for how long.
+
+    Args:
+        open_lines: for each side a row an open line: `age` in days, `amount` in minor units.
+    """
+    waited = [lines.assign(age=lines["age"].clip(lower=0)) for lines in open_lines]
     counted = []
     for first, last in zip((0, *(edge + 1 for edge in EDGES)), (*EDGES, None), strict=True):
         label = f"{first} to {last} days" if last is not None else f"over {first - 1} days"
-        inside = [((one >= first) & (one <= (one if last is None else last))).sum() for one in waited]
-        counted.append(Age(label, int(inside[0]), int(inside[1])))
+        inside = [
+            one.loc[(one["age"] >= first) & (one["age"] <= (one["age"] if last is None else last)), "amount"]
+            for one in waited
+        ]
+        sums = [int(amounts.sum()) for amounts in inside]
+        counted.append(Age(label, len(inside[0]), len(inside[1]), *sums))
     return counted
 
 

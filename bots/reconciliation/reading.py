@@ -107,7 +107,10 @@ def _refuse_empty(delivery: Delivery) -> None:
         problems = delivery.problems()
         more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         listed = "".join(f"\n  {one}" for one in problems[:_SHOWN])
-        raise UserError(f"{delivery.path}: nothing of it may go on, because all of it is held back:{listed}{more}")
+        raise UserError(
+            f"{delivery.path}: nothing of it may go on, because all of it is held back:{listed}{more}\n"
+            "  Fetch the file anew or mend it; what is only written in another way can be declared: --definition"
+        )
 
 
 def _read_as(what: str, delivery: Delivery, lines: pd.DataFrame) -> str:

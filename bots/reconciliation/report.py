@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bots.reconciliation.bridge import CLOSED, OPEN, SUGGESTED, Bridge, Step
 from bots.reconciliation.lines import Delivery
 from bots.reconciliation.matched import BANK, BOOK
-from bots.reconciliation.pictures import Age, Column, Waterfall, ages, columns, runs, waterfall
+from bots.reconciliation.pictures import Column, Waterfall, ages, columns, runs, waterfall
 from bots.reconciliation.reconcile import Outcome
 from bots.reconciliation.view import MOST, Views
 from bots.reconciliation.wording import counted, money, share, signed, visible
@@ -119,7 +119,7 @@ def _page(outcome: Outcome, beside: Sequence[str], earlier: Sequence[KeptHead]) 
         "quarantine_entries": len(held),
         "falls": [_fall(one) for one in _largest(outcome.bridges)],
         "accounts": len(outcome.bridges),
-        "ages": _ages(ages([outcome.breaks.loc[outcome.breaks["side"] == side, "age"] for side in (BANK, BOOK)])),
+        "ages": _ages(*_open_lines(outcome)),
         "period": period,
         "columns": [_column(one) for one in shown],
         "runs": [_column(one) for one in _runs(outcome, earlier)],
@@ -227,10 +227,32 @@ def _verdict(bridge: Bridge) -> str:
     return f"{said} Only what moved is compared: not both files state an opening and a closing balance."
 
 
-def _ages(found: Sequence[Age]) -> list[dict[str, Any]]:
+def _open_lines(outcome: Outcome) -> tuple[list[pd.DataFrame], str]:
+    """Return age and amount of each open line of both sides, and their currency; empty where there are several."""
+    found, currencies = [], set[str]()
+    for side, lines in ((BANK, outcome.sides.bank.lines), (BOOK, outcome.sides.book.lines)):
+        mine = outcome.breaks[outcome.breaks["side"] == side]
+        about = lines.iloc[mine["line"].to_numpy()]
+        currencies |= set(about["currency"])
+        found.append(pd.DataFrame({"age": mine["age"].to_numpy(), "amount": about["amount"].to_numpy()}))
+    return found, currencies.pop() if len(currencies) == 1 else ""
+
+
+def _ages(open_lines: Sequence[pd.DataFrame], currency: str) -> list[dict[str, Any]]:
+    found = ages(open_lines)
     most = max((max(one.bank, one.book) for one in found), default=0) or 1
     return [
-        {**vars(one), "bank_width": round(1000 * one.bank / most, 1), "book_width": round(1000 * one.book / most, 1)}
+        {
+            "label": one.label,
+            "bank": one.bank,
+            "book": one.book,
+            "bank_width": round(1000 * one.bank / most, 1),
+            "book_width": round(1000 * one.book / most, 1),
+            "amounts": [money(amount, currency) for amount in (one.bank_amount, one.book_amount)]
+            if currency and one.bank + one.book
+            else [],
+            "currency": currency,
+        }
         for one in found
     ]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from bots.reconciliation.definition import SideFile
+from bots.reconciliation.definition import TABLES, SideFile
 from bots.reconciliation.lines import Delivery
 from bots.reconciliation.readers.registry import WORDS, Undeclared, read
 from engine.errors import UserError
@@ -62,7 +62,7 @@ def both_read(
             found[at], files[at], settled[at] = _told_by(whole, files[at], one, currency, at)
     read_ = [one for one in found if isinstance(one, Delivery)]
     for at, (path, told) in enumerate(files):
-        if read_[at].quarantined and told.money_in is None:
+        if read_[at].quarantined and told.money_in is None and read_[at].format in TABLES:
             turned = _turned(read_[at], path, told, currency or _only_currency(read_[1 - at]))
             if turned is not None:
                 whose = "bank's" if at == 0 else "books'"

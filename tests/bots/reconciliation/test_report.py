@@ -85,7 +85,9 @@ def test_small_items_beside_large_balances_can_be_seen() -> None:
 
 
 def test_ages_and_columns_count_every_line_once() -> None:
-    found = ages([pd.Series([0, 7, 8, 400]), pd.Series([90, 91])])
+    bank = pd.DataFrame({"age": [-1, 7, 8, 400], "amount": [1, 2, 3, -4]})
+    found = ages([bank, pd.DataFrame({"age": [90, 91], "amount": [5, 6]})])
+    assert [(one.bank_amount, one.book_amount) for one in found] == [(1, 0), (2, 0), (3, 0), (0, 0), (0, 5), (-4, 6)]
     assert [(one.bank, one.book) for one in found] == [(1, 0), (1, 0), (1, 0), (0, 0), (0, 1), (1, 1)]
     days = pd.Series(pd.date_range("2025-01-01", periods=400, freq="D"))
     word, shown = columns(days, pd.Series(pd.Categorical(["open"] * 400, ["closed", "suggested", "open"])))
