@@ -104,7 +104,14 @@ def fill(folder: Path, data: Path, lines: int) -> dict[str, int]:
     with database.write() as connection:
         connection.execute(sa.insert(t.reconciliations).values(name="main", revision=0, limits={}, created_at=_AT))
         for side in (BANK, BOOK):
-            told = {"reconciliation_id": 1, "side": side, "name": "all", "sha256": "", "format": "csv", "counts": {}}
+            told: dict[str, Any] = {
+                "reconciliation_id": 1,
+                "side": side,
+                "name": "all",
+                "sha256": "",
+                "format": "csv",
+                "counts": {},
+            }
             connection.execute(sa.insert(t.recon_deliveries).values(**told, received_by="b", received_at=_AT))
             told = {"delivery_id": side + 1, "reconciliation_id": 1, "side": side, "account": "", "currency": "EUR"}
             connection.execute(sa.insert(t.recon_statements).values(**told, name="", lines=0, movements=0))
@@ -119,7 +126,10 @@ def fill(folder: Path, data: Path, lines: int) -> dict[str, int]:
 def _matches(matches: pd.DataFrame) -> list[dict[str, Any]]:
     same = {"reconciliation_id": 1, "key": "", "state": "closed", "amount": 0, "currency": "EUR", "made_by": "b"}
     names = ["kind", "difference", "days", "rivals", "alternatives"]
-    rows = matches[names].astype({"kind": "str"}).to_dict("records")
+    rows: list[dict[str, Any]] = [
+        {str(name): value for name, value in row.items()}
+        for row in matches[names].astype({"kind": "str"}).to_dict("records")
+    ]
     return [same | one | {"manual": at % 100 == 0, "made_at": _AT} for at, one in enumerate(rows)]
 
 
