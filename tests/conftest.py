@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 
 import pytest
@@ -28,6 +29,13 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture
 def postgres_url(postgres: PostgresServer) -> Iterator[Callable[[str], str]]:
     """Return addresses of fresh ledgers, one a name, which are gone when the test ends."""
+    with fresh_ledgers(postgres) as url:
+        yield url
+
+
+@contextmanager
+def fresh_ledgers(postgres: PostgresServer) -> Iterator[Callable[[str], str]]:
+    """Give addresses of fresh ledgers, one a name, as long as it is open."""
     made: dict[str, str] = {}
 
     def url(name: str = "ledger") -> str:
