@@ -156,3 +156,6 @@ def _tell(here: Desk, done: list[reviews.Reviewed]) -> None:
     for reviewed in done:
         if reviewed.needs_second:
             here.console.print(f"item {reviewed.item_id} is over the four-eyes limit: a second person has to accept it")
+        if reviewed.following_run_id is not None:
+            run = reviewed.following_run_id
+            here.console.print(f"item {reviewed.item_id} handed on its rows: run {run}, which waits for a worker")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -138,6 +139,13 @@ def postgres(ledgers: Ledgers) -> PostgresServer:
 @pytest.fixture
 def postgres_url(ledgers: Ledgers) -> Iterator[Callable[[str], str]]:
     """Return addresses of empty ledgers, one a name, of this test alone."""
+    with fresh_ledgers(ledgers) as url:
+        yield url
+
+
+@contextmanager
+def fresh_ledgers(ledgers: Ledgers) -> Iterator[Callable[[str], str]]:
+    """Give addresses of empty ledgers, one a name, as long as it is open."""
     lent: dict[str, str] = {}
 
     def url(name: str = "ledger") -> str:

@@ -90,7 +90,7 @@ def _side(lines: pd.DataFrame) -> pd.DataFrame:
     delivery = lines["delivery"].astype("category")
     names = delivery.cat.categories.astype("str")
     told = lines.assign(
-        file=delivery.cat.rename_categories("delivery " + names).astype("str"),
+        file=delivery.cat.rename_categories([f"delivery {name}" for name in names]).astype("str"),
         sha256=pd.Series("", lines.index, dtype="str"),
         statement=lines["delivery"],
         own_account=lines["account"],

@@ -18,6 +18,7 @@ from engine.errors import UserError
 from engine.ledger import canaries, second_looks
 from engine.ledger import tables as t
 from engine.ledger.database import Database, record_event
+from engine.ledger.handing_on import hand_on
 from engine.ledger.mending import mend, mended, obstacle
 from engine.ledger.runs import close_corrected, reopen_run
 from engine.ledger.second_looks import Look, Opinion
@@ -40,6 +41,8 @@ class Reviewed:
     correction_run_id: int | None = None
     """None for a correction that was only asked to measure the reviewer."""
     correction_item_id: int | None = None
+    following_run_id: int | None = None
+    """The run of what was handed on to the workflow that follows, if any was."""
 
 
 def decide(
@@ -60,11 +63,12 @@ def decide(
         decision: accept (the output is right) or reject (it is wrong and stays out).
         reviewer: who decides.
         workflow: the item's definition, for the four-eyes limits.
-        reason: in words; required for a rejection.
+        reason: in words; required for a rejection, and to accept what no bot worked on.
         seen_attempt: id of the attempt the reviewer looked at; a newer one refuses the decision.
 
     Raises:
-        UserError: the item is not in review, was decided by someone else, or moved on since it was looked at.
+        UserError: the item is not in review, was decided by someone else, moved on since it was looked at, has no
+            reason where one is needed, or is to hand on an output that it does not have.
     """
     if decision == "reject" and not reason:
         raise UserError('a rejection needs a reason: add --reason "…"')
@@ -85,6 +89,10 @@ def decide(
             return Reviewed(item_id, item.state, needs_second=True)
         if decision == "accept" and first == reviewer:
             raise UserError(f"item {item_id}: {reviewer} accepted it already; four eyes means a second person")
+        following = None
+        if decision == "accept" and item.state == "review":
+            _refuse_unworked(connection, item, reason)
+            following = hand_on(connection, database, item, workflow)
         _move(connection, database, item_id, _DONE[decision])
         second_looks.withdraw(connection, [item_id], database.clock.now())
         second_looks.draw(connection, database, item, review_id, workflow.review.second_review)
@@ -92,7 +100,18 @@ def decide(
             close_corrected(connection, item.corrects_item_id, database.clock.now())
         elif item.corrects_item_id is not None:
             _move(connection, database, item.corrects_item_id, "review")
-        return Reviewed(item_id, _DONE[decision])
+        return Reviewed(item_id, _DONE[decision], following_run_id=following)
+
+
+def _refuse_unworked(connection: Connection, item: Any, reason: str | None) -> None:
+    """Refuse to accept, without a word, an item that was held before any bot worked on it: nothing was entered."""
+    attempts = sa.select(t.attempts.c.id).where(t.attempts.c.item_id == item.id).limit(1)
+    if reason or item.reason == "invalid_input" or connection.execute(attempts).first():
+        return
+    raise UserError(
+        f"no bot worked on item {item.id}, and accepting it enters nothing. If a bot is to do it: "
+        f'`runner.py items retry {item.id} --reason "…"`; if it is settled otherwise, say how with --reason "…"'
+    )
 
 
 def correct(

@@ -165,12 +165,14 @@ def followers_of(database: Database, run_ids: Sequence[int]) -> list[int]:
         )
 
 
-def open_following(connection: Connection, database: Database, run_id: int, found: Followers) -> None:
-    """Enqueue what an item of a run hands on, in the transaction that settles the item."""
-    if found.items or found.rejected:
-        open_run_within(
-            connection, database, found.workflow, found.items, trigger=_followed(run_id), rejected=found.rejected
-        )
+def open_following(connection: Connection, database: Database, run_id: int, found: Followers) -> int | None:
+    """Enqueue what an item of a run hands on, in the transaction that settles the item; return the run it opened."""
+    if not found.items and not found.rejected:
+        return None
+    opened = open_run_within(
+        connection, database, found.workflow, found.items, trigger=_followed(run_id), rejected=found.rejected
+    )
+    return opened.run_id
 
 
 def _followed(run_id: int) -> str:

@@ -124,3 +124,25 @@ def test_output_without_the_rows_is_no_empty_output() -> None:
 def test_a_workflow_that_follows_is_not_started_by_itself() -> None:
     with pytest.raises(UserError, match="come from invoice-entry: start that instead"):
         new_items(CLEAR, None)
+
+
+def test_what_a_person_accepts_is_handed_on_once_and_what_has_no_output_is_not_accepted(parent: Bench) -> None:
+    first, second = parent.claim(), parent.claim()
+    rows = [row(1), row(2, hold="suggested", why="the amount fits two")]
+    parent.settle(first, Settlement("review", reason="doubted", read_back={"marks": rows}))
+    parent.settle(second, Settlement("review", reason="tie_out", error_kind="business"))
+    done = reviews.decide(parent.database, first.item_id, "accept", "qa", workflow=PARENT)
+    assert done.following_run_id == parent.one(t.runs, t.runs.c.workflow == "clear-items").id
+    assert [(item.reference, item.state) for item in following(parent)] == [
+        ("东方/OP-1", "ready"),
+        ("东方/OP-2", "review"),
+    ]
+    held = following(parent)[1].id
+    with pytest.raises(UserError, match="accepting it enters nothing"):
+        reviews.decide(parent.database, held, "accept", "qa", workflow=CLEAR)
+    booked = reviews.decide(parent.database, held, "accept", "qa", workflow=CLEAR, reason="booked by hand")
+    assert booked.state == "accepted"
+    with pytest.raises(UserError, match="accepting it would lose its rows"):
+        reviews.decide(parent.database, second.item_id, "accept", "qa", workflow=PARENT)
+    rejected = reviews.decide(parent.database, second.item_id, "reject", "qa", workflow=PARENT, reason="sent again")
+    assert (rejected.state, rejected.following_run_id, len(following(parent))) == ("rejected", None, 2)

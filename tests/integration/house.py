@@ -95,7 +95,7 @@ class Terminal:
     @contextmanager
     def ledger(self) -> Iterator[Database]:
         """Open the ledger that the processes wrote."""
-        database = Database(str(self.home / "ledger.db"))
+        database = Database(self.env.get("COUNTERSIGN_DATABASE_URL") or str(self.home / "ledger.db"))
         try:
             yield database
         finally:

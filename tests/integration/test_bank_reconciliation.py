@@ -1,11 +1,16 @@
-"""A bank statement of twenty lines, reconciled in the portal: killed while marking, resumed, mended, sent again."""
+"""A bank statement of twenty lines, reconciled in the portal: killed while marking, resumed, mended, sent again.
+
+The ledger is SQLite's; `COUNTERSIGN_TEST_LEDGER=postgresql` makes it PostgreSQL's, which takes as long once more.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +24,7 @@ from engine.ledger.tables import intents
 from fixtures.portal import seed
 from fixtures.portal.server import PortalServer
 from fixtures.portal.statement import Row, camt053
+from tests.conftest import fresh_ledgers
 from tests.integration.house import RETRY, ROOT, Terminal, definition, terminal
 
 FIRST, UNTIL = 24, 44
@@ -56,12 +62,22 @@ def definitions(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def desk(portal_process: PortalServer, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def ledger(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Give the environment that names the ledger."""
+    if os.environ.get("COUNTERSIGN_TEST_LEDGER") != "postgresql":
+        yield {}
+        return
+    with fresh_ledgers(request.getfixturevalue("ledgers")) as url:
+        yield {"COUNTERSIGN_DATABASE_URL": url("kill")}
+
+
+@pytest.fixture(scope="module")
+def desk(portal_process: PortalServer, tmp_path_factory: pytest.TempPathFactory, ledger: dict[str, str]) -> Desk:
     folder = tmp_path_factory.mktemp("reconciliation")
     portal_process.reset()
     lines = seed.bank_lines(seed.load_suppliers())[FIRST:UNTIL]
     (folder / "statement.xml").write_text(camt053(lines), encoding="utf-8")
-    shell = terminal(folder, portal_process)
+    shell = terminal(folder, portal_process, **ledger)
     portal_process.faults(
         [
             {"fault": "late_answer", "seconds": 3, "nth_commit": 5},

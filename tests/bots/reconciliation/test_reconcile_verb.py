@@ -54,9 +54,9 @@ class Desk:
         schema.prepare(found)
         return found
 
-    def open_items(self, name: str | None) -> OpenItems:
+    def open_items(self, name: str | None, *, new: str | None = None) -> OpenItems:
         """Return what is kept."""
-        return open_items(self.database, name)
+        return open_items(self.database, name, new=new)
 
     def heads(self) -> Heads:
         """Return the kept heads."""
