@@ -4,6 +4,10 @@ A line goes by what the other side knows: of its reference, its end-to-end id an
 that the other side has as a reference or end-to-end id. From the text it is taken only where one such is in it, because
 a text that names several is a remittance of several. Where the other side knows none, the line keeps its reference, or
 goes by its end-to-end id.
+
+Where both sides carry their references in the text alone, it tells by itself which numbers are references: those of a
+shape (`INV-9999`) of which most come once on either side. Counts, customers' numbers and days are on one side only, or
+on many lines.
 """
 
 from __future__ import annotations
@@ -20,6 +24,10 @@ _NOT_GIVEN: Final = "('NOTPROVIDED', 'NOT PROVIDED', 'NONREF', 'NONE')"
 _TOKEN: Final = "[A-Z0-9]+(?:[-/_.][A-Z0-9]+)*"  # noqa: S105 - a pattern
 _SHORTEST: Final = 4
 """Signs of a number in a text that can name a document; shorter ones are counts, days and floors."""
+_NO_DOCUMENT: Final = r"[0-9]{1,5}|[0-9]+([-/_.][0-9]+)+|(19|20)[0-9]{6}|[0-9]{4}(19|20)[0-9]{2}"
+"""Counts, amounts and days: what two lines that are not the same may well share."""
+_FEW: Final = 3
+"""Numbers of a shape that both sides must have before it is taken for that of references."""
 
 
 def with_references(bank: pd.DataFrame, book: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -41,8 +49,61 @@ def with_references(bank: pd.DataFrame, book: pd.DataFrame) -> tuple[pd.DataFram
                 UNION SELECT end_to_end FROM {name} WHERE end_to_end <> ''
                 """  # noqa: S608 (fixed names)
             )
+        documents = _documents(connection)
         changed = [_changed(connection, name, other) for name, other in (("bank", "book"), ("book", "bank"))]
-    return _replaced(bank, changed[0]), _replaced(book, changed[1])
+    sides = zip((bank, book), documents, changed, strict=True)
+    bank, book = (_replaced(_replaced(lines, first), then) for lines, first, then in sides)
+    return bank, book
+
+
+def _documents(connection: duckdb.DuckDBPyConnection) -> list[pd.DataFrame]:
+    """Let the lines that nothing else ties go by the one reference in their text, and return them with it."""
+    for name, other in (("bank", "book"), ("book", "bank")):
+        connection.execute(
+            f"""
+            CREATE TEMP TABLE {name}_tokens AS
+            SELECT line, token, regexp_replace(token, '[0-9]', '9', 'g') AS shape FROM (
+                SELECT line, unnest(list_distinct(regexp_extract_all(upper(text), '{_TOKEN}'))) AS token
+                FROM {name} ANTI JOIN {other}_known ON reference = known
+                WHERE end_to_end NOT IN (FROM {other}_known) AND regexp_matches(text, '[0-9]')
+            ) WHERE length(token) >= {_SHORTEST} AND regexp_matches(token, '[0-9]')
+                AND NOT regexp_full_match(token, '{_NO_DOCUMENT}')
+            """  # noqa: S608 (fixed names)
+        )
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE shapes AS
+        WITH shared AS (
+            SELECT shape, count(*) AS shared
+            FROM (SELECT token, min(shape) AS shape FROM bank_tokens GROUP BY token HAVING count(*) = 1)
+            SEMI JOIN (SELECT token FROM book_tokens GROUP BY token HAVING count(*) = 1) USING (token)
+            GROUP BY shape
+        )
+        SELECT shape, shared FROM shared
+        JOIN (SELECT shape, count(DISTINCT line) AS lines FROM bank_tokens GROUP BY shape) AS left_side USING (shape)
+        JOIN (SELECT shape, count(DISTINCT line) AS lines FROM book_tokens GROUP BY shape) AS right_side USING (shape)
+        WHERE shared >= {_FEW} AND 2 * shared >= least(left_side.lines, right_side.lines)
+        """  # noqa: S608 (a number)
+    )
+    found = []
+    for name in ("bank", "book"):
+        chosen = connection.execute(
+            f"""
+            SELECT line, min(token) AS chosen FROM {name}_tokens JOIN shapes USING (shape)
+            GROUP BY line, shape, shared HAVING count(*) = 1
+            QUALIFY row_number() OVER (PARTITION BY line ORDER BY shared DESC, shape) = 1 ORDER BY line
+            """  # noqa: S608 (fixed names)
+        ).df()
+        connection.register("chosen", chosen)
+        connection.execute(
+            f"""
+            UPDATE {name} SET reference = chosen FROM chosen WHERE {name}.line = chosen.line;
+            INSERT INTO {name}_known SELECT DISTINCT chosen FROM chosen ANTI JOIN {name}_known ON chosen = known
+            """  # noqa: S608 (fixed names)
+        )
+        connection.unregister("chosen")
+        found.append(chosen)
+    return found
 
 
 def _changed(connection: duckdb.DuckDBPyConnection, name: str, other: str) -> pd.DataFrame:
