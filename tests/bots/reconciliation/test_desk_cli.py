@@ -135,3 +135,18 @@ def test_which_reconciliation_is_meant_is_asked(desk: Desk) -> None:
         desk.open_items(name, new=name).limit({}, "ana")
     with pytest.raises(UserError, match="north, south"):
         desk.run("status")
+
+
+def test_a_proof_of_what_stands_has_its_head_kept_and_told(desk: Desk, tmp_path: Path) -> None:
+    paths = write_deliveries(tmp_path, deliveries(world(seed=3, days=2, per_day=3)))
+    for path in paths:
+        desk.run("receive", "bank" if "bank" in path.name else "book", path)
+    proof = tmp_path / "proof" / "proof.json"
+    desk.run("prove", "--out", proof.parent)
+    head = json.loads(proof.read_text(encoding="utf-8"))["head"]
+    (kept,) = desk.json("heads")
+    assert (kept["head"], kept["by"], kept["file"]) == (head, "ana", "proof.json")
+    assert f"its head {head} is kept since" in desk.run("heads", proof)
+    proof.write_text(proof.read_text(encoding="utf-8").replace(head, "0" * 64), encoding="utf-8")
+    with pytest.raises(UserError, match="the chain breaks at entry"):
+        desk.run("heads", proof)
