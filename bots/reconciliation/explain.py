@@ -20,6 +20,7 @@ from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons import causes, lags
 from bots.reconciliation.reasons.compare import Compared, compare
 from bots.reconciliation.reasons.entries import Open, proposal
+from bots.reconciliation.reasons.fields import Floats
 from bots.reconciliation.reasons.nearest import across, along
 from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked, stack
 from bots.reconciliation.reasons.why import explained
@@ -90,35 +91,30 @@ def breaks(bank: pd.DataFrame, book: pd.DataFrame, matched: Matched, policy: Pol
     lines = stack(bank, book, policy.calendar)
     taken = _taken(lines, matched)
     open_lines = np.flatnonzero(~taken)
-    found = compare(lines, *across(lines, open_lines, taken), taken, policy)
-    beside = compare(lines, *along(lines, open_lines), taken, policy)
-    rank = causes.ranked(found, open_lines, taken)
-    twin, twin_odds, reverse = causes.twins(lines, beside, open_lines, taken)
-    coming, expected = _waiting(lines, matched, open_lines, rank.partner < 0, asof, policy)
-    cause = causes.named(found, rank, twin_odds, reverse, coming)
-    repeats = np.isin(cause, ("duplicate", "reversal"))
-    partner = np.where(repeats, -1, np.where(rank.partner >= 0, _other(found, rank.partner), -1))
-    expected[(cause != "timing") | (partner >= 0)] = np.datetime64("NaT")
-    nearest = _first(rank)
+    delays = lags.delays(matched, policy)
+    found = compare(lines, *across(lines, open_lines, taken), taken, policy, delays)
+    beside = causes.twins(lines, compare(lines, *along(lines, open_lines, taken), taken, policy), taken)
+    late, expected = _waiting(lines, matched, open_lines, asof, policy)
+    told = causes.explain(lines, found, beside, open_lines, taken, late)
+    expected[(told.cause != "timing") | (told.partner >= 0)] = np.datetime64("NaT")
+    nearest = _first(found, causes.ranked(found, open_lines), open_lines, told.partner, len(lines))
     frame = pd.DataFrame(
         {
             "side": lines.side[open_lines],
             "line": lines.line(open_lines),
-            "cause": cause,
+            "cause": told.cause,
             "blocks": _blocks(found, nearest),
             **{f"nearest_{k + 1}": _numbers(lines, found, nearest[:, k]) for k in range(3)},
-            "twin": np.where(repeats, lines.line(np.maximum(twin, 0)), -1),
+            "twin": np.where(told.twin >= 0, lines.line(np.maximum(told.twin, 0)), -1),
             "odds": np.where(nearest[:, 0] >= 0, _at(found.odds, nearest[:, 0]), np.nan),
-            "age": (np.datetime64(asof, "D") - np.datetime64(0, "D")).astype(np.int64) - lines.day[open_lines],
+            "age": np.maximum(0, _ordinal(asof) - lines.day[open_lines]),
             "expected": expected.astype("datetime64[s]"),
         }
     )
     both = pd.concat([bank, book], ignore_index=True)
     said = [
         proposal(why, line)
-        for why, line in zip(
-            cause, _opened(both, lines, open_lines, partner, twin, taken, expected, policy), strict=True
-        )
+        for why, line in zip(told.cause, _opened(both, lines, open_lines, told, taken, expected, policy), strict=True)
     ]
     frame["entry"], frame["proposal"] = [amount for amount, _ in said], [words for _, words in said]
     return frame.astype(BREAK)
@@ -131,40 +127,40 @@ def _taken(lines: Stacked, matched: Matched) -> Bools:
     return taken
 
 
-def _first(rank: causes.Ranked) -> Ints:
-    """Return the nearest candidates, the partner before all others."""
-    nearest, partner = rank.nearest, rank.partner
-    later = np.where(nearest == partner[:, None], -1, nearest)
+def _first(found: Compared, nearest: Ints, open_lines: Ints, partner: Ints, width: int) -> Ints:
+    """Return the nearest candidates, the partner before all others; pairs are sorted by both lines."""
+    wanted = np.searchsorted(found.one * width + found.other, open_lines * width + partner)
+    later = np.where(nearest == wanted[:, None], -1, nearest)
     order = np.argsort(later < 0, axis=1, kind="stable")
-    moved = np.concatenate([partner[:, None], np.take_along_axis(later, order, axis=1)[:, :-1]], axis=1)
+    moved = np.concatenate([wanted[:, None], np.take_along_axis(later, order, axis=1)[:, :-1]], axis=1)
     return np.where(partner[:, None] >= 0, moved, nearest)
 
 
-def _waiting(
-    lines: Stacked, matched: Matched, open_lines: Ints, lonely: Bools, asof: date, policy: Policy
-) -> tuple[Bools, Any]:
-    """Return which open lines wait for a partner that is to come, and the days on which it should."""
+def _ordinal(day: date) -> int:
+    return int((np.datetime64(day, "D") - np.datetime64(0, "D")).astype(np.int64))
+
+
+def _waiting(lines: Stacked, matched: Matched, open_lines: Ints, asof: date, policy: Policy) -> tuple[Floats, Any]:
+    """Return which share of partners comes later than each open line is old, and the day on which they would."""
     today = int(ordinals(np.array([asof], dtype="datetime64[D]"), policy.calendar)[0])
-    coming, expected = np.zeros(len(open_lines), bool), np.full(len(open_lines), np.datetime64("NaT"), "datetime64[D]")
+    late, expected = np.zeros(len(open_lines)), np.full(len(open_lines), np.datetime64("NaT"), "datetime64[D]")
     if not len(lines):
-        return coming, expected
-    first, last = int(lines.day.min()), int(lines.day.max())
+        return late, expected
+    first, last = int(lines.day.min()), max(int(lines.day.max()), _ordinal(asof))
     for side in (BANK, BOOK):
         mine = lines.side[open_lines] == side
         age = today - lines.work[open_lines[mine]]
         waits = lags.Waits.of(matched, side)
-        everybody = today - lines.work[lines.side == side]
-        coming[mine] = lags.still_coming(waits, age, lonely[mine], everybody)
+        late[mine] = waits.later(age)
         expected[mine] = lags.expected(waits, lines.work[open_lines[mine]], age, first, last, policy.calendar)
-    return coming, expected
+    return late, expected
 
 
 def _opened(
     both: pd.DataFrame,
     lines: Stacked,
     open_lines: Ints,
-    partner: Ints,
-    twin: Ints,
+    told: causes.Explained,
     taken: Bools,
     expected: Any,
     policy: Policy,
@@ -172,7 +168,9 @@ def _opened(
     amount, account = lines.amount, both["account"].to_numpy(object)
     currency, name = both["currency"].to_numpy(object), both["name"].to_numpy(object)
     day = lines.day.astype("datetime64[D]")
-    for at, mate, double, due in zip(open_lines.tolist(), partner.tolist(), twin.tolist(), expected, strict=True):
+    for at, mate, double, sure, due in zip(
+        open_lines.tolist(), told.partner.tolist(), told.twin.tolist(), told.sure.tolist(), expected, strict=True
+    ):
         side = BANK if at < lines.banks else BOOK
         yield Open(
             side=side,
@@ -188,6 +186,7 @@ def _opened(
             expected="" if np.isnat(due) else str(due),
             twin=double - lines.banks if double >= lines.banks else double,
             twin_open=double >= 0 and not taken[double],
+            twin_sure=sure,
         )
 
 
@@ -199,11 +198,6 @@ def _blocks(found: Compared, nearest: Ints) -> NDArray[np.object_]:
     if not len(found.odds):
         return np.full(len(nearest), "", dtype=object)
     return np.where(nearest[:, 0] >= 0, found.blocks[np.maximum(nearest[:, 0], 0)], "")
-
-
-def _other(found: Compared, pair: Ints) -> Ints:
-    place: Ints = _at(found.other, pair)
-    return place
 
 
 def _numbers(lines: Stacked, found: Compared, pair: Ints) -> Ints:

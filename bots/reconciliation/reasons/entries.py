@@ -37,6 +37,8 @@ class Open:
     expected: str
     twin: int
     twin_open: bool
+    twin_sure: bool
+    """Whether each of two open lines takes back the other."""
 
 
 def money(amount: int, currency: str) -> str:
@@ -46,6 +48,8 @@ def money(amount: int, currency: str) -> str:
 
 def proposal(cause: str, line: Open) -> tuple[int, str]:
     """Return the proposed entry in the books' bank account (debit positive, minor units; 0 for none) and its words."""
+    if line.partner < 0 and cause in _PAIRED:
+        return 0, "None yet: several lines of the other side fit as well; a person decides which it is"
     return _PROPOSALS[cause](line)
 
 
@@ -93,6 +97,8 @@ def _partial(line: Open) -> tuple[int, str]:
 def _reversal(line: Open) -> tuple[int, str]:
     if line.twin_open:
         own = "bank" if line.side == BANK else "books"
+        if not line.twin_sure:
+            return 0, f"None yet: it and {own} line {line.twin} may cancel out, as may others; a person decides"
         return 0, f"None: it and {own} line {line.twin} cancel out"
     if line.side == BANK:
         return (
@@ -124,6 +130,8 @@ def _party(line: Open) -> str:
     return line.party or "a suspense account"
 
 
+_PAIRED: Final = frozenset({"fee", "transposed digits", "wrong sign", "wrong account", "partial", "FX", "ambiguous"})
+"""Causes that are about two lines."""
 _PROPOSALS: Final = MappingProxyType[str, Callable[[Open], tuple[int, str]]](
     {
         "timing": _timing,

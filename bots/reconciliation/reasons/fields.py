@@ -20,7 +20,8 @@ UNKNOWN, AGREES, NEAR, UNLIKE = 0, 1, 2, 3
 """How a reference or a name compares: one has none; equal or contained; a few signs apart; something else."""
 EQUAL, WITHIN, OPPOSITE, SWAPPED, FEE, PART, OTHER, FOREIGN = range(8)
 """How amounts compare: equal; the bank's short by a fee that the policy allows; equal but for the sign; two digits
-swapped, or one mistyped; short as by a fee that is larger; one a part of the other; unlike; in another currency."""
+swapped, or one mistyped; short as by a larger fee, or the rest of a part; one a part of the other; unlike; in another
+currency."""
 
 EDITS: Final = 2
 """Edits (a swap of neighbours is one) within which a reference is a damaged one."""
@@ -32,10 +33,8 @@ _CUT: Final = 4
 """Letters that are left of a name that was cut off, at least."""
 _ALIKE: Final = 85.0
 """Likeness of names, of 100, from which they are one."""
-FEE_REACH: Final = 2
-"""A fee may be so many times what the policy allows before it counts as a part payment..."""
-FEE_PART: Final = 4
-"""... and at most one in so many of the amount."""
+FEE_PART: Final = 2
+"""A fee is at most one in so many of the amount: more arrives than is kept."""
 _SLIP: Final = 10
 """A mistyped digit changes the amount by at most one in so many; a leading digit may as well be another amount."""
 
@@ -52,6 +51,11 @@ class Copies:
         if column not in self._counts:
             self._counts[column] = self._count(getattr(self._lines, column), self._lines.side)
         return self._counts[column][at].astype(float)
+
+    @property
+    def sizes(self) -> Floats:
+        """Return how many lines each line's side has."""
+        return np.bincount(self._lines.side, minlength=2).astype(float)[self._lines.side]
 
     @property
     def marks(self) -> Ints:
@@ -135,7 +139,7 @@ def amounts(lines: Stacked, bank: Ints, book: Ints, policy: Policy) -> Ints:
         ours == -theirs,
         same_sign & _swapped(lines, bank, book),
         fee & (short <= allowed),
-        fee & (short <= FEE_REACH * allowed),
+        fee,
         same_sign,
     ]
     return np.select(states, [FOREIGN, EQUAL, OPPOSITE, SWAPPED, WITHIN, FEE, PART], OTHER).astype(np.int64)

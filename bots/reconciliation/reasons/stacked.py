@@ -71,6 +71,11 @@ class Stacked:
         """Return BANK or BOOK of each line."""
         return np.where(np.arange(len(self)) < self.banks, BANK, BOOK)
 
+    @property
+    def wording(self) -> Ints:
+        """Return a code of each line's words."""
+        return pd.factorize(self.words)[0].astype(np.int64)
+
     def line(self, at: Ints) -> Ints:
         """Return the lines' numbers within their sides."""
         return np.where(at < self.banks, at, at - self.banks)
