@@ -98,12 +98,13 @@ def breaks(bank: pd.DataFrame, book: pd.DataFrame, matched: Matched, policy: Pol
     told = causes.explain(lines, found, beside, open_lines, taken, late)
     expected[(told.cause != "timing") | (told.partner >= 0)] = np.datetime64("NaT")
     nearest = _first(found, causes.ranked(found, open_lines), open_lines, told.partner, len(lines))
+    paired = told.partner >= 0
     frame = pd.DataFrame(
         {
             "side": lines.side[open_lines],
             "line": lines.line(open_lines),
             "cause": told.cause,
-            "blocks": _blocks(found, nearest),
+            "blocks": np.where(paired & (told.cause == "partial"), "amount", _blocks(found, nearest)),
             **{f"nearest_{k + 1}": _numbers(lines, found, nearest[:, k]) for k in range(3)},
             "twin": np.where(told.twin >= 0, lines.line(np.maximum(told.twin, 0)), -1),
             "odds": np.where(nearest[:, 0] >= 0, _at(found.odds, nearest[:, 0]), np.nan),

@@ -90,7 +90,8 @@ def believe(pairs: Pairs, second: Floats, side: Ints, late: Floats, lines: Float
     common, missing = np.ones(len(NAMES)), np.ones(2)
     opened = np.bincount(side, minlength=2).astype(float)
     lacking = prior[CODE["missing on one side"]] * opened / np.maximum(lines, 1.0)
-    come = np.zeros((2, len(size)))
+    key, way = np.unique(pairs.one * count + pairs.other, return_inverse=True)
+    ends, come = (key // count, key % count), np.zeros((2, len(key)))
     for _ in range(_LEARNED):
         alone = np.zeros((count, len(NAMES)))
         alone[:, CODE["missing on one side"]] = missing[side]
@@ -98,10 +99,13 @@ def believe(pairs: Pairs, second: Floats, side: Ints, late: Floats, lines: Float
         alone[:, CODE["timing"]] = missing[side] * waits
         for place, cause in enumerate(("duplicate", "reversal")):
             alone[:, CODE[cause]] = common[CODE[cause]] * second[:, place]
-        pair, come = _messages(pairs, size * common[pairs.cause], alone.sum(axis=1), come)
+        each = size * common[pairs.cause]
+        whole = np.bincount(way, each, len(key))  # two ways to be one pair are no two pairs: they would hide each other
+        together, come = _messages(ends, whole, alone.sum(axis=1), come)
+        pair = together[way] * each / whole[way]
         paired = np.zeros((count, len(NAMES)))
-        for ends in (pairs.one, pairs.other):
-            flat = np.bincount(ends * len(NAMES) + pairs.cause, pair, count * len(NAMES))
+        for line in (pairs.one, pairs.other):
+            flat = np.bincount(line * len(NAMES) + pairs.cause, pair, count * len(NAMES))
             paired += flat.reshape(count, len(NAMES))
         left = np.clip(1.0 - paired.sum(axis=1), 0.0, 1.0) / alone.sum(axis=1)
         lonely = alone * left[:, None]
@@ -116,9 +120,8 @@ def believe(pairs: Pairs, second: Floats, side: Ints, late: Floats, lines: Float
     return Beliefs(pair, found)
 
 
-def _messages(pairs: Pairs, size: Floats, alone: Floats, come: Floats) -> tuple[Floats, Floats]:
+def _messages(ends: tuple[Ints, Ints], size: Floats, alone: Floats, come: Floats) -> tuple[Floats, Floats]:
     """Return how likely each pair is, and the messages: how free each end would be without the pair."""
-    ends = (pairs.one, pairs.other)
     for _ in range(_ROUNDS):
         sums = alone + sum(np.bincount(ends[k], size * come[1 - k], len(alone)) for k in (0, 1))
         gone = [1.0 / np.maximum(sums[ends[k]] - size * come[1 - k], alone[ends[k]]) for k in (0, 1)]

@@ -137,8 +137,7 @@ def _pairs(found: Compared, beside: Twins, place: Ints, taken: Bools) -> Pairs:
     back = back[np.lexsort((found.book[back], found.bank[back]))]  # the same pairs, from the other side
     odds, fee = (found.odds[once] + found.odds[back]) / 2, found.fee[once]
     cause = _causes(found)[once]
-    either = found.amount[once] == of.FEE
-    either &= cause == CODE["fee"]
+    either = np.isin(found.amount[once], (of.FEE, of.WITHIN)) & np.isin(cause, (CODE["fee"], CODE["ambiguous"]))
     cancel = np.flatnonzero(beside.reverse & ~taken[beside.other] & (beside.one < beside.other))
     kinds = [
         (place[found.one[once]], place[found.other[once]], cause, odds + np.where(either, np.minimum(fee, 0.0), 0.0)),

@@ -36,7 +36,7 @@ class Compared:
     odds: Floats
     """ln of the odds that the lines are one payment."""
     fee: Floats
-    """ln of how much likelier a fee explains amounts in state FEE than a part does."""
+    """ln of how much likelier a fee explains amounts in state FEE or WITHIN than a part does."""
     spoken: Floats
     """ln of how much rarer the other line's words are than its name and reference, which the odds have counted."""
 

@@ -124,22 +124,22 @@ def _of_amount(lines: Stacked, states: States, size: Floats, copies: Copies, pol
     """
     off = np.log(DIFFERS["amount"])
     same = np.log(size / copies.of("size", states.other))
-    part, within, fee = _densities(lines, states, policy)
+    part, fee = _densities(lines, states, policy)
     worth = {
         fields.EQUAL: same,
         fields.OPPOSITE: same + np.where(states.inside, 0.0, np.log(DIFFERS["sign"])),
         fields.SWAPPED: np.log(size / copies.of("digits", states.other)) + off,
-        fields.WITHIN: off + within,
+        fields.WITHIN: off + np.maximum(part, fee),
         fields.FEE: off + np.maximum(part, fee),
         fields.PART: off + part,
         fields.FOREIGN: np.zeros(len(part)),
     }
     found = np.select([states.amount == state for state in worth], list(worth.values()), 3 * off)
-    return found, np.where(states.amount == fields.FEE, fee - part, 0.0)
+    return found, np.where(np.isin(states.amount, (fields.FEE, fields.WITHIN)), fee - part, 0.0)
 
 
-def _densities(lines: Stacked, states: States, policy: Policy) -> tuple[Floats, Floats, Floats]:
-    """Return ln of the density of the other amount as a part, less an allowed fee, less a larger one: over its own."""
+def _densities(lines: Stacked, states: States, policy: Policy) -> tuple[Floats, Floats]:
+    """Return ln of the density of the other amount as a part, and less a fee, each over its own."""
     logs = np.log(np.maximum(np.abs(lines.amount), 1).astype(float))
     there, side = logs[states.other], lines.side[states.other]
     around = np.zeros(len(there))
@@ -153,7 +153,7 @@ def _densities(lines: Stacked, states: States, policy: Policy) -> tuple[Floats, 
     allowed = policy.fee_fixed + float(policy.fee_share) * np.abs(ours)
     whole = np.log(np.maximum(np.maximum(np.abs(ours), np.abs(theirs)), 1.0))
     fee = there - np.log(np.maximum(allowed, 1.0)) - chance
-    return there - whole - chance, fee, fee - np.maximum((ours - theirs) / np.maximum(allowed, 1.0) - 1.0, 0.0)
+    return there - whole - chance, fee - np.maximum((ours - theirs) / np.maximum(allowed, 1.0) - 1.0, 0.0)
 
 
 def _of_rate(lines: Stacked, states: States) -> Floats:
