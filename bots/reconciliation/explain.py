@@ -20,9 +20,9 @@ from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons import causes, lags
 from bots.reconciliation.reasons.compare import Compared, compare
 from bots.reconciliation.reasons.entries import Open, proposal
-from bots.reconciliation.reasons.fields import Floats
 from bots.reconciliation.reasons.nearest import across, along
-from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked, stack
+from bots.reconciliation.reasons.picked import pick
+from bots.reconciliation.reasons.stacked import Bools, Floats, Ints, Stacked, stack
 from bots.reconciliation.reasons.why import explained
 
 BREAK: Final = {
@@ -68,10 +68,14 @@ def why(
         Indexed by match: evidence (what ties it, in words), margin (ln of odds, infinite where nothing rivals it),
         runner_up (the lines in which its best rival differs, empty without one), lost (why that one lost).
     """
-    both = pd.concat([bank["currency"], book["currency"]], ignore_index=True)
-    codes, names = pd.factorize(both)
     numbers = np.arange(len(matched.matches)) if chosen is None else np.asarray(chosen, dtype=np.int64)
-    lines = stack(bank, book, policy.calendar)
+    rivals = matched.matches["runner_up"].to_numpy(np.int64)[numbers]
+    asked = [matched.members[matched.members["match"].isin(numbers)]]
+    asked.append(matched.lost_members[matched.lost_members["match"].isin(rivals)])
+    picked = pick(bank, book, _held(bank, book, pd.concat(asked)), near=False)
+    lines = stack(bank, book, picked, policy.calendar)
+    money = [side["currency"].iloc[rows] for side, rows in zip((bank, book), picked.rows, strict=True)]
+    codes, names = pd.factorize(pd.concat(money, ignore_index=True))
     return explained(lines, codes.astype(np.int64), list(names), matched, numbers, policy)
 
 
@@ -88,8 +92,10 @@ def breaks(bank: pd.DataFrame, book: pd.DataFrame, matched: Matched, policy: Pol
     Returns:
         Columns of BREAK, the bank's lines first, in the order of the sides.
     """
-    lines = stack(bank, book, policy.calendar)
-    taken = _taken(lines, matched)
+    held = _held(bank, book, matched.members)
+    picked = pick(bank, book, (~held[BANK], ~held[BOOK]))
+    lines = stack(bank, book, picked, policy.calendar)
+    taken = np.concatenate([held[side][picked.rows[side]] for side in (BANK, BOOK)])
     open_lines = np.flatnonzero(~taken)
     delays = lags.delays(matched, policy)
     found = compare(lines, *across(lines, open_lines, taken), taken, policy, delays)
@@ -112,7 +118,7 @@ def breaks(bank: pd.DataFrame, book: pd.DataFrame, matched: Matched, policy: Pol
             "expected": expected.astype("datetime64[s]"),
         }
     )
-    both = pd.concat([bank, book], ignore_index=True)
+    both = pd.concat([bank.iloc[picked.rows[BANK]], book.iloc[picked.rows[BOOK]]], ignore_index=True)
     said = [
         proposal(why, line)
         for why, line in zip(told.cause, _opened(both, lines, open_lines, told, taken, expected, policy), strict=True)
@@ -121,11 +127,12 @@ def breaks(bank: pd.DataFrame, book: pd.DataFrame, matched: Matched, policy: Pol
     return frame.astype(BREAK)
 
 
-def _taken(lines: Stacked, matched: Matched) -> Bools:
-    taken = np.zeros(len(lines), bool)
-    members = matched.members
-    taken[lines.at(members["side"].to_numpy(np.int64), members["line"].to_numpy(np.int64))] = True
-    return taken
+def _held(bank: pd.DataFrame, book: pd.DataFrame, members: pd.DataFrame) -> tuple[Bools, Bools]:
+    """Return of each line of both sides whether it is among these members."""
+    held = np.zeros(len(bank), bool), np.zeros(len(book), bool)
+    for side in (BANK, BOOK):
+        held[side][members["line"].to_numpy(np.int64)[members["side"].to_numpy() == side]] = True
+    return held
 
 
 def _first(found: Compared, nearest: Ints, open_lines: Ints, partner: Ints, width: int) -> Ints:
@@ -179,13 +186,13 @@ def _opened(
             currency=currency[at],
             account=account[at],
             party=name[at] or (name[mate] if mate >= 0 else ""),
-            partner=mate - lines.banks if mate >= lines.banks else mate,
+            partner=int(lines.number[mate]) if mate >= 0 else -1,
             partner_amount=int(amount[mate]) if mate >= 0 else 0,
             partner_account=account[mate] if mate >= 0 else "",
             partner_currency=currency[mate] if mate >= 0 else "",
             rate=_rate(policy, currency[mate], currency[at], day[at].item()) if mate >= 0 else None,
             expected="" if np.isnat(due) else str(due),
-            twin=double - lines.banks if double >= lines.banks else double,
+            twin=int(lines.number[double]) if double >= 0 else -1,
             twin_open=double >= 0 and not taken[double],
             twin_sure=sure,
         )

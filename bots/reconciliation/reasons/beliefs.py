@@ -21,8 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bots.reconciliation.reasons.fields import Floats
-from bots.reconciliation.reasons.stacked import Bools, Ints
+from bots.reconciliation.reasons.stacked import Bools, Floats, Ints
 
 COMMON: Final[Mapping[str, float]] = MappingProxyType(
     {

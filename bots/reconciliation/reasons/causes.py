@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from bots.reconciliation.reasons import fields as of
 from bots.reconciliation.reasons.beliefs import CODE, LEAST, NAMES, Pairs, believe, likeliest, sure
 from bots.reconciliation.reasons.compare import Compared
-from bots.reconciliation.reasons.fields import Floats
-from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked
+from bots.reconciliation.reasons.stacked import Bools, Floats, Ints, Stacked
 
 CAUSES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -120,7 +119,7 @@ def explain(lines: Stacked, found: Compared, beside: Twins, open_lines: Ints, ta
     weight = np.exp(np.minimum(beside.odds[alone], -LEAST * 2))
     np.add.at(second, (place[beside.one[alone]], beside.reverse[alone].astype(np.int64)), weight)
     side = lines.side[open_lines]
-    beliefs = believe(pairs, second, side, late, np.bincount(lines.side, minlength=2).astype(float))
+    beliefs = believe(pairs, second, side, late, np.array(lines.wholes, dtype=float))
     mate, ours = sure(pairs, beliefs, count)
     code = np.where(ours >= 0, ours, likeliest(beliefs))
     partner = np.where(mate >= 0, open_lines[np.maximum(mate, 0)], -1)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons import fields
-from bots.reconciliation.reasons.fields import EQUAL, FOREIGN, NEAR, OPPOSITE, UNLIKE, WITHIN, Copies, Floats
+from bots.reconciliation.reasons.fields import EQUAL, FOREIGN, NEAR, OPPOSITE, UNLIKE, WITHIN, Copies
 from bots.reconciliation.reasons.odds import DIFFERS, States, odds, spoken
-from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked
+from bots.reconciliation.reasons.stacked import Bools, Floats, Ints, Stacked
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ import numpy as np
 from bots.reconciliation.matched import BANK, BOOK, Matched
 from bots.reconciliation.matching.days import ordinals
 from bots.reconciliation.policy import Policy
-from bots.reconciliation.reasons.fields import Floats
-from bots.reconciliation.reasons.stacked import Bools, Ints
+from bots.reconciliation.reasons.stacked import Bools, Floats, Ints
 
 _AHEAD = 1_000
 """Days beyond the last line's that the calendar is worked out for."""

@@ -38,7 +38,7 @@ def across(lines: Stacked, open_lines: Ints, taken: Bools) -> tuple[Ints, Ints]:
         theirs = lines.side != side
         ours = open_lines[lines.side[open_lines] == side]
         free, held = np.flatnonzero(theirs & ~taken), np.flatnonzero(theirs & taken)
-        found += [_near(*way, most=MOST) for pool in (free, held) for way in keys.ways(lines, ours, pool)]
+        found += [_near(*way, most=MOST) for way in (*keys.ways(lines, ours, free), *keys.closed(lines, ours, held))]
         found.append(_near(*_spelled(lines, ours, free), most=MOST))
         abroad = [_near(*way, most=MOST) for way in keys.abroad(lines, ours, free)]
         found += abroad
@@ -89,16 +89,22 @@ class _Keys:
         )
 
     def ways(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
-        """Yield the ways by an amount anywhere or in the account, its digits, a name's beginning, and a mark."""
+        """Yield the ways of `closed`, by the next amounts, by digits, and by a name's beginning."""
+        day = lines.day
+        named, others = ours[lines.name[ours] > 0], pool[lines.name[pool] > 0]
+        yield from self.closed(lines, ours, pool)
+        yield _way(lines.account, lines.amount, ours, pool)
+        yield _way(self.account_digits, day, ours, pool)
+        yield _way(self.account_front, day, named, others)
+        yield _way(self.account_front, lines.amount, named, others)
+
+    def closed(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
+        """Yield the ways by an amount anywhere, in the account or with a name, and by a mark."""
         day = lines.day
         named, others = ours[lines.name[ours] > 0], pool[lines.name[pool] > 0]
         yield _way(lines.size, day, ours, pool)
         yield _way(self.account_size, day, ours, pool)
-        yield _way(lines.account, lines.amount, ours, pool)
-        yield _way(self.account_digits, day, ours, pool)
         yield _way(self.front_size, day, named, others)
-        yield _way(self.account_front, day, named, others)
-        yield _way(self.account_front, lines.amount, named, others)
         mine, theirs = _carriers(lines, ours), _carriers(lines, pool)
         one, other = lines.mark_of[mine], lines.mark_of[theirs]
         yield lines.mark[mine], day[one], one, lines.mark[theirs], day[other], other

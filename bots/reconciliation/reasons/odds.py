@@ -23,8 +23,8 @@ import pandas as pd
 from bots.reconciliation.matched import BANK, BOOK
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons import fields
-from bots.reconciliation.reasons.fields import AGREES, FOREIGN, NEAR, UNLIKE, Copies, Floats
-from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked
+from bots.reconciliation.reasons.fields import AGREES, FOREIGN, NEAR, UNLIKE, Copies
+from bots.reconciliation.reasons.stacked import Bools, Floats, Ints, Stacked
 
 DIFFERS: Final[Mapping[str, float]] = MappingProxyType(
     {
@@ -87,7 +87,7 @@ def odds(
     """
     other, foreign = states.other, states.amount == FOREIGN
     side = lines.side[other]
-    size = np.bincount(lines.side, minlength=2)[side].astype(float)
+    size = copies.sizes[other]
     rivals = np.where(taken[other], size, np.bincount(lines.side[~taken], minlength=2)[side])
     seen = size + _UNSEEN
     amount, fee = _of_amount(lines, states, seen, copies, policy)

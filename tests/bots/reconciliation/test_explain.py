@@ -16,7 +16,8 @@ from bots.reconciliation.matched import BANK, BOOK, Matched
 from bots.reconciliation.matching.engine import match
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons.matches import facts
-from bots.reconciliation.reasons.stacked import stack
+from bots.reconciliation.reasons.picked import pick
+from bots.reconciliation.reasons.stacked import Stacked, stack
 from tests.bots.reconciliation.frames import side, solved
 
 ASOF = date(2026, 3, 31)
@@ -51,6 +52,12 @@ def explained(
     theirs, ours, groups = background(lag)
     found = breaks(side(*theirs, *bank), side(*ours, *book), solved(*groups, days=lag), policy or Policy(), asof)
     return rows(found.set_index(["side", "line"]))
+
+
+def whole(bank: pd.DataFrame, book: pd.DataFrame, calendar: str | None) -> Stacked:
+    """Return all lines of both sides."""
+    every = np.ones(len(bank), bool), np.ones(len(book), bool)
+    return stack(bank, book, pick(bank, book, every), calendar)
 
 
 def rows(frame: pd.DataFrame) -> dict[Any, dict[str, Any]]:
@@ -168,7 +175,7 @@ def test_every_match_is_counted_anew_from_its_lines_and_comes_out_as_the_matcher
     bank, book = own(11, days=20, per_day=40).sides()
     policy = Policy(calendar=calendar)
     found = match(bank, book, policy, frozenset())
-    anew = facts(stack(bank, book, calendar), found.members, len(found.matches), policy)
+    anew = facts(whole(bank, book, calendar), found.members, len(found.matches), policy)
     assert len(anew) > 500
     for column in ("difference", "days"):
         assert anew[column].tolist() == found.matches[column].tolist()
