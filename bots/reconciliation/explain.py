@@ -176,8 +176,11 @@ def _opened(
     amount, account = lines.amount, both["account"].to_numpy(object)
     currency, name = both["currency"].to_numpy(object), both["name"].to_numpy(object)
     day = lines.day.astype("datetime64[D]")
-    for at, mate, double, sure, due in zip(
-        open_lines.tolist(), told.partner.tolist(), told.twin.tolist(), told.sure.tolist(), expected, strict=True
+    parts, rests = _parts(lines, open_lines, told)
+    for at, mate, double, sure, count, rest, due in zip(
+        *(each.tolist() for each in (open_lines, told.partner, told.twin, told.sure, parts, rests)),
+        expected,
+        strict=True,
     ):
         side = BANK if at < lines.banks else BOOK
         yield Open(
@@ -195,7 +198,19 @@ def _opened(
             twin=int(lines.number[double]) if double >= 0 else -1,
             twin_open=double >= 0 and not taken[double],
             twin_sure=sure,
+            parts=count,
+            rest=rest,
         )
+
+
+def _parts(lines: Stacked, open_lines: Ints, told: causes.Explained) -> tuple[Ints, Ints]:
+    """Return of each open line with the cause partial how many parts its whole has, and what they leave of it."""
+    size, count, paid = np.abs(lines.amount), np.zeros(len(lines), np.int64), np.zeros(len(lines), np.int64)
+    whole = np.where(size[open_lines] < size[told.partner], told.partner, open_lines)
+    part = (told.cause == "partial") & (told.partner >= 0) & (whole != open_lines)
+    np.add.at(count, whole[part], 1)
+    np.add.at(paid, whole[part], size[open_lines[part]])
+    return count[whole], np.where(count[whole] > 0, size[whole] - paid[whole], 0)
 
 
 def _rate(policy: Policy, books: str, bank: str, day: date) -> Decimal | None:

@@ -61,7 +61,7 @@ class Explained:
 
     cause: NDArray[np.object_]
     partner: Ints
-    """Its partner on the other side, whose partner it is."""
+    """Its partner on the other side, whose partner it is; several parts of one line have it as theirs."""
     twin: Ints
     """The line of its own side that it repeats or takes back."""
     sure: Bools
@@ -126,7 +126,33 @@ def explain(lines: Stacked, found: Compared, beside: Twins, open_lines: Ints, ta
     same = (partner >= 0) & (lines.side[np.maximum(partner, 0)] == side)
     cause = np.array(NAMES, dtype=object)[code]
     twin = np.where(same, partner, _twin(beside, open_lines, cause, len(lines)))
-    return Explained(cause, np.where(same, -1, partner), twin, same)
+    partner = _further_parts(lines, found, open_lines, taken, np.where(same, -1, partner), cause)
+    return Explained(cause, partner, twin, same)
+
+
+def _further_parts(
+    lines: Stacked, found: Compared, open_lines: Ints, taken: Bools, partner: Ints, cause: NDArray[np.object_]
+) -> Ints:
+    """Give lines without a partner to a line that others pay in part, while all parts are no more than the whole.
+
+    Changes `cause` in place and returns the partners. The likeliest parts come first.
+    """
+    place, size = np.full(len(lines), -1), np.abs(lines.amount)
+    place[open_lines] = np.arange(len(open_lines))
+    parts = np.flatnonzero(cause == "partial")
+    parts = parts[(partner[parts] >= 0) & (size[open_lines[parts]] < size[np.maximum(partner[parts], 0)])]
+    rest = dict(zip(partner[parts].tolist(), (size[partner[parts]] - size[open_lines[parts]]).tolist(), strict=True))
+    waiting = np.isin(cause, ("missing on one side", "timing", "partial", "ambiguous")) & (partner < 0)
+    free = ~taken[found.other] & np.isin(found.other, list(rest)) & waiting[place[found.one]]
+    free &= found.window & found.account & np.isin(found.amount, (of.PART, of.FEE, of.WITHIN)) & (found.odds > 0)
+    kept = np.flatnonzero(free & (size[found.one] < size[found.other]))
+    partner = partner.copy()
+    for pair in kept[np.lexsort((found.other[kept], found.one[kept], -found.odds[kept]))].tolist():
+        line, whole = int(place[found.one[pair]]), int(found.other[pair])
+        if partner[line] < 0 and size[found.one[pair]] <= rest[whole]:
+            partner[line], cause[line] = whole, "partial"
+            rest[whole] -= int(size[found.one[pair]])
+    return partner
 
 
 def _pairs(found: Compared, beside: Twins, place: Ints, taken: Bools) -> Pairs:

@@ -39,6 +39,10 @@ class Open:
     twin_open: bool
     twin_sure: bool
     """Whether each of two open lines takes back the other."""
+    parts: int
+    """How many open lines are parts of the whole that it is, or is a part of."""
+    rest: int
+    """What they leave of it, minor units, not negative."""
 
 
 def money(amount: int, currency: str) -> str:
@@ -90,8 +94,9 @@ def _account(line: Open) -> tuple[int, str]:
 
 
 def _partial(line: Open) -> tuple[int, str]:
-    rest = abs(abs(line.amount) - abs(line.partner_amount))
-    return 0, f"None: match {_pair(line)} in part; {money(rest, line.currency)} stay open"
+    left = f"{money(line.rest, line.currency)} stay open" if line.rest else "nothing stays open"
+    several = f", all its {line.parts} parts together" if line.parts > 1 else ""
+    return 0, f"None: match {_pair(line)} in part{several}; {left}"
 
 
 def _reversal(line: Open) -> tuple[int, str]:

@@ -42,7 +42,7 @@ class Copies:
     def __init__(self, lines: Stacked) -> None:
         self._lines = lines
         self._counts: dict[str, Floats] = {"size": lines.sizes.astype(float), "account": lines.accounts.astype(float)}
-        self.sizes: Floats = np.array(lines.wholes, dtype=float)[lines.side]
+        self.sizes: Floats = np.array(lines.wholes)[lines.side].astype(float)
         """How many lines each line's side has."""
 
     def of(self, column: str, at: Ints) -> Floats:
@@ -62,8 +62,7 @@ class Copies:
 
     def _count(self, values: Ints, side: Ints, worth: Floats) -> Floats:
         codes, distinct = pd.factorize(values * 2 + side)
-        found: Floats = np.bincount(codes, worth, minlength=len(distinct))[codes]
-        return found
+        return np.bincount(codes, worth, minlength=len(distinct))[codes].astype(np.float64)
 
 
 def references(lines: Stacked, one: Ints, other: Ints, copies: Copies) -> tuple[Ints, Floats]:

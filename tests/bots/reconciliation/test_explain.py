@@ -90,6 +90,36 @@ def test_each_way_in_which_a_payment_can_differ_has_its_cause_its_field_and_its_
     assert words in ours["proposal"]
 
 
+def test_several_parts_of_one_line_are_not_said_to_be_missing_in_the_books() -> None:
+    parts = [PAYMENT | {"amount": amount, "booked": f"2026-03-0{day}"} for amount, day in ((50_000, 3), (40_000, 4))]
+    found = explained(parts, [PAYMENT])
+    assert [found[key]["cause"] for key in ((BANK, 40), (BANK, 41), (BOOK, 40))] == ["partial"] * 3
+    assert [found[key]["entry"] for key in ((BANK, 40), (BANK, 41))] == [0, 0]
+    assert "all its 2 parts together; 334.50 EUR stay open" in found[(BANK, 41)]["proposal"]
+
+
+def test_a_fee_is_told_from_a_part_by_what_is_kept() -> None:
+    large = PAYMENT | {"amount": 5_000_000}
+    found = explained([large | {"amount": 4_700_000}], [large])  # the policy allows 2,025.00
+    assert (found[(BANK, 40)]["cause"], found[(BANK, 40)]["entry"]) == ("fee", -300_000)
+    found = explained([large | {"amount": 3_000_000}], [large])
+    assert found[(BANK, 40)]["cause"] == "partial"
+    small = PAYMENT | {"amount": 999}
+    found = explained([small | {"amount": 200}], [small])  # a fee of 25.00 is allowed, but not four fifths of a payment
+    assert found[(BANK, 40)]["cause"] == "partial"
+
+
+def test_two_open_lines_take_each_other_back_even_among_many_closed_ones_of_that_amount() -> None:
+    bank, book, groups = background()
+    many = [bank[10] | {"reference": f"P-{n}", "booked": "2026-02-10"} for n in range(30)]
+    pair = [bank[10] | {"reference": "", "booked": "2026-02-09"}]
+    pair.append(pair[0] | {"amount": -pair[0]["amount"], "booked": "2026-02-11"})
+    closed = [([40 + n], [40 + n]) for n in range(30)]
+    found = breaks(side(*bank, *many, *pair), side(*book, *many), solved(*groups, *closed), Policy(), ASOF)
+    assert found["cause"].tolist() == ["reversal", "reversal"]
+    assert found["twin"].tolist() == [71, 70]
+
+
 def test_the_partner_is_found_without_a_reference_too() -> None:
     nameless = PAYMENT | {"reference": "", "text": "TRF MOLLER SONNER"}
     for change in ({"booked": "2026-03-25"}, {"amount": 124_350}, {"amount": -123_450}, {"account": "OTHER"}):
