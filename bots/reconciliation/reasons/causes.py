@@ -142,6 +142,8 @@ def _further_parts(
     parts = np.flatnonzero(cause == "partial")
     parts = parts[(partner[parts] >= 0) & (size[open_lines[parts]] < size[np.maximum(partner[parts], 0)])]
     rest = dict(zip(partner[parts].tolist(), (size[partner[parts]] - size[open_lines[parts]]).tolist(), strict=True))
+    unsure = open_lines[(cause == "partial") & (partner < 0)]  # perhaps a whole, whose parts are equally likely
+    rest |= dict(zip(unsure.tolist(), size[unsure].tolist(), strict=True))
     waiting = np.isin(cause, ("missing on one side", "timing", "partial", "ambiguous")) & (partner < 0)
     free = ~taken[found.other] & np.isin(found.other, list(rest)) & waiting[place[found.one]]
     free &= found.window & found.account & np.isin(found.amount, (of.PART, of.FEE, of.WITHIN)) & (found.odds > 0)
@@ -149,9 +151,12 @@ def _further_parts(
     partner = partner.copy()
     for pair in kept[np.lexsort((found.other[kept], found.one[kept], -found.odds[kept]))].tolist():
         line, whole = int(place[found.one[pair]]), int(found.other[pair])
-        if partner[line] < 0 and size[found.one[pair]] <= rest[whole]:
+        if partner[line] < 0 and size[found.one[pair]] <= rest.get(whole, -1):
             partner[line], cause[line] = whole, "partial"
             rest[whole] -= int(size[found.one[pair]])
+            rest.pop(int(found.one[pair]), None)  # a part is no whole
+            if partner[place[whole]] < 0:
+                partner[place[whole]] = found.one[pair]
     return partner
 
 

@@ -96,6 +96,10 @@ def test_several_parts_of_one_line_are_not_said_to_be_missing_in_the_books() -> 
     assert [found[key]["cause"] for key in ((BANK, 40), (BANK, 41), (BOOK, 40))] == ["partial"] * 3
     assert [found[key]["entry"] for key in ((BANK, 40), (BANK, 41))] == [0, 0]
     assert "all its 2 parts together; 334.50 EUR stay open" in found[(BANK, 41)]["proposal"]
+    alike = [PAYMENT | {"amount": amount, "booked": "2026-03-04"} for amount in (41_000, 41_100, 41_350)]
+    found = explained(alike, [PAYMENT])
+    assert {found[key]["cause"] for key in found} == {"partial"}
+    assert "all its 3 parts together; nothing stays open" in found[(BANK, 42)]["proposal"]
 
 
 def test_a_fee_is_told_from_a_part_by_what_is_kept() -> None:
