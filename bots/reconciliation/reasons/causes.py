@@ -146,7 +146,8 @@ def _further_parts(
     rest |= dict(zip(unsure.tolist(), size[unsure].tolist(), strict=True))
     waiting = np.isin(cause, ("missing on one side", "timing", "partial", "ambiguous")) & (partner < 0)
     free = ~taken[found.other] & np.isin(found.other, list(rest)) & waiting[place[found.one]]
-    free &= found.window & found.account & np.isin(found.amount, (of.PART, of.FEE, of.WITHIN)) & (found.odds > 0)
+    free &= (found.window | (found.reference == of.AGREES)) & found.account
+    free &= np.isin(found.amount, (of.PART, of.FEE, of.WITHIN)) & (found.odds > 0)
     kept = np.flatnonzero(free & (size[found.one] < size[found.other]))
     partner = partner.copy()
     for pair in kept[np.lexsort((found.other[kept], found.one[kept], -found.odds[kept]))].tolist():
