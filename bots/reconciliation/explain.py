@@ -21,7 +21,8 @@ from bots.reconciliation.reasons import causes, lags
 from bots.reconciliation.reasons.compare import Compared, compare
 from bots.reconciliation.reasons.entries import Open, proposal
 from bots.reconciliation.reasons.nearest import across, along
-from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked, stack
+from bots.reconciliation.reasons.picked import pick
+from bots.reconciliation.reasons.stacked import Bools, Floats, Ints, Stacked, stack
 from bots.reconciliation.reasons.why import explained
 
 BREAK: Final = {
@@ -67,10 +68,14 @@ def why(
         Indexed by match: evidence (what ties it, in words), margin (ln of odds, infinite where nothing rivals it),
         runner_up (the lines in which its best rival differs, empty without one), lost (why that one lost).
     """
-    both = pd.concat([bank["currency"], book["currency"]], ignore_index=True)
-    codes, names = pd.factorize(both)
     numbers = np.arange(len(matched.matches)) if chosen is None else np.asarray(chosen, dtype=np.int64)
-    lines = stack(bank, book, policy.calendar)
+    rivals = matched.matches["runner_up"].to_numpy(np.int64)[numbers]
+    asked = [matched.members[matched.members["match"].isin(numbers)]]
+    asked.append(matched.lost_members[matched.lost_members["match"].isin(rivals)])
+    picked = pick(bank, book, _held(bank, book, pd.concat(asked)), near=False)
+    lines = stack(bank, book, picked, policy.calendar)
+    money = [side["currency"].iloc[rows] for side, rows in zip((bank, book), picked.rows, strict=True)]
+    codes, names = pd.factorize(pd.concat(money, ignore_index=True))
     return explained(lines, codes.astype(np.int64), list(names), matched, numbers, policy)
 
 
@@ -87,84 +92,83 @@ def breaks(bank: pd.DataFrame, book: pd.DataFrame, matched: Matched, policy: Pol
     Returns:
         Columns of BREAK, the bank's lines first, in the order of the sides.
     """
-    lines = stack(bank, book, policy.calendar)
-    taken = _taken(lines, matched)
+    held = _held(bank, book, matched.members)
+    picked = pick(bank, book, (~held[BANK], ~held[BOOK]))
+    lines = stack(bank, book, picked, policy.calendar)
+    taken = np.concatenate([held[side][picked.rows[side]] for side in (BANK, BOOK)])
     open_lines = np.flatnonzero(~taken)
-    found = compare(lines, *across(lines, open_lines, taken), taken, policy)
-    beside = compare(lines, *along(lines, open_lines), taken, policy)
-    rank = causes.ranked(found, open_lines, taken)
-    twin, twin_odds, reverse = causes.twins(lines, beside, open_lines, taken)
-    coming, expected = _waiting(lines, matched, open_lines, rank.partner < 0, asof, policy)
-    cause = causes.named(found, rank, twin_odds, reverse, coming)
-    repeats = np.isin(cause, ("duplicate", "reversal"))
-    partner = np.where(repeats, -1, np.where(rank.partner >= 0, _other(found, rank.partner), -1))
-    expected[(cause != "timing") | (partner >= 0)] = np.datetime64("NaT")
-    nearest = _first(rank)
+    delays = lags.delays(matched, policy)
+    found = compare(lines, *across(lines, open_lines, taken), taken, policy, delays)
+    beside = causes.twins(lines, compare(lines, *along(lines, open_lines, taken), taken, policy), taken)
+    late, expected = _waiting(lines, matched, open_lines, asof, policy)
+    told = causes.explain(lines, found, beside, open_lines, taken, late)
+    expected[(told.cause != "timing") | (told.partner >= 0)] = np.datetime64("NaT")
+    nearest = _first(found, causes.ranked(found, open_lines), open_lines, told.partner, len(lines))
+    paired = told.partner >= 0
     frame = pd.DataFrame(
         {
             "side": lines.side[open_lines],
             "line": lines.line(open_lines),
-            "cause": cause,
-            "blocks": _blocks(found, nearest),
+            "cause": told.cause,
+            "blocks": np.where(paired & (told.cause == "partial"), "amount", _blocks(found, nearest)),
             **{f"nearest_{k + 1}": _numbers(lines, found, nearest[:, k]) for k in range(3)},
-            "twin": np.where(repeats, lines.line(np.maximum(twin, 0)), -1),
+            "twin": np.where(told.twin >= 0, lines.line(np.maximum(told.twin, 0)), -1),
             "odds": np.where(nearest[:, 0] >= 0, _at(found.odds, nearest[:, 0]), np.nan),
-            "age": (np.datetime64(asof, "D") - np.datetime64(0, "D")).astype(np.int64) - lines.day[open_lines],
+            "age": np.maximum(0, _ordinal(asof) - lines.day[open_lines]),
             "expected": expected.astype("datetime64[s]"),
         }
     )
-    both = pd.concat([bank, book], ignore_index=True)
+    both = pd.concat([bank.iloc[picked.rows[BANK]], book.iloc[picked.rows[BOOK]]], ignore_index=True)
     said = [
         proposal(why, line)
-        for why, line in zip(
-            cause, _opened(both, lines, open_lines, partner, twin, taken, expected, policy), strict=True
-        )
+        for why, line in zip(told.cause, _opened(both, lines, open_lines, told, taken, expected, policy), strict=True)
     ]
     frame["entry"], frame["proposal"] = [amount for amount, _ in said], [words for _, words in said]
     return frame.astype(BREAK)
 
 
-def _taken(lines: Stacked, matched: Matched) -> Bools:
-    taken = np.zeros(len(lines), bool)
-    members = matched.members
-    taken[lines.at(members["side"].to_numpy(np.int64), members["line"].to_numpy(np.int64))] = True
-    return taken
+def _held(bank: pd.DataFrame, book: pd.DataFrame, members: pd.DataFrame) -> tuple[Bools, Bools]:
+    """Return of each line of both sides whether it is among these members."""
+    held = np.zeros(len(bank), bool), np.zeros(len(book), bool)
+    for side in (BANK, BOOK):
+        held[side][members["line"].to_numpy(np.int64)[members["side"].to_numpy() == side]] = True
+    return held
 
 
-def _first(rank: causes.Ranked) -> Ints:
-    """Return the nearest candidates, the partner before all others."""
-    nearest, partner = rank.nearest, rank.partner
-    later = np.where(nearest == partner[:, None], -1, nearest)
+def _first(found: Compared, nearest: Ints, open_lines: Ints, partner: Ints, width: int) -> Ints:
+    """Return the nearest candidates, the partner before all others; pairs are sorted by both lines."""
+    wanted = np.searchsorted(found.one * width + found.other, open_lines * width + partner)
+    later = np.where(nearest == wanted[:, None], -1, nearest)
     order = np.argsort(later < 0, axis=1, kind="stable")
-    moved = np.concatenate([partner[:, None], np.take_along_axis(later, order, axis=1)[:, :-1]], axis=1)
+    moved = np.concatenate([wanted[:, None], np.take_along_axis(later, order, axis=1)[:, :-1]], axis=1)
     return np.where(partner[:, None] >= 0, moved, nearest)
 
 
-def _waiting(
-    lines: Stacked, matched: Matched, open_lines: Ints, lonely: Bools, asof: date, policy: Policy
-) -> tuple[Bools, Any]:
-    """Return which open lines wait for a partner that is to come, and the days on which it should."""
+def _ordinal(day: date) -> int:
+    return int((np.datetime64(day, "D") - np.datetime64(0, "D")).astype(np.int64))
+
+
+def _waiting(lines: Stacked, matched: Matched, open_lines: Ints, asof: date, policy: Policy) -> tuple[Floats, Any]:
+    """Return which share of partners comes later than each open line is old, and the day on which they would."""
     today = int(ordinals(np.array([asof], dtype="datetime64[D]"), policy.calendar)[0])
-    coming, expected = np.zeros(len(open_lines), bool), np.full(len(open_lines), np.datetime64("NaT"), "datetime64[D]")
+    late, expected = np.zeros(len(open_lines)), np.full(len(open_lines), np.datetime64("NaT"), "datetime64[D]")
     if not len(lines):
-        return coming, expected
-    first, last = int(lines.day.min()), int(lines.day.max())
+        return late, expected
+    first, last = int(lines.day.min()), max(int(lines.day.max()), _ordinal(asof))
     for side in (BANK, BOOK):
         mine = lines.side[open_lines] == side
         age = today - lines.work[open_lines[mine]]
         waits = lags.Waits.of(matched, side)
-        everybody = today - lines.work[lines.side == side]
-        coming[mine] = lags.still_coming(waits, age, lonely[mine], everybody)
+        late[mine] = waits.later(age)
         expected[mine] = lags.expected(waits, lines.work[open_lines[mine]], age, first, last, policy.calendar)
-    return coming, expected
+    return late, expected
 
 
 def _opened(
     both: pd.DataFrame,
     lines: Stacked,
     open_lines: Ints,
-    partner: Ints,
-    twin: Ints,
+    told: causes.Explained,
     taken: Bools,
     expected: Any,
     policy: Policy,
@@ -172,7 +176,12 @@ def _opened(
     amount, account = lines.amount, both["account"].to_numpy(object)
     currency, name = both["currency"].to_numpy(object), both["name"].to_numpy(object)
     day = lines.day.astype("datetime64[D]")
-    for at, mate, double, due in zip(open_lines.tolist(), partner.tolist(), twin.tolist(), expected, strict=True):
+    parts, rests = _parts(lines, open_lines, told)
+    for at, mate, double, sure, count, rest, due in zip(
+        *(each.tolist() for each in (open_lines, told.partner, told.twin, told.sure, parts, rests)),
+        expected,
+        strict=True,
+    ):
         side = BANK if at < lines.banks else BOOK
         yield Open(
             side=side,
@@ -180,15 +189,28 @@ def _opened(
             currency=currency[at],
             account=account[at],
             party=name[at] or (name[mate] if mate >= 0 else ""),
-            partner=mate - lines.banks if mate >= lines.banks else mate,
+            partner=int(lines.number[mate]) if mate >= 0 else -1,
             partner_amount=int(amount[mate]) if mate >= 0 else 0,
             partner_account=account[mate] if mate >= 0 else "",
             partner_currency=currency[mate] if mate >= 0 else "",
             rate=_rate(policy, currency[mate], currency[at], day[at].item()) if mate >= 0 else None,
             expected="" if np.isnat(due) else str(due),
-            twin=double - lines.banks if double >= lines.banks else double,
+            twin=int(lines.number[double]) if double >= 0 else -1,
             twin_open=double >= 0 and not taken[double],
+            twin_sure=sure,
+            parts=count,
+            rest=rest,
         )
+
+
+def _parts(lines: Stacked, open_lines: Ints, told: causes.Explained) -> tuple[Ints, Ints]:
+    """Return of each open line with the cause partial how many parts its whole has, and what they leave of it."""
+    size, count, paid = np.abs(lines.amount), np.zeros(len(lines), np.int64), np.zeros(len(lines), np.int64)
+    whole = np.where(size[open_lines] < size[told.partner], told.partner, open_lines)
+    part = (told.cause == "partial") & (told.partner >= 0) & (whole != open_lines)
+    np.add.at(count, whole[part], 1)
+    np.add.at(paid, whole[part], size[open_lines[part]])
+    return count[whole], np.where(count[whole] > 0, size[whole] - paid[whole], 0)
 
 
 def _rate(policy: Policy, books: str, bank: str, day: date) -> Decimal | None:
@@ -199,11 +221,6 @@ def _blocks(found: Compared, nearest: Ints) -> NDArray[np.object_]:
     if not len(found.odds):
         return np.full(len(nearest), "", dtype=object)
     return np.where(nearest[:, 0] >= 0, found.blocks[np.maximum(nearest[:, 0], 0)], "")
-
-
-def _other(found: Compared, pair: Ints) -> Ints:
-    place: Ints = _at(found.other, pair)
-    return place
 
 
 def _numbers(lines: Stacked, found: Compared, pair: Ints) -> Ints:

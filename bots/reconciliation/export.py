@@ -13,10 +13,11 @@ from typing import IO
 
 import pandas as pd
 
+from bots.reconciliation.explain import why
 from bots.reconciliation.matched import BANK, BOOK
 from bots.reconciliation.reading import Sides
 from bots.reconciliation.reconcile import Outcome
-from bots.reconciliation.wording import decimal, inert
+from bots.reconciliation.wording import decimal, inert, visible
 from engine.errors import UserError
 from engine.redact import replacing
 
@@ -63,6 +64,14 @@ def write_table(table: pd.DataFrame, path: Path) -> Path:
     return _written(path, partial(_csv, table))
 
 
+def _explained(outcome: Outcome) -> pd.DataFrame:
+    """Return why each match was made, by match: closed ones too where they are few, else suggestions alone."""
+    matches = outcome.matched.matches
+    chosen = matches.index if len(matches) <= MOST_ROWS else matches.index[~matches["closed"].to_numpy(bool)]
+    told = why(*outcome.referenced, outcome.matched, outcome.definition.policy, chosen.tolist())
+    return told[["evidence", "runner_up", "lost"]].map(visible).reindex(matches.index, fill_value="")
+
+
 def _matches(outcome: Outcome) -> pd.DataFrame:
     members, matches = outcome.matched.members, outcome.matched.matches
     of = matches.iloc[members["match"].to_numpy()].reset_index(drop=True)
@@ -85,7 +94,8 @@ def _matches(outcome: Outcome) -> pd.DataFrame:
     difference = [
         decimal(int(left), currency) for left, currency in zip(of["difference"], lines["currency"], strict=True)
     ]
-    return pd.concat([told, lines, pd.DataFrame({"difference": difference}, dtype="str")], axis=1)
+    reasons = _explained(outcome).iloc[members["match"].to_numpy()].reset_index(drop=True)
+    return pd.concat([told, lines, pd.DataFrame({"difference": difference}, dtype="str"), reasons], axis=1)
 
 
 def _breaks(outcome: Outcome) -> pd.DataFrame:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bots.reconciliation.reasons import fields as of
+from bots.reconciliation.reasons.beliefs import CODE, LEAST, NAMES, Pairs, believe, likeliest, sure
 from bots.reconciliation.reasons.compare import Compared
-from bots.reconciliation.reasons.fields import Floats
-from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked
+from bots.reconciliation.reasons.stacked import Bools, Floats, Ints, Stacked
 
 CAUSES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -38,58 +38,55 @@ _BY_FIELD: Final = MappingProxyType(
 _BY_AMOUNT: Final = MappingProxyType({of.SWAPPED: "transposed digits", of.FEE: "fee", of.PART: "partial"})
 _REPEATS: Final = float(np.log(0.05))
 """ln of how often an open line is the double or the reversal of another, roughly; see `odds.DIFFERS`."""
-LEAST: Final = 0.0
-"""ln of the odds from which two open lines are taken for partners."""
 _LATE: Final = 1
 """Business days within which lines without a reference that agree in every word are an entry and its double."""
+_WORD_FOR_WORD: Final = 1.0
+"""ln of how many returns to each that says something else than what it returns, roughly."""
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """The nearest candidates of each open line; arrays of one row an open line."""
+class Twins:
+    """Lines of one side of which the first may repeat the other, or take it back."""
 
-    nearest: Ints
-    """Place of the pair in `Compared`, best first, -1 for none; shape (lines, 3)."""
+    one: Ints
+    other: Ints
+    odds: Floats
+    reverse: Bools
+    """Whether it takes it back."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What was found of each open line; places are those in the stack, -1 for none."""
+
+    cause: NDArray[np.object_]
     partner: Ints
-    """Place of the pair with its partner: more likely than not, and each the other's best; -1 for none."""
+    """Its partner on the other side, whose partner it is; several parts of one line have it as theirs."""
+    twin: Ints
+    """The line of its own side that it repeats or takes back."""
+    sure: Bools
+    """Whether of twins that are both open each takes back the other."""
 
 
-def ranked(found: Compared, open_lines: Ints, taken: Bools, most: int = 3) -> Ranked:
-    """Rank the candidates of open lines: by odds, then by days, then by position."""
+def ranked(found: Compared, open_lines: Ints, most: int = 3) -> Ints:
+    """Return the nearest candidates of each open line, by odds, then days, then position.
+
+    Places in `found`, -1 for none; shape (lines, most).
+    """
     order = np.lexsort((found.other, np.abs(found.days), -found.odds, found.one))
     begin = np.searchsorted(found.one[order], open_lines)
     end = np.searchsorted(found.one[order], open_lines, side="right")
     place = begin[:, None] + np.arange(most)
     there = place < end[:, None]
-    nearest = np.where(there, order[np.minimum(place, len(order) - 1)], -1) if len(order) else np.where(there, 0, -1)
-    return Ranked(nearest, _partners(found, order, open_lines, taken))
+    return np.where(there, order[np.minimum(place, len(order) - 1)], -1) if len(order) else np.where(there, 0, -1)
 
 
-def _partners(found: Compared, order: Ints, open_lines: Ints, taken: Bools) -> Ints:
-    """Return for each line the pair in which both are open and each is the other's best of those that are left.
-
-    Round by round: pairs that are each other's best go, and with them all pairs of their lines.
-    """
-    partner = np.full(len(taken), -1)
-    left = order[~taken[found.other[order]] & (found.odds[order] > LEAST)]
-    while len(left):
-        best = np.full(len(taken), -1)
-        lines, first = np.unique(found.one[left], return_index=True)
-        best[lines] = left[first]
-        theirs = best[found.other[best[lines]]]
-        mutual = (theirs >= 0) & (found.other[theirs] == lines)
-        if not mutual.any():
-            break
-        partner[lines[mutual]] = best[lines[mutual]]
-        left = left[(partner[found.one[left]] < 0) & (partner[found.other[left]] < 0)]
-    return partner[open_lines]
-
-
-def twins(lines: Stacked, found: Compared, open_lines: Ints, taken: Bools) -> tuple[Ints, Floats, Bools]:
-    """Return for each open line the line of its own side that it repeats or takes back: place, odds, is a reversal.
+def twins(lines: Stacked, found: Compared, taken: Bools) -> Twins:
+    """Return which lines may repeat another of their own side, or take it back.
 
     An entry and its double agree in the reference, or, without one, in every word within a day of each other; of two
-    open ones the later is the double. A reversal has the opposite amount, and nothing that speaks against it.
+    open ones the later is the double. A reversal has the opposite amount, and nothing that speaks against it; one that
+    says the same word for word is worth as much as these words are rare.
     """
     opposite = found.amount == of.OPPOSITE
     agrees, unlike = found.reference == of.AGREES, np.isin(found.reference, (of.NEAR, of.UNLIKE))
@@ -97,42 +94,120 @@ def twins(lines: Stacked, found: Compared, open_lines: Ints, taken: Bools) -> tu
     early = taken[found.other] | (lines.day[found.other] < lines.day[found.one])
     early |= (lines.day[found.other] == lines.day[found.one]) & (found.other < found.one)
     double = (found.amount == of.EQUAL) & early & (agrees | (worded & ~unlike & (np.abs(found.days) <= _LATE)))
-    back = opposite & ~unlike
-    usable = np.flatnonzero(found.window & (found.name != of.UNLIKE) & (double | back))
-    order = usable[
-        np.lexsort((found.other[usable], np.abs(found.days[usable]), -found.odds[usable], found.one[usable]))
-    ]
-    ones, first = np.unique(found.one[order], return_index=True)
-    twin, odds, reverse = np.full(len(taken), -1), np.full(len(taken), -np.inf), np.zeros(len(taken), bool)
-    marked = lines.reversal[ones] | lines.reversal[found.other[order[first]]]
-    twin[ones], odds[ones] = found.other[order[first]], found.odds[order[first]] + np.where(marked, 0.0, _REPEATS)
-    reverse[ones] = opposite[order[first]]
-    return twin[open_lines], odds[open_lines], reverse[open_lines]
+    usable = found.window & (found.name != of.UNLIKE) & (double | (opposite & ~unlike))
+    marked = lines.reversal[found.one] | lines.reversal[found.other]
+    odds = found.odds + np.where(marked, 0.0, _REPEATS) + np.where(worded, found.spoken - _WORD_FOR_WORD, 0.0).clip(0)
+    return Twins(found.one[usable], found.other[usable], odds[usable], opposite[usable])
 
 
-def named(found: Compared, rank: Ranked, twin_odds: Floats, reverse: Bools, coming: Bools) -> NDArray[np.object_]:
-    """Return the cause of each open line, a name of CAUSES.
+def explain(lines: Stacked, found: Compared, beside: Twins, open_lines: Ints, taken: Bools, late: Floats) -> Explained:
+    """Explain all open lines together.
 
     Args:
-        found: candidates on the other side.
-        rank: their ranking.
-        twin_odds: of the line of its own side that it repeats or takes back; -inf without one.
-        reverse: whether it takes it back.
-        coming: whether a partner is still to be expected, if it has none.
+        lines: both sides.
+        found: candidates on the other side, pairs of open lines both ways.
+        beside: candidates on their own side.
+        open_lines: their places, ascending.
+        taken: of every line, whether a match holds it.
+        late: share of partners that come later than each open line is old.
     """
-    paired = rank.partner >= 0
-    pair = np.maximum(rank.partner, 0)
-    none: NDArray[np.object_] = np.where(coming, "timing", "missing on one side").astype(object)
-    cause = none.copy()
-    if len(found.odds):
-        blocks = found.blocks[pair]
-        by_amount = np.array([_BY_AMOUNT.get(int(state), "ambiguous") for state in found.amount[pair]], dtype=object)
-        by_field = np.array([_BY_FIELD.get(field, "ambiguous") for field in blocks], dtype=object)
-        cause = np.where(paired, np.where(blocks == "amount", by_amount, by_field), none)
-        odds = np.where(paired, found.odds[pair], -np.inf)
-    else:
-        odds = np.full(len(none), -np.inf)
-    repeats = (twin_odds > 0) & (twin_odds > odds)
-    kind = np.where(reverse, "reversal", "duplicate").astype(object)
-    chosen: NDArray[np.object_] = np.where(repeats, kind, cause)
-    return chosen
+    place, count = np.full(len(lines), -1), len(open_lines)
+    place[open_lines] = np.arange(count)
+    pairs = _pairs(found, beside, place, taken)
+    second = np.zeros((count, 2))
+    alone = taken[beside.other] | ~beside.reverse
+    weight = np.exp(np.minimum(beside.odds[alone], -LEAST * 2))
+    np.add.at(second, (place[beside.one[alone]], beside.reverse[alone].astype(np.int64)), weight)
+    side = lines.side[open_lines]
+    beliefs = believe(pairs, second, side, late, np.array(lines.wholes, dtype=float))
+    mate, ours = sure(pairs, beliefs, count)
+    code = np.where(ours >= 0, ours, likeliest(beliefs))
+    partner = np.where(mate >= 0, open_lines[np.maximum(mate, 0)], -1)
+    same = (partner >= 0) & (lines.side[np.maximum(partner, 0)] == side)
+    cause = np.array(NAMES, dtype=object)[code]
+    twin = np.where(same, partner, _twin(beside, open_lines, cause, len(lines)))
+    partner = _further_parts(lines, found, open_lines, taken, np.where(same, -1, partner), cause)
+    return Explained(cause, partner, twin, same)
+
+
+def _further_parts(
+    lines: Stacked, found: Compared, open_lines: Ints, taken: Bools, partner: Ints, cause: NDArray[np.object_]
+) -> Ints:
+    """Give lines without a partner to a line that others pay in part, while all parts are no more than the whole.
+
+    Changes `cause` in place and returns the partners. The likeliest parts come first.
+    """
+    place, size = np.full(len(lines), -1), np.abs(lines.amount)
+    place[open_lines] = np.arange(len(open_lines))
+    parts = np.flatnonzero(cause == "partial")
+    parts = parts[(partner[parts] >= 0) & (size[open_lines[parts]] < size[np.maximum(partner[parts], 0)])]
+    rest = dict(zip(partner[parts].tolist(), (size[partner[parts]] - size[open_lines[parts]]).tolist(), strict=True))
+    unsure = open_lines[(cause == "partial") & (partner < 0)]  # perhaps a whole, whose parts are equally likely
+    rest |= dict(zip(unsure.tolist(), size[unsure].tolist(), strict=True))
+    waiting = np.isin(cause, ("missing on one side", "timing", "partial", "ambiguous")) & (partner < 0)
+    free = ~taken[found.other] & np.isin(found.other, list(rest)) & waiting[place[found.one]]
+    free &= (found.window | (found.reference == of.AGREES)) & found.account
+    free &= np.isin(found.amount, (of.PART, of.FEE, of.WITHIN)) & (found.odds > 0)
+    kept = np.flatnonzero(free & (size[found.one] < size[found.other]))
+    partner = partner.copy()
+    for pair in kept[np.lexsort((found.other[kept], found.one[kept], -found.odds[kept]))].tolist():
+        line, whole = int(place[found.one[pair]]), int(found.other[pair])
+        if partner[line] < 0 and size[found.one[pair]] <= rest.get(whole, -1):
+            partner[line], cause[line] = whole, "partial"
+            rest[whole] -= int(size[found.one[pair]])
+            rest.pop(int(found.one[pair]), None)  # a part is no whole
+            if partner[place[whole]] < 0:
+                partner[place[whole]] = found.one[pair]
+    return partner
+
+
+def _pairs(found: Compared, beside: Twins, place: Ints, taken: Bools) -> Pairs:
+    """Return every pair of open lines once for each way in which they may be one."""
+    once = np.flatnonzero((found.one == found.bank) & ~taken[found.other])
+    back = np.flatnonzero((found.one != found.bank) & ~taken[found.other])
+    back = back[np.lexsort((found.book[back], found.bank[back]))]  # the same pairs, from the other side
+    odds, fee = (found.odds[once] + found.odds[back]) / 2, found.fee[once]
+    cause = _causes(found)[once]
+    either = np.isin(found.amount[once], (of.FEE, of.WITHIN)) & np.isin(cause, (CODE["fee"], CODE["ambiguous"]))
+    cancel = np.flatnonzero(beside.reverse & ~taken[beside.other] & (beside.one < beside.other))
+    kinds = [
+        (place[found.one[once]], place[found.other[once]], cause, odds + np.where(either, np.minimum(fee, 0.0), 0.0)),
+        (
+            place[found.one[once][either]],
+            place[found.other[once][either]],
+            np.full(either.sum(), CODE["partial"]),
+            (odds - np.maximum(fee, 0.0))[either],
+        ),
+        (
+            place[beside.one[cancel]],
+            place[beside.other[cancel]],
+            np.full(len(cancel), CODE["reversal"]),
+            beside.odds[cancel],
+        ),
+    ]
+    one, other, which, weight = (np.concatenate(parts) for parts in zip(*kinds, strict=True))
+    kept = weight > LEAST
+    return Pairs(one[kept], other[kept], which[kept], weight[kept])
+
+
+def _causes(found: Compared) -> Ints:
+    """Return what each pair would be a case of, by code: what its gravest difference says."""
+    blocks = found.blocks
+    code = np.full(len(blocks), CODE["ambiguous"])
+    for field, cause in _BY_FIELD.items():
+        code[blocks == field] = CODE[cause]
+    for state, cause in _BY_AMOUNT.items():
+        code[(blocks == "amount") & (found.amount == state)] = CODE[cause]
+    return code
+
+
+def _twin(beside: Twins, open_lines: Ints, cause: NDArray[np.object_], width: int) -> Ints:
+    """Return the likeliest line that each line repeats or takes back, if that is its cause."""
+    twin = np.full((2, width), -1)
+    order = np.lexsort((beside.other, -beside.odds, beside.one))
+    for reverse in (False, True):
+        kind = order[beside.reverse[order] == reverse]
+        ones, first = np.unique(beside.one[kind], return_index=True)
+        twin[int(reverse), ones] = beside.other[kind][first]
+    duplicate, reversal = twin[:, open_lines]
+    return np.select([cause == "duplicate", cause == "reversal"], [duplicate, reversal], -1)

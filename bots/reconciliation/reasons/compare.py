@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons import fields
-from bots.reconciliation.reasons.fields import EQUAL, FOREIGN, NEAR, OPPOSITE, UNLIKE, WITHIN, Copies, Floats
-from bots.reconciliation.reasons.odds import DIFFERS, States, odds
-from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked
+from bots.reconciliation.reasons.fields import EQUAL, FOREIGN, NEAR, OPPOSITE, UNLIKE, WITHIN, Copies
+from bots.reconciliation.reasons.odds import DIFFERS, States, odds, spoken
+from bots.reconciliation.reasons.stacked import Bools, Floats, Ints, Stacked
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Compared:
     """Whether the other line is in a match already."""
     odds: Floats
     """ln of the odds that the lines are one payment."""
+    fee: Floats
+    """ln of how much likelier a fee explains amounts in state FEE or WITHIN than a part does."""
+    spoken: Floats
+    """ln of how much rarer the other line's words are than its name and reference, which the odds have counted."""
 
     @property
     def blocks(self) -> NDArray[np.object_]:
@@ -55,11 +59,13 @@ class Compared:
         return found
 
 
-def compare(lines: Stacked, one: Ints, other: Ints, taken: Bools, policy: Policy) -> Compared:
+def compare(
+    lines: Stacked, one: Ints, other: Ints, taken: Bools, policy: Policy, delays: Floats | None = None
+) -> Compared:
     """Compare pairs of lines, each given by places in the stack, shape (pairs,).
 
     Pairs of one side are compared as what they may be to each other, an entry and its double or its reversal: there
-    the sign says nothing, and a taken line is as good as an open one.
+    the sign says nothing, and a taken line is as good as an open one. `delays` are those of `lags.delays`.
     """
     inside = lines.side[one] == lines.side[other]
     first = np.where(inside, one < other, lines.side[one] == 0)
@@ -79,6 +85,7 @@ def compare(lines: Stacked, one: Ints, other: Ints, taken: Bools, policy: Policy
         shared=shared,
         name=fields.names(lines, one, other),
     )
+    worth, fee = odds(lines, states, taken, copies, policy, delays)
     return Compared(
         one=one,
         other=other,
@@ -91,5 +98,7 @@ def compare(lines: Stacked, one: Ints, other: Ints, taken: Bools, policy: Policy
         reference=reference,
         name=states.name,
         taken=taken[other] & ~inside,
-        odds=odds(lines, states, taken, copies),
+        odds=worth,
+        fee=fee,
+        spoken=spoken(states, copies),
     )

@@ -37,6 +37,12 @@ class Open:
     expected: str
     twin: int
     twin_open: bool
+    twin_sure: bool
+    """Whether each of two open lines takes back the other."""
+    parts: int
+    """How many open lines are parts of the whole that it is, or is a part of."""
+    rest: int
+    """What they leave of it, minor units, not negative."""
 
 
 def money(amount: int, currency: str) -> str:
@@ -46,6 +52,8 @@ def money(amount: int, currency: str) -> str:
 
 def proposal(cause: str, line: Open) -> tuple[int, str]:
     """Return the proposed entry in the books' bank account (debit positive, minor units; 0 for none) and its words."""
+    if line.partner < 0 and cause in _PAIRED:
+        return 0, "None yet: several lines of the other side fit as well; a person decides which it is"
     return _PROPOSALS[cause](line)
 
 
@@ -86,13 +94,16 @@ def _account(line: Open) -> tuple[int, str]:
 
 
 def _partial(line: Open) -> tuple[int, str]:
-    rest = abs(abs(line.amount) - abs(line.partner_amount))
-    return 0, f"None: match {_pair(line)} in part; {money(rest, line.currency)} stay open"
+    left = f"{money(line.rest, line.currency)} stay open" if line.rest else "nothing stays open"
+    several = f", all its {line.parts} parts together" if line.parts > 1 else ""
+    return 0, f"None: match {_pair(line)} in part{several}; {left}"
 
 
 def _reversal(line: Open) -> tuple[int, str]:
     if line.twin_open:
         own = "bank" if line.side == BANK else "books"
+        if not line.twin_sure:
+            return 0, f"None yet: it and {own} line {line.twin} may cancel out, as may others; a person decides"
         return 0, f"None: it and {own} line {line.twin} cancel out"
     if line.side == BANK:
         return (
@@ -124,6 +135,8 @@ def _party(line: Open) -> str:
     return line.party or "a suspense account"
 
 
+_PAIRED: Final = frozenset({"fee", "transposed digits", "wrong sign", "wrong account", "partial", "FX", "ambiguous"})
+"""Causes that are about two lines."""
 _PROPOSALS: Final = MappingProxyType[str, Callable[[Open], tuple[int, str]]](
     {
         "timing": _timing,

@@ -6,21 +6,19 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cpdist
 
 from bots.reconciliation.policy import Policy
-from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked
-
-Floats = NDArray[np.float64]
+from bots.reconciliation.reasons.stacked import Bools, Floats, Ints, Stacked
 
 UNKNOWN, AGREES, NEAR, UNLIKE = 0, 1, 2, 3
 """How a reference or a name compares: one has none; equal or contained; a few signs apart; something else."""
 EQUAL, WITHIN, OPPOSITE, SWAPPED, FEE, PART, OTHER, FOREIGN = range(8)
 """How amounts compare: equal; the bank's short by a fee that the policy allows; equal but for the sign; two digits
-swapped, or one mistyped; short as by a fee that is larger; one a part of the other; unlike; in another currency."""
+swapped, or one mistyped; short as by a larger fee, or the rest of a part; one a part of the other; unlike; in another
+currency."""
 
 EDITS: Final = 2
 """Edits (a swap of neighbours is one) within which a reference is a damaged one."""
@@ -32,10 +30,8 @@ _CUT: Final = 4
 """Letters that are left of a name that was cut off, at least."""
 _ALIKE: Final = 85.0
 """Likeness of names, of 100, from which they are one."""
-FEE_REACH: Final = 2
-"""A fee may be so many times what the policy allows before it counts as a part payment..."""
-FEE_PART: Final = 4
-"""... and at most one in so many of the amount."""
+FEE_PART: Final = 2
+"""A fee is at most one in so many of the amount: more arrives than is kept."""
 _SLIP: Final = 10
 """A mistyped digit changes the amount by at most one in so many; a leading digit may as well be another amount."""
 
@@ -45,25 +41,28 @@ class Copies:
 
     def __init__(self, lines: Stacked) -> None:
         self._lines = lines
-        self._counts: dict[str, Ints] = {}
+        self._counts: dict[str, Floats] = {"size": lines.sizes.astype(float), "account": lines.accounts.astype(float)}
+        self.sizes: Floats = np.array(lines.wholes)[lines.side].astype(float)
+        """How many lines each line's side has."""
 
     def of(self, column: str, at: Ints) -> Floats:
-        """Return the counts of these lines, themselves included."""
+        """Return the counts of these lines, themselves included: those that are here stand for those that are not."""
         if column not in self._counts:
-            self._counts[column] = self._count(getattr(self._lines, column), self._lines.side)
-        return self._counts[column][at].astype(float)
+            counts = self._count(getattr(self._lines, column), self._lines.side, self._lines.worth)
+            self._counts[column] = np.maximum(1.0, counts - self._lines.worth + 1.0)
+        return self._counts[column][at]
 
     @property
-    def marks(self) -> Ints:
-        """Return how many lines of its line's side carry each mark."""
+    def marks(self) -> Floats:
+        """Return how many of the lines here, where those with rare marks all are, carry each on its side."""
         if "mark" not in self._counts:
-            self._counts["mark"] = self._count(self._lines.mark, self._lines.side[self._lines.mark_of])
+            lines = self._lines
+            self._counts["mark"] = self._count(lines.mark, lines.side[lines.mark_of], np.ones(len(lines.mark)))
         return self._counts["mark"]
 
-    def _count(self, values: Ints, side: Ints) -> Ints:
+    def _count(self, values: Ints, side: Ints, worth: Floats) -> Floats:
         codes, distinct = pd.factorize(values * 2 + side)
-        found: Ints = np.bincount(codes, minlength=len(distinct))[codes]
-        return found
+        return np.bincount(codes, worth, minlength=len(distinct))[codes].astype(np.float64)
 
 
 def references(lines: Stacked, one: Ints, other: Ints, copies: Copies) -> tuple[Ints, Floats]:
@@ -77,7 +76,7 @@ def references(lines: Stacked, one: Ints, other: Ints, copies: Copies) -> tuple[
     have, want = lines.mark_of * width + lines.mark, other[pair] * width + lines.mark[which]
     at = np.minimum(np.searchsorted(have, want), max(0, len(have) - 1))
     hit = have[at] == want if len(have) else np.zeros(0, bool)
-    np.minimum.at(rarest, pair[hit], copies.marks[at[hit]].astype(float))
+    np.minimum.at(rarest, pair[hit], copies.marks[at[hit]])
     ours, theirs = lines.reference[one], lines.reference[other]
     both = (ours != "") & (theirs != "")
     apart = np.zeros(pairs, np.int64)
@@ -92,7 +91,7 @@ def references(lines: Stacked, one: Ints, other: Ints, copies: Copies) -> tuple[
 
 def _few(lines: Stacked) -> float:
     """Return how many lines may carry a mark that still names a payment or a contract, not a branch or a customer."""
-    return min(_CONTRACT, max(_AT_LEAST, len(lines) / 100))
+    return min(_CONTRACT, max(_AT_LEAST, sum(lines.wholes) / 100))
 
 
 def names(lines: Stacked, one: Ints, other: Ints) -> Ints:
@@ -102,7 +101,9 @@ def names(lines: Stacked, one: Ints, other: Ints) -> Ints:
     first, second = pairs // width, pairs % width
     ours, theirs = lines.names[first].tolist(), lines.names[second].tolist()
     like = cpdist(ours, theirs, scorer=fuzz.token_set_ratio) >= _ALIKE
-    cut = np.array([_begins(a, b) for a, b in zip(ours, theirs, strict=True)], dtype=bool)
+    begins = pd.factorize(np.array([name[:_CUT] for name in lines.names], dtype=object))[0]
+    cut = begins[first] == begins[second]
+    cut[cut] = [_begins(ours[at], theirs[at]) for at in np.flatnonzero(cut).tolist()]
     known = (first > 0) & (second > 0)
     state = np.select([~known, like | cut], [UNKNOWN, AGREES], UNLIKE)[back]
     told = np.flatnonzero((state == UNKNOWN) & ((lines.name[one] > 0) | (lines.name[other] > 0)))
@@ -135,7 +136,7 @@ def amounts(lines: Stacked, bank: Ints, book: Ints, policy: Policy) -> Ints:
         ours == -theirs,
         same_sign & _swapped(lines, bank, book),
         fee & (short <= allowed),
-        fee & (short <= FEE_REACH * allowed),
+        fee,
         same_sign,
     ]
     return np.select(states, [FOREIGN, EQUAL, OPPOSITE, SWAPPED, WITHIN, FEE, PART], OTHER).astype(np.int64)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bots.reconciliation.matched import BOOK, Matched
+from bots.reconciliation.matched import BANK, BOOK, Matched
 from bots.reconciliation.matching.days import ordinals
-from bots.reconciliation.reasons.fields import Floats
-from bots.reconciliation.reasons.stacked import Bools, Ints
+from bots.reconciliation.policy import Policy
+from bots.reconciliation.reasons.stacked import Bools, Floats, Ints
 
 _AHEAD = 1_000
 """Days beyond the last line's that the calendar is worked out for."""
@@ -44,23 +44,12 @@ class Waits:
         return (self.days[middle] if len(self.days) else np.zeros_like(age)), any_later
 
 
-def still_coming(waits: Waits, age: Ints, lonely: Bools, everybody: Ints) -> Bools:
-    """Say which open lines without a partner more likely wait for one than have none.
-
-    By Bayes: a line that waits is still open at this age with the share of waits that are longer; a line that has no
-    partner always is. How many have none is counted among lines older than every wait that was ever seen; they are at
-    most the share of all lines that are open without a partner now.
-
-    Args:
-        waits: of the lines' side.
-        age: business days that the open lines have waited.
-        lonely: whether they have no partner among the lines that are there.
-        everybody: the same of all lines of the side, matched ones included.
-    """
-    longest = int(waits.days[-1]) if len(waits.days) else 0
-    old = ((lonely & (age > longest)).sum() + 0.5) / ((everybody > longest).sum() + 1.0)
-    without = min(old, (lonely.sum() + 0.5) / (len(everybody) + 1.0))
-    found: Bools = lonely & ((1.0 - without) * waits.later(age) > without)
+def delays(matched: Matched, policy: Policy) -> Floats:
+    """Return the share of right pairs with each delay of the window, earliest to latest, as closed matches have it."""
+    days = -Waits.of(matched, BANK).days - policy.earliest
+    width = policy.latest - policy.earliest + 1
+    counts = np.bincount(days[(days >= 0) & (days < width)], minlength=width) + 0.5
+    found: Floats = counts / counts.sum()
     return found
 
 

@@ -24,7 +24,7 @@ _PREFIX: Final = 5
 
 
 def across(lines: Stacked, open_lines: Ints, taken: Bools) -> tuple[Ints, Ints]:
-    """Return pairs (open line, line of the other side), each once, by both.
+    """Return pairs (open line, line of the other side), each once, by both; of two open lines both ways.
 
     Args:
         lines: both sides.
@@ -38,21 +38,26 @@ def across(lines: Stacked, open_lines: Ints, taken: Bools) -> tuple[Ints, Ints]:
         theirs = lines.side != side
         ours = open_lines[lines.side[open_lines] == side]
         free, held = np.flatnonzero(theirs & ~taken), np.flatnonzero(theirs & taken)
-        found += [_near(*way, most=MOST) for pool in (free, held) for way in keys.ways(lines, ours, pool)]
+        found += [_near(*way, most=MOST) for way in (*keys.ways(lines, ours, free), *keys.closed(lines, ours, held))]
         found.append(_near(*_spelled(lines, ours, free), most=MOST))
         abroad = [_near(*way, most=MOST) for way in keys.abroad(lines, ours, free)]
-        found += [*abroad, *((other, one) for one, other in abroad)]
-    return _once(found, len(lines))
+        found += abroad
+    return _once([*found, *((other[~taken[other]], one[~taken[other]]) for one, other in found)], len(lines))
 
 
-def along(lines: Stacked, open_lines: Ints) -> tuple[Ints, Ints]:
-    """Return pairs (open line, another line of its own side) of one account and absolute amount, nearest days."""
+def along(lines: Stacked, open_lines: Ints, taken: Bools) -> tuple[Ints, Ints]:
+    """Return pairs (open line, another line of its own side) of one account and absolute amount; see `across`.
+
+    Nearest in days, and among those that say the same word for word.
+    """
     found = []
-    key = _join(lines.account, lines.size)
-    for side in (0, 1):
-        ours, pool = open_lines[lines.side[open_lines] == side], np.flatnonzero(lines.side == side)
-        one, other = _near(key[ours], lines.day[ours], ours, key[pool], lines.day[pool], pool, most=BESIDE)
-        found.append((one[one != other], other[one != other]))
+    size = _join(lines.account, lines.size)
+    for key, most in ((size, BESIDE), (_join(size, lines.wording), MOST)):
+        for side in (0, 1):
+            mine, ours = lines.side == side, open_lines[lines.side[open_lines] == side]
+            for pool in (np.flatnonzero(mine & ~taken), np.flatnonzero(mine & taken)):
+                one, other = _near(*_way(key, lines.day, ours, pool), most=most)
+                found.append((one[one != other], other[one != other]))
     return _once(found, len(lines))
 
 
@@ -84,16 +89,22 @@ class _Keys:
         )
 
     def ways(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
-        """Yield the ways by an amount anywhere or in the account, its digits, a name's beginning, and a mark."""
+        """Yield the ways of `closed`, by the next amounts, by digits, and by a name's beginning."""
+        day = lines.day
+        named, others = ours[lines.name[ours] > 0], pool[lines.name[pool] > 0]
+        yield from self.closed(lines, ours, pool)
+        yield _way(lines.account, lines.amount, ours, pool)
+        yield _way(self.account_digits, day, ours, pool)
+        yield _way(self.account_front, day, named, others)
+        yield _way(self.account_front, lines.amount, named, others)
+
+    def closed(self, lines: Stacked, ours: Ints, pool: Ints) -> Iterator[Way]:
+        """Yield the ways by an amount anywhere, in the account or with a name, and by a mark."""
         day = lines.day
         named, others = ours[lines.name[ours] > 0], pool[lines.name[pool] > 0]
         yield _way(lines.size, day, ours, pool)
         yield _way(self.account_size, day, ours, pool)
-        yield _way(lines.account, lines.amount, ours, pool)
-        yield _way(self.account_digits, day, ours, pool)
         yield _way(self.front_size, day, named, others)
-        yield _way(self.account_front, day, named, others)
-        yield _way(self.account_front, lines.amount, named, others)
         mine, theirs = _carriers(lines, ours), _carriers(lines, pool)
         one, other = lines.mark_of[mine], lines.mark_of[theirs]
         yield lines.mark[mine], day[one], one, lines.mark[theirs], day[other], other

@@ -20,9 +20,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from bots.reconciliation.matched import BANK, BOOK
+from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons import fields
-from bots.reconciliation.reasons.fields import AGREES, FOREIGN, NEAR, UNLIKE, Copies, Floats
-from bots.reconciliation.reasons.stacked import Bools, Ints, Stacked
+from bots.reconciliation.reasons.fields import AGREES, FOREIGN, NEAR, UNLIKE, Copies
+from bots.reconciliation.reasons.stacked import Bools, Floats, Ints, Stacked
 
 DIFFERS: Final[Mapping[str, float]] = MappingProxyType(
     {
@@ -46,6 +48,8 @@ _MONTHS: Final = 7.0
 """... and the most that being within it is worth: lines of one party lie together."""
 _RATE: Final = 0.05
 """ln of how far the rate of a payment may be off the usual one."""
+_AROUND: Final = 0.25
+"""ln of how far the amounts reach that say how common one is."""
 _UNSEEN: Final = 100
 """Lines that might be there beside those that are: in a short list, that one line has an amount says little."""
 
@@ -68,40 +72,88 @@ class States:
     name: Ints
 
 
-def odds(lines: Stacked, states: States, taken: Bools, copies: Copies) -> Floats:
-    """Return ln of the odds that each pair is one payment; `taken` says of every line whether a match holds it."""
+def odds(
+    lines: Stacked, states: States, taken: Bools, copies: Copies, policy: Policy, delays: Floats | None
+) -> tuple[Floats, Floats]:
+    """Return ln of the odds that each pair is one payment, and ln of how much likelier a fee is than a part.
+
+    Args:
+        lines: both sides.
+        states: how the pairs compare.
+        taken: of every line, whether a match holds it.
+        copies: of the same lines.
+        policy: what it was matched under.
+        delays: share of right pairs with each delay of the policy's window, by `lags.delays`; None: any is alike.
+    """
     other, foreign = states.other, states.amount == FOREIGN
     side = lines.side[other]
-    size = np.bincount(lines.side, minlength=2)[side].astype(float)
+    size = copies.sizes[other]
     rivals = np.where(taken[other], size, np.bincount(lines.side[~taken], minlength=2)[side])
     seen = size + _UNSEEN
+    amount, fee = _of_amount(lines, states, seen, copies, policy)
     found: Floats = (
         -np.log(rivals)
         + np.where(states.account, np.log(size / copies.of("account", other)), np.log(DIFFERS["account"]))
         + np.where(foreign, np.log(DIFFERS["currency"]) + _of_rate(lines, states), 0.0)
-        + _of_amount(states, seen, copies)
-        + _of_days(lines, states.window)
+        + amount
+        + _of_days(lines, states, policy, delays)
         + np.where(taken[other] & ~states.inside, np.log(DIFFERS["taken"]), 0.0)
         + _of_text("reference", states.reference, seen / states.shared, seen / _REACH)
         + _of_text("name", states.name, seen / copies.of("name", other), np.ones(len(other)))
     )
+    return found, fee
+
+
+def spoken(states: States, copies: Copies) -> Floats:
+    """Return ln of how much rarer the other line's words are than what its name and reference alone are worth."""
+    other = states.other
+    named = np.where(states.name == AGREES, copies.of("name", other), np.inf)
+    carried = np.where(states.reference == AGREES, states.shared, np.inf)
+    size = copies.sizes[other] + _UNSEEN
+    counted = np.log(np.maximum(size / named, 1.0)) + np.log(np.maximum(size / carried, 1.0))
+    found: Floats = np.log(size / copies.of("wording", other)) - counted
     return found
 
 
-def _of_amount(states: States, size: Floats, copies: Copies) -> Floats:
-    """Return what the amounts are worth; of a fee or a part, that most amounts would do as well."""
-    count, off = len(states.other), np.log(DIFFERS["amount"])
+def _of_amount(lines: Stacked, states: States, size: Floats, copies: Copies, policy: Policy) -> tuple[Floats, Floats]:
+    """Return what the amounts are worth, and ln of how much likelier the difference is a fee than the rest of a part.
+
+    An amount that differs is worth how much denser right amounts lie there than any do: a part is anything up to the
+    whole; a fee is anything up to what the policy allows, and more is the rarer the more it is (exponential, and the
+    allowance is the scale).
+    """
+    off = np.log(DIFFERS["amount"])
     same = np.log(size / copies.of("size", states.other))
+    part, fee = _densities(lines, states, policy)
     worth = {
         fields.EQUAL: same,
         fields.OPPOSITE: same + np.where(states.inside, 0.0, np.log(DIFFERS["sign"])),
         fields.SWAPPED: np.log(size / copies.of("digits", states.other)) + off,
-        fields.WITHIN: np.full(count, off + 1.0),
-        fields.FEE: np.full(count, off + 1.0),
-        fields.PART: np.full(count, off),
-        fields.FOREIGN: np.zeros(count),
+        fields.WITHIN: off + np.maximum(part, fee),
+        fields.FEE: off + np.maximum(part, fee),
+        fields.PART: off + part,
+        fields.FOREIGN: np.zeros(len(part)),
     }
-    return np.select([states.amount == state for state in worth], list(worth.values()), 3 * off)
+    found = np.select([states.amount == state for state in worth], list(worth.values()), 3 * off)
+    return found, np.where(np.isin(states.amount, (fields.FEE, fields.WITHIN)), fee - part, 0.0)
+
+
+def _densities(lines: Stacked, states: States, policy: Policy) -> tuple[Floats, Floats]:
+    """Return ln of the density of the other amount as a part, and less a fee, each over its own."""
+    logs = np.log(np.maximum(np.abs(lines.amount), 1).astype(float))
+    there, side = logs[states.other], lines.side[states.other]
+    around = np.zeros(len(there))
+    for which in (BANK, BOOK):
+        known = np.sort(logs[lines.side == which])
+        mine = side == which
+        inside = [np.searchsorted(known, there[mine] + off) for off in (-_AROUND, _AROUND)]
+        around[mine] = (inside[1] - inside[0] + 1.0) / (len(known) + _UNSEEN)
+    chance = np.log(around / (2 * _AROUND) / 2)  # of either sign
+    ours, theirs = lines.amount[states.book].astype(float), lines.amount[states.bank].astype(float)
+    allowed = policy.fee_fixed + float(policy.fee_share) * np.abs(ours)
+    whole = np.log(np.maximum(np.maximum(np.abs(ours), np.abs(theirs)), 1.0))
+    fee = there - np.log(np.maximum(allowed, 1.0)) - chance
+    return there - whole - chance, fee - np.maximum((ours - theirs) / np.maximum(allowed, 1.0) - 1.0, 0.0)
 
 
 def _of_rate(lines: Stacked, states: States) -> Floats:
@@ -127,10 +179,21 @@ def _of_rate(lines: Stacked, states: States) -> Floats:
     return np.where(np.isnan(usual), 0.0, worth)
 
 
-def _of_days(lines: Stacked, window: Bools) -> Floats:
-    """Return what the days are worth: within the window little, as all lines of a month are near each other."""
-    span = float(np.ptp(lines.day)) if len(lines) else 0.0
-    found: Floats = np.where(window, np.log(np.clip(span / _SPAN, 1.0, _MONTHS)), np.log(DIFFERS["date"]))
+def _of_days(lines: Stacked, states: States, policy: Policy, delays: Floats | None) -> Floats:
+    """Return what the days are worth: how often right pairs lie so far apart, over how often any two lines do.
+
+    Outside the window it falls off by as much each window's width.
+    """
+    span, calendar = float(np.ptp(lines.work) if len(lines) else 0) + 1.0, np.ptp(lines.day) if len(lines) else 0
+    days = lines.work[states.bank] - lines.work[states.book]
+    usual = np.full(len(days), np.log(np.clip(float(calendar) / _SPAN, 1.0, _MONTHS)))
+    if delays is not None:
+        place = np.clip(days - policy.earliest, 0, len(delays) - 1)
+        usual = np.where(states.inside, usual, np.log(delays[place] * span))
+    width = float(max(1, policy.latest - policy.earliest))
+    beyond = np.maximum(days - policy.latest, policy.earliest - days)
+    late = np.log(DIFFERS["date"] * max(1.0, span / width)) - beyond / width
+    found: Floats = np.where(states.window, usual, np.where(states.inside, np.log(DIFFERS["date"]), late))
     return found
 
 

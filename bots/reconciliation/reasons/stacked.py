@@ -9,7 +9,7 @@ every reference, a running number in one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,11 @@ from numpy.typing import NDArray
 from bots.reconciliation.matched import BANK, BOOK
 from bots.reconciliation.matching.days import ordinals
 
+if TYPE_CHECKING:
+    from bots.reconciliation.reasons.picked import Picked
+
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Texts = NDArray[np.object_]
 Bools = NDArray[np.bool_]
 SHORTEST: Final = 3
@@ -37,7 +41,17 @@ class Stacked:
     """All lines of both sides, by position in the stack; every array has one entry a line, shape (lines,)."""
 
     banks: int
-    """How many lines the bank's side has; the books' line k stands at `banks + k`."""
+    """How many lines of the bank's side there are, before those of the books."""
+    number: Ints
+    """Number of each line within its side."""
+    wholes: tuple[int, int]
+    """How many lines each side has, those that are not here included."""
+    worth: Floats
+    """For how many lines of its side each line stands."""
+    sizes: Ints
+    """How many lines of its whole side have its currency and absolute amount."""
+    accounts: Ints
+    """The same of its account."""
     account: Ints
     currency: Ints
     amount: Ints
@@ -71,18 +85,24 @@ class Stacked:
         """Return BANK or BOOK of each line."""
         return np.where(np.arange(len(self)) < self.banks, BANK, BOOK)
 
+    @property
+    def wording(self) -> Ints:
+        """Return a code of each line's words."""
+        return pd.factorize(self.words)[0].astype(np.int64)
+
     def line(self, at: Ints) -> Ints:
         """Return the lines' numbers within their sides."""
-        return np.where(at < self.banks, at, at - self.banks)
+        return self.number[at]
 
     def at(self, side: Ints, line: Ints) -> Ints:
-        """Return the places in the stack of lines given by side and number."""
-        return line + np.where(side == BANK, 0, self.banks)
+        """Return the places in the stack of lines given by side and number, all of which must be there."""
+        bank = np.searchsorted(self.number[: self.banks], line)
+        return np.where(side == BANK, bank, self.banks + np.searchsorted(self.number[self.banks :], line))
 
 
-def stack(bank: pd.DataFrame, book: pd.DataFrame, calendar: str | None = None) -> Stacked:
-    """Return both sides (columns of `matched.SIDE`) as one stack; `calendar` is that of the policy."""
-    both = pd.concat([bank, book], ignore_index=True)
+def stack(bank: pd.DataFrame, book: pd.DataFrame, picked: Picked, calendar: str | None = None) -> Stacked:
+    """Return the picked lines of both sides (columns of `matched.SIDE`) as one stack; `calendar` is the policy's."""
+    both = pd.concat([bank.iloc[picked.rows[BANK]], book.iloc[picked.rows[BOOK]]], ignore_index=True)
     amount = both["amount"].to_numpy(np.int64)
     currency = _codes(both["currency"])
     valued = both["valued"].fillna(both["booked"]).to_numpy("datetime64[D]")
@@ -92,7 +112,12 @@ def stack(bank: pd.DataFrame, book: pd.DataFrame, calendar: str | None = None) -
     codes, distinct = pd.factorize(pd.concat([pd.Series([""]), names], ignore_index=True))
     mark_of, mark = _marks(both, references, traces)
     return Stacked(
-        banks=len(bank),
+        banks=len(picked.rows[BANK]),
+        number=np.concatenate(picked.rows),
+        wholes=picked.wholes,
+        worth=picked.worth,
+        sizes=picked.sizes,
+        accounts=picked.accounts,
         account=_codes(both["account"]),
         currency=currency,
         amount=amount,

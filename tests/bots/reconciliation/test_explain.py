@@ -16,7 +16,8 @@ from bots.reconciliation.matched import BANK, BOOK, Matched
 from bots.reconciliation.matching.engine import match
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons.matches import facts
-from bots.reconciliation.reasons.stacked import stack
+from bots.reconciliation.reasons.picked import pick
+from bots.reconciliation.reasons.stacked import Stacked, stack
 from tests.bots.reconciliation.frames import side, solved
 
 ASOF = date(2026, 3, 31)
@@ -53,6 +54,12 @@ def explained(
     return rows(found.set_index(["side", "line"]))
 
 
+def whole(bank: pd.DataFrame, book: pd.DataFrame, calendar: str | None) -> Stacked:
+    """Return all lines of both sides."""
+    every = np.ones(len(bank), bool), np.ones(len(book), bool)
+    return stack(bank, book, pick(bank, book, every), calendar)
+
+
 def rows(frame: pd.DataFrame) -> dict[Any, dict[str, Any]]:
     """Return the rows by their index."""
     return {key: {str(name): value for name, value in row.items()} for key, row in frame.to_dict("index").items()}
@@ -81,6 +88,40 @@ def test_each_way_in_which_a_payment_can_differ_has_its_cause_its_field_and_its_
     assert ours["entry"] == entry
     assert theirs["entry"] == 0
     assert words in ours["proposal"]
+
+
+def test_several_parts_of_one_line_are_not_said_to_be_missing_in_the_books() -> None:
+    parts = [PAYMENT | {"amount": amount, "booked": f"2026-03-0{day}"} for amount, day in ((50_000, 3), (40_000, 4))]
+    found = explained(parts, [PAYMENT])
+    assert [found[key]["cause"] for key in ((BANK, 40), (BANK, 41), (BOOK, 40))] == ["partial"] * 3
+    assert [found[key]["entry"] for key in ((BANK, 40), (BANK, 41))] == [0, 0]
+    assert "all its 2 parts together; 334.50 EUR stay open" in found[(BANK, 41)]["proposal"]
+    alike = [PAYMENT | {"amount": amount, "booked": "2026-03-04"} for amount in (41_000, 41_100, 41_350)]
+    found = explained(alike, [PAYMENT])
+    assert {found[key]["cause"] for key in found} == {"partial"}
+    assert "all its 3 parts together; nothing stays open" in found[(BANK, 42)]["proposal"]
+
+
+def test_a_fee_is_told_from_a_part_by_what_is_kept() -> None:
+    large = PAYMENT | {"amount": 5_000_000}
+    found = explained([large | {"amount": 4_700_000}], [large])  # the policy allows 2,025.00
+    assert (found[(BANK, 40)]["cause"], found[(BANK, 40)]["entry"]) == ("fee", -300_000)
+    found = explained([large | {"amount": 3_000_000}], [large])
+    assert found[(BANK, 40)]["cause"] == "partial"
+    small = PAYMENT | {"amount": 999}
+    found = explained([small | {"amount": 200}], [small])  # a fee of 25.00 is allowed, but not four fifths of a payment
+    assert found[(BANK, 40)]["cause"] == "partial"
+
+
+def test_two_open_lines_take_each_other_back_even_among_many_closed_ones_of_that_amount() -> None:
+    bank, book, groups = background()
+    many = [bank[10] | {"reference": f"P-{n}", "booked": "2026-02-10"} for n in range(30)]
+    pair = [bank[10] | {"reference": "", "booked": "2026-02-09"}]
+    pair.append(pair[0] | {"amount": -pair[0]["amount"], "booked": "2026-02-11"})
+    closed = [([40 + n], [40 + n]) for n in range(30)]
+    found = breaks(side(*bank, *many, *pair), side(*book, *many), solved(*groups, *closed), Policy(), ASOF)
+    assert found["cause"].tolist() == ["reversal", "reversal"]
+    assert found["twin"].tolist() == [71, 70]
 
 
 def test_the_partner_is_found_without_a_reference_too() -> None:
@@ -168,7 +209,7 @@ def test_every_match_is_counted_anew_from_its_lines_and_comes_out_as_the_matcher
     bank, book = own(11, days=20, per_day=40).sides()
     policy = Policy(calendar=calendar)
     found = match(bank, book, policy, frozenset())
-    anew = facts(stack(bank, book, calendar), found.members, len(found.matches), policy)
+    anew = facts(whole(bank, book, calendar), found.members, len(found.matches), policy)
     assert len(anew) > 500
     for column in ("difference", "days"):
         assert anew[column].tolist() == found.matches[column].tolist()

@@ -102,6 +102,9 @@ def test_each_line_is_in_one_table_and_what_is_wrong_in_the_books_is_found(told:
     matches, breaks = rows(files["matches.csv"]), rows(files["breaks.csv"])
     seen = sorted((row["side"], int(row["line"])) for row in [*matches, *breaks])
     assert seen == [*(("bank", at) for at in range(26)), *(("books", at) for at in range(25))]
+    assert all(
+        row["evidence"] and (row["runner_up"] or row["lost"].startswith("no other candidate")) for row in matches
+    )
     causes = {(row["side"], row["name"], row["text"]): row["cause"] for row in breaks}
     assert causes["books", "Werkzeug Lang", "Transfer of 31 March"] == "timing"
     assert causes["bank", "Papier Vogel", "Rechnung 5531"] == "wrong sign"
