@@ -128,6 +128,8 @@ class DeliveryFacts:
     sha256: str
     format: str
     by: str
+    lines: int
+    """That were read: the same bytes read better, as another definition lets them be, are no repetition."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,9 @@ class Proposed:
     lines: tuple[int, ...]
     """Ids of its lines, ascending."""
     amount: int
-    """The larger of what its lines add up to on either side, not negative."""
+    """The largest of its lines and of what they add up to on either side, not negative."""
     currency: str
+    """Of the bank's lines, if it has any."""
     difference: int
     days: int
     score: float

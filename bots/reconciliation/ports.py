@@ -88,8 +88,8 @@ class Intake(Protocol):
         """Write a statement and return its id."""
         ...
 
-    def add(self, statement_id: int, arrivals: Sequence[Arrival]) -> None:
-        """Write new lines."""
+    def add(self, statement_id: int, arrivals: Sequence[Arrival]) -> list[int]:
+        """Write new lines and return their ids."""
         ...
 
     def correct(self, known: Known, arrival: Arrival, why: str) -> None:

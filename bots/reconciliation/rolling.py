@@ -12,6 +12,7 @@ person decided is never touched; what a person refused is never made again autom
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -224,15 +225,14 @@ class _Look:
             of = amounts[start:end]
             sums = [int(of[sides[start:end] == side].sum()) for side in (BANK, BOOK)]
             due = self._rules.due(str(row["kind"]), accounts[start], max(days[start:end])) if row["closed"] else None
-            one_sided = len(set(sides[start:end])) == 1
             found.append(
                 Proposed(
                     kind=str(row["kind"]),
                     closes=bool(row["closed"]) and due is None,
                     due=due,
                     lines=tuple(sorted(ids[start:end].tolist())),
-                    amount=max(map(abs, of.tolist() if one_sided else sums)),
-                    currency=str(currencies[start]),
+                    amount=max(map(abs, [*of.tolist(), *sums])),
+                    currency=str(currencies[start:end][np.argmin(sides[start:end])]),
                     difference=int(row["difference"]),
                     days=int(row["days"]),
                     score=float(row["score"]),
@@ -290,8 +290,11 @@ def _within(lines: pd.DataFrame, windows: Sequence[Window]) -> Bools:
     """Return which lines are in one of the windows."""
     days = pd.to_datetime(lines["day"]).to_numpy()
     found = np.zeros(len(lines), dtype=bool)
+    of: dict[str, list[Window]] = defaultdict(list)
+    for one in windows:
+        of[one[0]].append(one)
     for account, mine in lines.groupby("account").indices.items():
-        for _, first, last in (one for one in windows if one[0] == account):
+        for _, first, last in of[str(account)]:
             found[mine] |= (days[mine] >= np.datetime64(first)) & (days[mine] <= np.datetime64(last))
     return found
 

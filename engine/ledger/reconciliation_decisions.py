@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +37,7 @@ def keep_head(place: Ledgered, head: str, name: str, who: str) -> None:
 def accept(place: Ledgered, match_id: int, who: str, reason: str) -> None:
     """Accept a suggestion (`OpenItems.accept`)."""
     row = _match(place, match_id, "suggested", "is no suggestion")
-    _settle(place, row.id, row.amount, row.currency, _named(who))
+    _settle(place, row.id, _named(who))
     place.decide("accept", _named(who), reason.strip(), row.id)
 
 
@@ -44,6 +46,9 @@ def approve(place: Ledgered, match_id: int, who: str, reason: str) -> None:
     row = _match(place, match_id, "waiting", "does not wait for a second person")
     if _same(row.first, who):
         raise UserError(f"match {match_id}: {row.first} decided it first; a second person has to approve it")
+    if row.attention:
+        said = f"its lines are not those any more that {row.first} decided on ({row.attention}): reject it, decide anew"
+        raise UserError(f"match {match_id}: {said}")
     _become(place, row.id, "closed")
     place.decide("approve", _named(who), reason.strip(), row.id)
 
@@ -82,7 +87,7 @@ def match_by_hand(place: Ledgered, line_ids: Sequence[int], who: str, reason: st
     made = Proposed(BY_HAND, True, lines, amount, rows[0].currency, difference, _days(rows), 0.0, None, 0, 0)
     (match_id,) = write(place, [made], made_by=_named(who), manual=True)
     take(place, {match_id: lines})
-    _settle(place, match_id, amount, rows[0].currency, _named(who))
+    _settle(place, match_id, _named(who))
     place.decide("match", _named(who), _because(reason), match_id, replaced=suggestions, difference=difference)
     return match_id
 
@@ -97,13 +102,24 @@ def _match(place: Ledgered, match_id: int, states: str | tuple[str, ...], otherw
     return row
 
 
-def _settle(place: Ledgered, match_id: int, amount: int, currency: str, who: str) -> None:
+def _settle(place: Ledgered, match_id: int, who: str) -> None:
     """Close a match, or let it wait for a second person."""
-    most = place.limits.get(currency)
-    state = "waiting" if most is not None and amount > most else "closed"
+    state = "waiting" if _over_a_limit(place, match_id) else "closed"
     change = sa.update(_MATCHES).where(_MATCHES.c.id == match_id).values(manual=True, first=who)
     place.connection.execute(change)
     _become(place, match_id, state)
+
+
+def _over_a_limit(place: Ledgered, match_id: int) -> bool:
+    """Say whether a line of a match, or what its lines of one side add up to, is over its currency's limit."""
+    query = sa.select(_LINES.c.side, _LINES.c.currency, _LINES.c.amount).where(_LINES.c.match_id == match_id)
+    sums: Counter[tuple[int, str]] = Counter()
+    amounts = []
+    for side, currency, amount in place.connection.execute(query):
+        sums[side, currency] += amount
+        amounts.append((currency, abs(amount)))
+    amounts += [(currency, abs(amount)) for (_, currency), amount in sums.items()]
+    return any(amount > place.limits[currency] for currency, amount in amounts if currency in place.limits)
 
 
 def _become(place: Ledgered, match_id: int, state: str) -> None:
@@ -157,5 +173,6 @@ def _because(reason: str) -> str:
 
 
 def _same(one: str | None, other: str) -> bool:
-    """Say whether two names are one person's; case and spaces make no second person."""
-    return one is not None and one.strip().casefold() == other.strip().casefold()
+    """Say whether two names are one person's; case, spaces and forms of letters make no second person."""
+    plain = (" ".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in (one or "", other))
+    return one is not None and next(plain) == next(plain)

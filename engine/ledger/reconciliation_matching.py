@@ -23,7 +23,7 @@ _WINDOWS = 200
 
 def fresh(place: Ledgered) -> list[Window]:
     """Return account, day and day again of each fresh line."""
-    query = sa.select(_LINES.c.account, _LINES.c.day).where(place.of(_LINES), FRESH)
+    query = sa.select(_LINES.c.account, _LINES.c.day).where(place.of(_LINES), FRESH, MATCHABLE)
     return [(row.account, row.day, row.day) for row in place.connection.execute(query)]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from engine.evidence import EvidenceStore
 from engine.ledger.backup import backup
 from engine.ledger.database import Database
 from engine.ledger.restore import restore
-from engine.open_items import BANK, BOOK, MatchRow, key_of
+from engine.open_items import BANK, BOOK, MatchRow, Proposed, key_of
 from engine.redact import Redactor
 from fixtures.generate.deliveries import deliveries
 from fixtures.generate.statements import world
@@ -130,6 +132,31 @@ def test_the_same_file_twice_brings_nothing(desk: Desk) -> None:
     assert (again.repeats, again.counts["again"], again.counts["new"]) == (first.delivery, 1, 0)
 
 
+def test_a_file_that_was_held_back_is_taken_in_when_it_can_be_read(desk: Desk) -> None:
+    desk.receive(BANK, [], sha256="a" * 64)
+    got = desk.receive(BANK, [one_statement([line()])], sha256="a" * 64)
+    assert (got.repeats, got.counts["new"]) == (None, 1)
+    assert desk.receive(BANK, [one_statement([line()])], sha256="a" * 64).repeats == got.delivery
+
+
+def test_a_day_that_leads_back_to_its_first_balance_is_known_again(desk: Desk) -> None:
+    there, back = tied([line(50, "A")], 100, 0, 0, "1"), tied([line(-50, "B")], 150, 0, 0, "2")
+    desk.receive(BANK, [there, back])
+    got = desk.receive(BANK, [there, back, tied([line(20, "C")], 100, 0, 0, "3")])
+    assert (got.counts["new"], got.counts["again"]) == (1, 2)
+    assert desk.receive(BANK, [tied([line(50, "A")], 120, 0, 0, "4")]).counts["new"] == 1, "another statement"
+    assert desk.items.accounts()[0].difference == 0
+
+
+def test_two_statements_of_one_file_are_two_parts_of_it(desk: Desk) -> None:
+    coffee = line(-350, reference="")
+    parts = [one_statement([coffee], id=name) for name in ("1", "2")]
+    assert desk.receive(BANK, parts).counts["new"] == 2
+    assert desk.receive(BANK, [*parts, one_statement([line()], id="3")]).counts["again"] == 2
+    named = one_statement([replace(coffee, bank_id="B1")])
+    assert desk.receive(BANK, [named, named]).counts["new"] == 1, "an id of the bank says that it is one"
+
+
 def test_a_correction_keeps_the_line_and_takes_back_what_matching_made_of_it(desk: Desk) -> None:
     others = [line(n, f"INV-{n}", bank_id=f"B{n}") for n in (7, 8)]
     desk.bank(line(bank_id="B1"), *others)
@@ -223,7 +250,7 @@ def test_over_the_limit_a_second_person_decides_and_the_first_cannot_be_it(desk:
     small, large = sorted(desk.items.matches(["suggested"]), key=lambda row: row.amount)
     assert desk.items.accept(small.id, "ana").state == "closed"
     assert desk.items.accept(large.id, "ana").state == "waiting"
-    for name in ("ana", " Ana "):
+    for name in ("ana", " Ana ", "ＡＮＡ"):
         with pytest.raises(UserError, match="a second person"):
             desk.items.approve(large.id, name)
     assert desk.match().fresh == 0, "what waits is not open"
@@ -247,7 +274,35 @@ def test_a_match_by_hand_stays_and_tells_when_its_lines_change(desk: Desk) -> No
     (noticed,) = desk.items.noticed()
     assert (noticed.id, noticed.state) == (made.id, "closed")
     assert noticed.attention == "corrected in bank delivery 3: amount"
+    assert desk.match().looks == 0, "nobody looks at what is closed"
     assert desk.items.problems() == []
+
+
+def test_the_second_person_approves_nothing_that_changed_since_the_first_decided(desk: Desk) -> None:
+    desk.items.limit({"EUR": 500}, "boss")
+    others = [line(n, f"INV-{n}") for n in (7, 8)]
+    desk.bank(line(990, "ODD", bank_id="B1"), *others)
+    desk.book(line())
+    lines = [one.id for one in desk.items.lines() if abs(one.facts.amount) > 8]
+    made = desk.items.match_by_hand(lines, "ana", "fee")
+    desk.bank(line(900, "ODD", bank_id="B1"), *others)
+    with pytest.raises(UserError, match="corrected in bank delivery 3"):
+        desk.items.approve(made.id, "ben")
+    assert desk.items.reject(made.id, "ben", "no fee of 1.00 was agreed").state == "rejected"
+
+
+def test_a_limit_holds_for_each_line_and_each_currency_of_a_match(desk: Desk) -> None:
+    """Neither lines that nearly cancel out nor another currency on one side let one person decide alone."""
+    desk.items.limit({"EUR": 500}, "boss")
+    desk.bank(line(900, "A"), line(-890, "B"), line(700, "C"))
+    desk.book(line(10, "D"), line(90_000, "C", currency="JPY"), currency="JPY")
+    yen = next(one for one in desk.items.lines() if one.facts.currency == "JPY")
+    ids = {one.facts.reference: one.id for one in desk.items.lines() if one.facts.currency == "EUR"}
+    assert desk.items.match_by_hand([ids["A"], ids["B"], ids["D"]], "ana", "netted").state == "waiting"
+    revision, _ = desk.items.fresh()
+    found = Proposed("exchange", False, (ids["C"], yen.id), 90_000, "JPY", 0, 0, 1.0, None, 0, 0)
+    desk.items.settle(revision, looked_at=[], replaced=[], kept={}, proposed=[found])
+    assert desk.items.accept(desk.one("suggested").id, "ana").state == "waiting"
 
 
 @pytest.mark.parametrize(
@@ -345,3 +400,25 @@ def test_the_daily_questions_walk_through_nothing_that_is_closed(desk: Desk) -> 
     assert walks == []
     assert any("ix_recon_lines_open" in plan for _, plan in plans)
     assert any("ix_recon_lines_fresh" in plan for _, plan in plans)
+
+
+def test_deliveries_matching_and_undo_at_once_double_nothing_and_lose_nothing(desk: Desk) -> None:
+    lines = [line(100 + n, f"INV-{n}") for n in range(6)]
+
+    def work(at: int) -> None:
+        for n in range(2):
+            (desk.bank if at % 2 else desk.book)(*lines[: 3 * n + 3])
+            desk.match()
+            for row in desk.items.matches(["closed"], 1):
+                with suppress(UserError):  # somebody else undid it
+                    desk.items.undo(row.id, f"p{at}", "at once")
+
+    with ThreadPoolExecutor(3) as people:
+        list(people.map(work, range(3)))
+    desk.match()
+    assert kept(desk, BANK) == kept(desk, BOOK) == Counter(kept(desk, BANK).keys()), "each line once"
+    assert len(desk.items.lines(everything=True)) == 12
+    undone = desk.items.matches(["undone"])
+    assert undone
+    assert all([one.reason for one in desk.items.decisions(row.id)] == ["at once"] for row in undone)
+    assert desk.items.problems() == []
