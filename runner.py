@@ -47,6 +47,7 @@ from engine.evidence import EvidenceStore
 from engine.ledger import models, retention, runs, schema, workers
 from engine.ledger.database import Database
 from engine.ledger.facts import facts
+from engine.ledger.kept_heads import Heads
 from engine.ledger.proof import proof
 from engine.ledger.reconciliation import OpenItems, open_items
 from engine.logs import FILE_NAME as LOG_FILE
@@ -129,6 +130,10 @@ class Office:
     def open_items(self, name: str | None, *, new: str | None = None) -> OpenItems:
         """Return the rolling open items of a reconciliation."""
         return open_items(self.database, name, new=new)
+
+    def heads(self) -> Heads:
+        """Return the heads of proofs of reconciliation that the ledger keeps."""
+        return Heads(self.database)
 
     def inspector(self) -> Inspector:
         """Return an inspector that remembers nothing of the work, and of which the work remembers nothing."""

@@ -22,12 +22,12 @@ import pandas as pd
 
 from benchmarks import matching_sets as sets
 from benchmarks.breaks_world import DAYS, side
-from bots import reconciliation
 from bots.reconciliation.gate import CONFIDENCE, LIMIT, Evidence, standings
 from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.matched import BANK, Matched
 from bots.reconciliation.matching.engine import match
 from bots.reconciliation.policy import Policy
+from bots.reconciliation.versions import matcher_digest
 
 WHAT = "Matches by kind of evidence, counted against a generator's own truth: nobody's books, nobody's reviews."
 
@@ -114,12 +114,6 @@ def print_standings(counts: Mapping[str, tuple[int, int]]) -> None:
     if total:
         bound = Evidence("", total, bad, "seed").bound(CONFIDENCE)
         print(f"closing at {LIMIT}: {total:,} of {every:,} matches, {bad} wrong, bound {bound:.6f}")
-
-
-def matcher_digest(folder: Path = Path(reconciliation.__file__).parent) -> str:
-    """Return the SHA-256 of the matcher's source: where it differs from the seed's, the seed is of another matcher."""
-    files = [folder / "kinds.py", folder / "policy.py", *sorted((folder / "matching").glob("*.py"))]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def document(counts: Mapping[str, tuple[int, int]], options: argparse.Namespace, seeds: list[int]) -> dict[str, Any]:

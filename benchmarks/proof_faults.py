@@ -2,8 +2,9 @@
 
 A thousand faults of seven kinds in the proofs of a hundred small reconciliations, made by three hands: one that edits
 and no more, one that also computes the whole chain anew, and one that mends every sum, count and number as well. Each
-is put to `tools/verify_reconciliation.py` three times: alone, with the files that were reconciled (`--input`), and with
-the head that was kept apart (`--head`). A fault is detected if the last finds it. The hundred themselves must be clean.
+is put to `tools/verify_reconciliation.py` three times: alone, followed by `tools/recount_reconciliation.py` with the
+files that were reconciled, and with the head that was kept apart (`--head`). A fault is detected if the last finds it.
+The hundred themselves must be clean.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from typing import Any
 from benchmarks.proof_forgers import FAULTS, FORGERS, forge
 from benchmarks.proof_worlds import World, proven_world
 
-TOOL = Path(__file__).parents[1] / "tools" / "verify_reconciliation.py"
-MODES = ("alone", "input", "head")
+TOOLS = Path(__file__).parents[1] / "tools"
+MODES = ("alone", "files", "head")
 
 
 def main() -> None:
@@ -71,14 +72,17 @@ def measure(folder: Path, faults: int, worlds: int, seed: int) -> dict[str, Any]
 
 
 def failures(world: World, proof: Path, mode: str) -> list[str]:
-    """Return what the verifier says of a proof, with what the mode gives it."""
-    options = ["--head", world.proof.head] if mode in {"head", "all"} else []
-    if mode in {"input", "all"}:
-        options += [part for file in world.files for part in ("--input", str(file))]
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        code = _TOOL.main([str(proof), *options])
-    lines = [line for line in said.getvalue().splitlines() if line.startswith("FAILED: ")]
+    """Return what the verifiers say of a proof, with what the mode gives them."""
+    found = said(_VERIFY, proof, *(["--head", world.proof.head] if mode in {"head", "all"} else []))
+    return found + (said(_RECOUNT, proof, *world.files) if mode in {"files", "all"} else [])
+
+
+def said(tool: Any, *arguments: str | Path) -> list[str]:
+    """Return the failures that a tool prints."""
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        code = tool.main([str(argument) for argument in arguments])
+    lines = [line for line in told.getvalue().splitlines() if line.startswith("FAILED: ")]
     if bool(code) != bool(lines):
         raise AssertionError(f"exit code {code} with {len(lines)} failures")
     return lines
@@ -86,7 +90,7 @@ def failures(world: World, proof: Path, mode: str) -> list[str]:
 
 def show(told: dict[str, Any]) -> None:
     """Print the table."""
-    print(f"{'fault':>14} {'by a hand that':>14} {'made':>5} {'alone':>6} {'input':>6} {'head':>6}")
+    print(f"{'fault':>14} {'by a hand that':>14} {'made':>5} {'alone':>6} {'files':>6} {'head':>6}")
     for fault, forgers in told["table"].items():
         for forger, counts in forgers.items():
             print(f"{fault:>14} {forger:>14} " + " ".join(f"{counts[name]:>5}" for name in ("made", *MODES)))
@@ -94,16 +98,16 @@ def show(told: dict[str, Any]) -> None:
     print(f"{told['false_alarms']} false alarms on {told['clean']} clean proofs")
 
 
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("verify_reconciliation", TOOL)
+def _load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
     if spec is None or spec.loader is None:
-        raise FileNotFoundError(TOOL)
+        raise FileNotFoundError(name)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-_TOOL = _load()
+_VERIFY, _RECOUNT = _load("verify_reconciliation"), _load("recount_reconciliation")
 
 if __name__ == "__main__":
     main()

@@ -78,7 +78,7 @@ def proven_world(folder: Path, seed: int) -> World:
         bank = _forward(bank, rng)
     at = {key: (number, n) for number, side in enumerate(("bank", "book")) for n, key in enumerate(keys[side])}
     groups = [[at[key] for key in (*link.bank, *link.book) if key in at] for link in made.links]
-    matched = _matched([group for group in groups if group and rng.random() < 0.9], (bank, book), rng)
+    matched = _matched([group for group in groups if len(group) > 1 and rng.random() < 0.9], (bank, book), rng)
     facts = Reconciliation(
         name=f"world {seed}",
         made=_START + timedelta(days=seed),

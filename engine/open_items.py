@@ -242,6 +242,22 @@ class AgeRow:
     amount: int
 
 
+@dataclass(frozen=True)
+class Past:
+    """Every line that stands and what people decided, in columns: there may be millions of closed lines."""
+
+    lines: list[tuple[Any, ...]]
+    """Columns of PAST, in no order."""
+    confirmed: frozenset[int]
+    """Closed matches that a person made or accepted."""
+    refused: list[tuple[int, ...]]
+    """Ids of the lines of each match that a person rejected or undid."""
+
+
+PAST = ("id", "side", "match_id", "delivery", "number", *FACTS)
+"""Columns of `Past.lines`."""
+
+
 def key_of(line_ids: Iterable[int]) -> str:
     """Return the name of a set of lines: equal for the same lines, whatever made the match."""
     return hashlib.sha256(" ".join(map(str, sorted(line_ids))).encode()).hexdigest()

@@ -13,7 +13,7 @@ from rich.console import Console
 from bots.reconciliation.definition import DEFAULT
 from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.loading import load_one
-from bots.reconciliation.ports import OpenItems
+from bots.reconciliation.ports import Heads, OpenItems
 from engine.clock import SystemClock
 from engine.errors import UserError
 
@@ -32,6 +32,15 @@ class ReconcileDesk(Protocol):
     @property
     def console(self) -> Console:
         """Standard output."""
+        ...
+
+    @property
+    def user(self) -> str:
+        """Who sits here."""
+        ...
+
+    def heads(self) -> Heads:
+        """Return the heads of proofs that the ledger keeps."""
         ...
 
     def open_items(self, name: str | None) -> OpenItems:
@@ -91,7 +100,8 @@ def add_reconcile(
         if then is not None:
             session.compare(wanted, then, desk.console, as_json=as_json)
         else:
-            session.conclude(wanted, SystemClock().now(), desk.console, as_json=as_json)
+            keep = session.Keep(desk.heads(), desk.user)
+            session.conclude(wanted, keep, SystemClock().now(), desk.console, as_json=as_json)
 
 
 def _currency(given: str | None) -> str | None:

@@ -16,9 +16,10 @@ from rich.console import Console
 from bots.reconciliation import desk_view as view
 from bots.reconciliation.ageing import EDGES, ageing
 from bots.reconciliation.definition import DEFAULT, Definition
+from bots.reconciliation.heads_cli import add_heads
 from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.loading import load_one
-from bots.reconciliation.ports import OpenItems
+from bots.reconciliation.ports import Heads, OpenItems
 from bots.reconciliation.rules_cli import build_rules
 from engine.clock import SystemClock
 from engine.errors import UserError
@@ -38,6 +39,10 @@ class RollingDesk(Protocol):
     @property
     def user(self) -> str:
         """Who sits here."""
+        ...
+
+    def heads(self) -> Heads:
+        """Return the heads of proofs that the ledger keeps."""
         ...
 
     def open_items(self, name: str | None, *, new: str | None = None) -> OpenItems:
@@ -75,6 +80,7 @@ def build_reconciliation(open_desk: Callable[[], RollingDesk]) -> typer.Typer:
     _add_decisions(app, open_desk)
     app.add_typer(build_rules(open_desk), name="rules")
     _add_proof(app, open_desk)
+    add_heads(app, open_desk)
     return app
 
 
@@ -239,12 +245,13 @@ def _add_proof(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Write the proof of the open items as they stand now, and keep its head in the ledger."""
-        from bots.reconciliation.proving import prove_items  # noqa: PLC0415 - loads scipy, for this verb alone
+        from bots.reconciliation.proving import prove_items, told_of  # noqa: PLC0415 - loads scipy, for this verb alone
 
         desk, rules = open_desk(), _rules(definition)
         items = desk.open_items(name or (rules.name if definition else None))
         proof, written = prove_items(items, rules.definition, out, SystemClock().now())
         items.keep_head(proof.head, proof.path.name, who or desk.user)
+        desk.heads().keep(told_of(proof, items.name, definition=rules.definition), who or desk.user)
         if as_json:
             told = {"head": proof.head, "holds": proof.holds, "states": proof.states, "accounts": proof.accounts}
             _print(told | {"files": [str(path) for path in written]})

@@ -14,6 +14,7 @@ from typing import IO
 import pandas as pd
 
 from bots.reconciliation.matched import BANK, BOOK
+from bots.reconciliation.reading import Sides
 from bots.reconciliation.reconcile import Outcome
 from bots.reconciliation.wording import decimal, inert
 from engine.errors import UserError
@@ -65,7 +66,7 @@ def write_table(table: pd.DataFrame, path: Path) -> Path:
 def _matches(outcome: Outcome) -> pd.DataFrame:
     members, matches = outcome.matched.members, outcome.matched.matches
     of = matches.iloc[members["match"].to_numpy()].reset_index(drop=True)
-    lines = line_columns(outcome, members["side"], members["line"])
+    lines = line_columns(outcome.sides, members["side"], members["line"])
     told = pd.DataFrame(
         {
             "match": members["match"].to_numpy(),
@@ -89,7 +90,7 @@ def _matches(outcome: Outcome) -> pd.DataFrame:
 
 def _breaks(outcome: Outcome) -> pd.DataFrame:
     found = outcome.breaks.reset_index(drop=True)
-    lines = line_columns(outcome, found["side"], found["line"])
+    lines = line_columns(outcome.sides, found["side"], found["line"])
     told = found.assign(side=found["side"].map(lambda side: _SIDES[side]), odds=found["odds"].round(4))
     told["expected"] = told["expected"].dt.strftime("%Y-%m-%d").fillna("")
     told["entry"] = [
@@ -108,9 +109,9 @@ def _quarantine(outcome: Outcome) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["side", "file", "line", "field", "value", "problem", "bookings"])
 
 
-def line_columns(outcome: Outcome, sides: pd.Series, at: pd.Series) -> pd.DataFrame:
+def line_columns(of: Sides, sides: pd.Series, at: pd.Series) -> pd.DataFrame:
     """Return the lines that rows are about, in their order."""
-    frames = {BANK: outcome.sides.bank.lines, BOOK: outcome.sides.book.lines}
+    frames = {BANK: of.bank.lines, BOOK: of.book.lines}
     parts = []
     for side, frame in frames.items():
         mine = (sides == side).to_numpy()

@@ -5,7 +5,7 @@ No text is inside a drawing, so that none is ever scaled: labels stand beside th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -118,6 +118,16 @@ def columns(days: pd.Series, states: pd.Series) -> tuple[str, list[Column]]:
         _column(str(key.start_time.date()), row)
         for key, row in zip(counts.index, counts.to_numpy().tolist(), strict=True)
     ]
+
+
+def runs(ended: Iterable[tuple[str, Mapping[str, int]]]) -> list[Column]:
+    """Return how the lines of each run ended, the newest that a picture can show.
+
+    Args:
+        ended: label and state to number of lines, in the order of time.
+    """
+    told = [(label, [counts.get(state, 0) for state in STATES]) for label, counts in ended]
+    return [_column(label, counts) for label, counts in told if sum(counts)][-_MOST_COLUMNS:]
 
 
 def _column(label: str, counts: Sequence[int]) -> Column:

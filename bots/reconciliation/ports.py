@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bots.reconciliation.policy import Policy
+from engine.kept_heads import KeptHead, NewHead
 from engine.open_items import (
     AccountState,
     AgeRow,
@@ -19,6 +20,7 @@ from engine.open_items import (
     MatchRow,
     MatchState,
     OpenLine,
+    Past,
     Proposed,
     StatementFacts,
     Window,
@@ -98,6 +100,18 @@ class Intake(Protocol):
 
     def withdraw(self, known: Sequence[Known], why: str) -> None:
         """Let lines stand no longer."""
+        ...
+
+
+class Heads(Protocol):
+    """The heads of proofs that are kept apart from them (`engine.ledger.kept_heads.Heads`)."""
+
+    def keep(self, told: NewHead, who: str) -> None:
+        """Keep the head of a proof, for good."""
+        ...
+
+    def __iter__(self) -> Iterator[KeptHead]:
+        """Yield what is kept, newest first."""
         ...
 
 
@@ -192,6 +206,10 @@ class OpenItems(Protocol):
 
     def lines(self, *, everything: bool = False, limit: int | None = None) -> list[OpenLine]:
         """Return open and suggested lines, oldest first; with `everything`, every line that stands."""
+        ...
+
+    def past(self) -> Past:
+        """Return every line that stands and what people decided, in columns."""
         ...
 
     def accounts(self) -> list[AccountState]:

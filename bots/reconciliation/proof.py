@@ -12,7 +12,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ class Proof:
     accounts: tuple[Account, ...]
     states: dict[str, int]
     """Lines closed, suggested, open; bookings quarantined."""
+    asof: date
 
     @property
     def holds(self) -> bool:
@@ -98,7 +99,7 @@ def write_proof(facts: Reconciliation, path: Path) -> Proof:
             log.close()
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from error
-    return Proof(path, log.head, tuple(accounts), states)
+    return Proof(path, log.head, tuple(accounts), states, facts.asof)
 
 
 class _Writer:
@@ -108,7 +109,8 @@ class _Writer:
         self.states: Counter[str] = Counter({"closed": 0, "suggested": 0, "open": 0, "quarantined": 0})
         self.first_input = {BANK: 0, BOOK: len(facts.bank.inputs)}
         self.first_statement = {BANK: 0, BOOK: len(facts.bank.statements)}
-        self.decided = {one.match: one.what for one in self._decisions() if one.match is not None}
+        decided = (one for one in self._decisions() if one.match is not None and one.what != "note")
+        self.decided = {one.match: one.what for one in decided}
 
     def write(self) -> tuple[list[Account], dict[str, int]]:
         """Write every entry, in the order in which a reader needs them."""

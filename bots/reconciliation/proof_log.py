@@ -45,6 +45,27 @@ class ChainedLog:
         self._target.write(f'\n],"head":"{self.head}"}}\n'.encode())
 
 
+def head_of(path: Path) -> str:
+    """Return the head of a log, computed anew from its entries.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no such log, or an entry does not have the hash that it should.
+    """
+    head = hashlib.sha256(FORMAT.encode()).hexdigest()
+    with path.open("rb") as file:
+        if not file.readline().startswith(f'{{"format":"{FORMAT}"'.encode()):
+            raise ValueError(f"it is no {FORMAT}")
+        for number, raw in enumerate(file, start=1):
+            if not raw.startswith(b"["):
+                break
+            text = raw[68:].rstrip(b",\n")[:-1]
+            head = hashlib.sha256(head.encode() + b"\n" + text).hexdigest()
+            if raw[:68] != b'["%s",' % head.encode():
+                raise ValueError(f"the chain breaks at entry {number}: it was changed there")
+    return head
+
+
 def entries(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the entries of a log, one at a time; whether the chain holds is the verifier's business.
 

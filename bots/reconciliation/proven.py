@@ -129,7 +129,7 @@ class Reconciliation:
     """(side, line) -> why an open line is open."""
     software: str = ""
     models: Mapping[str, str] = field(default_factory=dict)
-    """Model and version -> SHA-256 of its artifact."""
+    """What decided beside the definition -> its SHA-256 (`versions.versions`)."""
     previous: str = ""
     """Head of the proof of the period before."""
 

@@ -1,29 +1,40 @@
-"""An outcome as the facts of its proof."""
+"""An outcome, or rolling open items, as the facts of its proof."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 
+from bots.reconciliation.bridge import Bridge
 from bots.reconciliation.definition import Definition
-from bots.reconciliation.gate import seeded, standings
+from bots.reconciliation.explain import breaks
+from bots.reconciliation.judging import Judge
+from bots.reconciliation.matching.remittance import with_references
+from bots.reconciliation.policy import Policy
 from bots.reconciliation.ports import OpenItems
-from bots.reconciliation.proof import Proof, write_proof
+from bots.reconciliation.proof import Account, Proof, write_proof
 from bots.reconciliation.proof_page import write_page
 from bots.reconciliation.proven import Reconciliation, proven_side
 from bots.reconciliation.proving_items import Terms, facts_of
-from bots.reconciliation.reconcile import Outcome
+from bots.reconciliation.reconcile import Outcome, gated
+from bots.reconciliation.versions import software, versions
+from engine.kept_heads import NewHead
 
 
-def prove(outcome: Outcome, folder: Path, made: datetime) -> tuple[Proof, list[Path]]:
+def prove(
+    outcome: Outcome, folder: Path, made: datetime, *, judge: Judge | None = None, previous: str = ""
+) -> tuple[Proof, list[Path]]:
     """Write proof.json and proof.html into a folder.
 
     Args:
         outcome: a reconciliation.
         folder: where they go.
         made: when, aware UTC.
+        judge: the one that gave suggestions their probability.
+        previous: head of the proof before.
 
     Returns:
         The proof, whose head is to be kept apart from it, and both files.
@@ -46,10 +57,11 @@ def prove(outcome: Outcome, folder: Path, made: datetime) -> tuple[Proof, list[P
         confidence=float(gate.confidence),
         definition=outcome.definition.text,
         causes=dict(zip(causes, outcome.breaks["cause"].tolist(), strict=True)),
-        software=_version(),
+        software=software(),
+        models=versions(outcome.definition, judge),
+        previous=previous,
     )
-    proof = write_proof(facts, folder / "proof.json")
-    return proof, [proof.path, write_page(proof, folder / "proof.html")]
+    return _written(facts, folder)
 
 
 def prove_items(items: OpenItems, definition: Definition, folder: Path, made: datetime) -> tuple[Proof, list[Path]]:
@@ -59,23 +71,48 @@ def prove_items(items: OpenItems, definition: Definition, folder: Path, made: da
         UserError: a file cannot be written, or matches are closed on evidence that may not close any more.
     """
     gate = definition.file.gate
-    ranked = standings(seeded().evidence, float(gate.limit), float(gate.confidence))
-    held = set(gate.suggest_only)
     terms = Terms(
         made=made,
         asof=made.date(),
-        gate=[replace(one, closes=one.closes and one.kind not in held) for one in ranked],
+        gate=gated(definition),
         limit=float(gate.limit),
         confidence=float(gate.confidence),
         definition=definition.text,
-        software=_version(),
+        software=software(),
+        models=versions(definition),
     )
-    proof = write_proof(facts_of(items, terms), folder / "proof.json")
+    facts = facts_of(items, terms)
+    return _written(replace(facts, causes=_causes(facts, definition.policy)), folder)
+
+
+def series(name: str, accounts: Iterable[Bridge | Account]) -> str:
+    """Return what proofs of one reconciliation of the same accounts share, period after period."""
+    named = sorted(f"{one.account} {one.currency}" for one in accounts)
+    return hashlib.sha256("\n".join([name, *named]).encode("utf-8", "replace")).hexdigest()
+
+
+def told_of(proof: Proof, name: str, *, definition: Definition, inputs: Mapping[str, str] | None = None) -> NewHead:
+    """Return what is to be kept of a proof apart from it."""
+    return NewHead(
+        name=name,
+        series=series(name, proof.accounts),
+        asof=proof.asof.isoformat(),
+        file=proof.path.name,
+        head=proof.head,
+        inputs=inputs or {},
+        definition=definition.sha256,
+        states=proof.states,
+    )
+
+
+def _causes(facts: Reconciliation, policy: Policy) -> dict[tuple[int, int], str]:
+    """Return side and line to why it is open, told from every line that stands, as `reconcile` tells it."""
+    sides = with_references(facts.bank.lines, facts.book.lines)
+    told = breaks(*sides, facts.matched, policy, facts.asof)
+    lines = zip(told["side"].tolist(), told["line"].tolist(), strict=True)
+    return dict(zip(lines, told["cause"].tolist(), strict=True))
+
+
+def _written(facts: Reconciliation, folder: Path) -> tuple[Proof, list[Path]]:
+    proof = write_proof(facts, folder / "proof.json")
     return proof, [proof.path, write_page(proof, folder / "proof.html")]
-
-
-def _version() -> str:
-    try:
-        return metadata.version("countersign")
-    except metadata.PackageNotFoundError:
-        return ""  # run from a clone that is not installed

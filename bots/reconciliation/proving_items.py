@@ -47,7 +47,9 @@ def facts_of(items: OpenItems, terms: Terms) -> Reconciliation:
         UserError: matches are closed on a kind of evidence that may not close any more.
     """
     lines, decided = items.lines(everything=True), items.decisions()
-    matches = sorted(items.matches(["closed", "suggested", "waiting"]), key=lambda row: row.id)
+    standing = {one.match_id for one in lines}
+    rows = items.matches(["closed", "suggested", "waiting"])
+    matches = sorted((row for row in rows if row.id in standing), key=lambda row: row.id)
     _refuse_unproven(matches, terms.gate)
     place = {row.id: number for number, row in enumerate(matches)}
     deliveries = sorted(items.deliveries(), key=lambda row: row.id)
@@ -62,7 +64,7 @@ def facts_of(items: OpenItems, terms: Terms) -> Reconciliation:
         asof=terms.asof,
         bank=sides[BANK],
         book=sides[BOOK],
-        matched=_matched(matches, members),
+        matched=_matched(matches, members, lines),
         gate=terms.gate,
         limit=terms.limit,
         confidence=terms.confidence,
@@ -129,11 +131,15 @@ def _held(deliveries: Sequence[DeliveryRow]) -> Iterator[tuple[int, Quarantined]
             yield number, Quarantined(0, "delivery", row.name, "held back when it was received", held)
 
 
-def _matched(matches: Sequence[MatchRow], members: list[tuple[int, int, int]]) -> Matched:
+def _matched(matches: Sequence[MatchRow], members: list[tuple[int, int, int]], lines: Sequence[OpenLine]) -> Matched:
+    """Return the matches as they stand; what one leaves is counted anew if its lines changed since a person decided."""
+    leaves: Counter[int | None] = Counter()
+    for one in lines:
+        leaves[one.match_id] += one.facts.amount if one.side == BANK else -one.facts.amount
     rows: list[dict[str, Any]] = [
         {
             "kind": row.kind,
-            "difference": row.difference,
+            "difference": leaves[row.id] if row.attention else row.difference,
             "days": row.days,
             "score": 0.0 if row.score is None else row.score,
             "margin": float("inf") if row.margin is None else row.margin,

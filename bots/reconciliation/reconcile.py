@@ -112,10 +112,7 @@ def outcome_of(
     judge: Judge | None = None,
 ) -> Outcome:
     """Reconcile two sides that are read already; see `reconcile`."""
-    gate = definition.file.gate
-    ranked = standings([*seeded().evidence, *evidence], float(gate.limit), float(gate.confidence))
-    held = set(gate.suggest_only)
-    ranked = tuple(replace(one, closes=False, words=_HELD) if one.kind in held else one for one in ranked)
+    ranked = gated(definition, evidence)
     closing = frozenset(one.kind for one in ranked if one.closes)
     policy = definition.policy
     seen = with_references(sides.bank.lines, sides.book.lines)
@@ -124,6 +121,14 @@ def outcome_of(
     open_ = breaks(*seen, matched, policy, day)
     odds = suggestions(*seen, matched, judge)
     return Outcome(definition, sides, day, matched, open_, ranked, odds, seen)
+
+
+def gated(definition: Definition, evidence: Sequence[Evidence] = ()) -> tuple[Standing, ...]:
+    """Return how each kind of evidence stands under a definition: `evidence` of one's own, and the seeded figures."""
+    gate = definition.file.gate
+    ranked = standings([*seeded().evidence, *evidence], float(gate.limit), float(gate.confidence))
+    held = set(gate.suggest_only)
+    return tuple(replace(one, closes=False, words=_HELD) if one.kind in held else one for one in ranked)
 
 
 def _last_day(sides: Sides) -> date:

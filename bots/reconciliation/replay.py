@@ -5,66 +5,80 @@ Matches of people stay whatever a definition says; they are named where the defi
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
+from bots.reconciliation.gate import Evidence
+from bots.reconciliation.kinds import KINDS
 from bots.reconciliation.matched import BANK, BOOK, SIDE
 from bots.reconciliation.ports import OpenItems
 from bots.reconciliation.reading import Side, Sides
 from bots.reconciliation.sides import ORIGIN
 from bots.reconciliation.what_if import Lines
 from engine.errors import UserError
-from engine.open_items import OpenLine
+from engine.open_items import PAST
 
 
-def history(items: OpenItems) -> tuple[Sides, list[Lines]]:
-    """Return every line that stands, by day, and the lines of each closed match that a person made or accepted.
+@dataclass(frozen=True)
+class History:
+    """The past of a reconciliation, as two sides."""
+
+    sides: Sides
+    """Every line that stands, by day."""
+    confirmed: list[Lines]
+    """The lines of each closed match that a person made or accepted."""
+    refused: list[Lines]
+    """The lines of each match that a person rejected or undid, if all stand: it is not made again by any definition."""
+    evidence: list[Evidence]
+    """What those say of kinds of evidence, as in daily use."""
+
+
+def history(items: OpenItems) -> History:
+    """Return the past of a reconciliation.
 
     Raises:
         UserError: it has no lines yet.
     """
-    standing = items.lines(everything=True)
-    if not standing:
+    past = items.past()
+    if not past.lines:
         raise UserError(f"{items.name} has no lines yet: take in a delivery with `runner.py reconciliation receive`")
-    by_side = {side: [line for line in standing if line.side == side] for side in (BANK, BOOK)}
-    people = {match.id for match in items.matches(["closed"]) if match.manual}
-    confirmed: dict[int, set[tuple[int, int]]] = defaultdict(set)
-    for side, lines in by_side.items():
-        for at, line in enumerate(lines):
-            if line.match_id in people:
-                confirmed[line.match_id or 0].add((side, at))
-    bank, book = (Side((), _frame(by_side[side]), ()) for side in (BANK, BOOK))
+    lines = pd.DataFrame.from_records(past.lines, columns=PAST)
+    days = pd.to_datetime(lines["valued"].where(lines["valued"].notna(), lines["booked"]))
+    lines = lines.assign(day=days).sort_values(["day", "id"], ignore_index=True)
+    lines["line"] = lines.groupby("side").cumcount()
+    bank, book = (Side((), _frame(lines[lines["side"] == side]), ()) for side in (BANK, BOOK))
     said = f"{items.name}: {len(bank.lines):,} lines of the bank and {len(book.lines):,} of the books, matched twice"
-    return Sides(bank, book, (said,)), [frozenset(lines) for lines in confirmed.values()]
+    own = [Evidence(kind, count, count, "own") for kind, count in items.refused().items() if kind in KINDS]
+    return History(
+        sides=Sides(bank, book, (said,)),
+        confirmed=_sets(lines[lines["match_id"].isin(past.confirmed)]),
+        refused=_placed(lines, past.refused),
+        evidence=own,
+    )
 
 
-def refused(items: OpenItems) -> list[Lines]:
-    """Return the lines, numbered as `history` does, of each match that a person rejected or undid, if all stand.
-
-    Such a match is not made again, whatever a definition says.
-    """
-    standing = items.lines(everything=True)
-    place = {
-        line.id: (side, at)
-        for side in (BANK, BOOK)
-        for at, line in enumerate(one for one in standing if one.side == side)
-    }
-    matches = [[line.id for line in match.lines] for match in items.matches(["rejected", "undone"])]
-    return [frozenset(place[one] for one in lines) for lines in matches if place.keys() >= set(lines)]
+def _sets(lines: pd.DataFrame) -> list[Lines]:
+    """Return side and line of each, by match."""
+    found: dict[int, set[tuple[int, int]]] = {}
+    for match, *one in zip(*(lines[name].tolist() for name in ("match_id", "side", "line")), strict=True):
+        found.setdefault(int(match), set()).add((one[0], one[1]))
+    return [frozenset(found[match]) for match in sorted(found)]
 
 
-def _frame(lines: Iterable[OpenLine]) -> pd.DataFrame:
-    rows = [
-        {name: getattr(line.facts, name) for name in SIDE}
-        | {
-            "file": f"delivery {line.delivery}",
-            "sha256": "",
-            "statement": line.delivery,
-            "number": line.number,
-            "own_account": line.facts.account,
-        }
-        for line in lines
-    ]
-    return pd.DataFrame(rows, columns=[*SIDE, *ORIGIN]).astype(SIDE | ORIGIN)
+def _placed(lines: pd.DataFrame, of: Sequence[tuple[int, ...]]) -> list[Lines]:
+    """Return side and line of sets of line ids, of those that stand whole."""
+    wanted = {one for ids in of for one in ids}
+    mine = lines[lines["id"].isin(wanted)]
+    rows = zip(*(mine[name].tolist() for name in ("id", "side", "line")), strict=True)
+    place = {one: (side, line) for one, side, line in rows}
+    return [frozenset(place[one] for one in ids) for ids in of if place.keys() >= set(ids)]
+
+
+def _frame(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return columns of SIDE and ORIGIN."""
+    told = lines.reset_index(drop=True)
+    told["file"] = "delivery " + told["delivery"].astype("str")
+    told = told.assign(sha256="", statement=told["delivery"], own_account=told["account"])
+    return told[[*SIDE, *ORIGIN]].astype(SIDE | ORIGIN)

@@ -12,11 +12,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bots.reconciliation.bridge import CLOSED, OPEN, SUGGESTED, Bridge, Step
 from bots.reconciliation.lines import Delivery
 from bots.reconciliation.matched import BANK, BOOK
-from bots.reconciliation.pictures import Age, Column, Waterfall, ages, columns, waterfall
+from bots.reconciliation.pictures import Age, Column, Waterfall, ages, columns, runs, waterfall
 from bots.reconciliation.reconcile import Outcome
 from bots.reconciliation.view import MOST, Views
 from bots.reconciliation.wording import counted, money, share, signed, visible
 from engine.errors import UserError
+from engine.kept_heads import KeptHead
 from engine.redact import replacing
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -29,13 +30,14 @@ _STEP = {
 }
 
 
-def write_report(outcome: Outcome, path: Path, beside: Sequence[str] = ()) -> Path:
+def write_report(outcome: Outcome, path: Path, beside: Sequence[str] = (), earlier: Sequence[KeptHead] = ()) -> Path:
     """Write the report to `path`, its folder included, replacing an older one; return `path`.
 
     Args:
         outcome: the reconciliation.
         path: the HTML file.
         beside: names of the files that were written into the same folder.
+        earlier: how runs of the same reconciliation over other files ended, oldest first.
 
     Raises:
         UserError: the file cannot be written.
@@ -47,7 +49,7 @@ def write_report(outcome: Outcome, path: Path, beside: Sequence[str] = ()) -> Pa
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    html = environment.get_template("reconciliation.html").render(page=_page(outcome, beside))
+    html = environment.get_template("reconciliation.html").render(page=_page(outcome, beside, earlier))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as target:
@@ -77,7 +79,7 @@ def headline(outcome: Outcome) -> str:
     return f"{share(closed / lines) if lines else '0 %'} of {counted(lines, 'line')} closed on their own.{rest}"
 
 
-def _page(outcome: Outcome, beside: Sequence[str]) -> dict[str, Any]:
+def _page(outcome: Outcome, beside: Sequence[str], earlier: Sequence[KeptHead]) -> dict[str, Any]:
     views = Views(outcome)
     counts = outcome.counts()
     file = outcome.definition.file
@@ -115,6 +117,7 @@ def _page(outcome: Outcome, beside: Sequence[str]) -> dict[str, Any]:
         "ages": _ages(ages([outcome.breaks.loc[outcome.breaks["side"] == side, "age"] for side in (BANK, BOOK)])),
         "period": period,
         "columns": [_column(one) for one in shown],
+        "runs": [_column(one) for one in _runs(outcome, earlier)],
         "suggestions": list(views.suggestions()),
         "suggested": len(matches) - closed,
         "breaks": list(views.breaks()),
@@ -218,6 +221,14 @@ def _ages(found: Sequence[Age]) -> list[dict[str, Any]]:
         {**vars(one), "bank_width": round(1000 * one.bank / most, 1), "book_width": round(1000 * one.book / most, 1)}
         for one in found
     ]
+
+
+def _runs(outcome: Outcome, earlier: Sequence[KeptHead]) -> list[Column]:
+    """Return a column a run, this one last; nothing where it is the only one."""
+    if not earlier:
+        return []
+    now = {state: sum(both) for state, both in outcome.counts().items()}
+    return runs([*((one.asof, one.states) for one in earlier), (str(outcome.asof), now)])
 
 
 def _column(one: Column) -> dict[str, Any]:

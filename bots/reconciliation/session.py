@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -14,13 +14,15 @@ from rich.console import Console
 from bots.reconciliation import export, report, shown, what_if_shown
 from bots.reconciliation.definition import DEFAULT, Definition
 from bots.reconciliation.judging import Judge
-from bots.reconciliation.ports import OpenItems
-from bots.reconciliation.proving import prove
-from bots.reconciliation.reading import Sides, read_sides
-from bots.reconciliation.reconcile import outcome_of, reconcile
-from bots.reconciliation.replay import history, refused
+from bots.reconciliation.ports import Heads, OpenItems
+from bots.reconciliation.proving import prove, series, told_of
+from bots.reconciliation.reading import read_sides
+from bots.reconciliation.reconcile import Outcome, reconcile
+from bots.reconciliation.replay import history
+from bots.reconciliation.solution import Solution, solutions
 from bots.reconciliation.what_if import Lines, changes
 from engine.errors import UserError
+from engine.kept_heads import KeptHead
 
 _READING = ("bank", "book", "accounts")
 """What a definition says of how files are read."""
@@ -39,12 +41,21 @@ class Wanted:
     judge: Judge | None = None
 
 
-def conclude(wanted: Wanted, now: datetime, console: Console, *, as_json: bool) -> None:
-    """Reconcile two files, write everything, and show it.
+@dataclass(frozen=True)
+class Keep:
+    """Where the head of the proof is kept, and in whose name."""
+
+    heads: Heads
+    who: str
+
+
+def conclude(wanted: Wanted, keep: Keep, now: datetime, console: Console, *, as_json: bool) -> None:
+    """Reconcile two files, write everything, keep the head of the proof, and show it.
 
     Raises:
         UserError: a file cannot be read or written, or something can be told in more than one way.
     """
+    known = list(keep.heads)  # before all the work: a ledger that cannot be opened is told at once
     outcome = reconcile(
         wanted.bank,
         wanted.book,
@@ -53,13 +64,33 @@ def conclude(wanted: Wanted, now: datetime, console: Console, *, as_json: bool) 
         currency=wanted.currency,
         judge=wanted.judge,
     )
-    proof, written = prove(outcome, wanted.folder, now)
+    name = outcome.definition.file.name
+    same = series(name, outcome.bridges)
+    earlier = [one for one in known if one.series == same]
+    previous = earlier[0].head if earlier else ""
+    proof, written = prove(outcome, wanted.folder, now, judge=wanted.judge, previous=previous)
+    keep.heads.keep(told_of(proof, name, definition=outcome.definition, inputs=_inputs(outcome)), keep.who)
     written += export.write_tables(outcome, wanted.folder)
-    page = report.write_report(outcome, wanted.folder / "report.html", [path.name for path in written])
+    beside = [path.name for path in written]
+    page = report.write_report(outcome, wanted.folder / "report.html", beside, _others(earlier, _inputs(outcome)))
     if as_json:
         _print_json(shown.summary(outcome, proof, [page, *written]))
     else:
         shown.show(outcome, proof, page, console)
+
+
+def _inputs(outcome: Outcome) -> dict[str, str]:
+    sides = (("bank", outcome.sides.bank), ("book", outcome.sides.book))
+    return {f"{name} {one.path.name}": one.sha256 for name, side in sides for one in side.deliveries}
+
+
+def _others(earlier: Sequence[KeptHead], inputs: Mapping[str, str]) -> list[KeptHead]:
+    """Return the newest run of each other set of files, oldest first."""
+    found: dict[frozenset[str], KeptHead] = {}
+    for one in earlier:
+        found.setdefault(frozenset(one.inputs.values()), one)
+    found.pop(frozenset(inputs.values()), None)
+    return sorted(found.values(), key=lambda one: (one.asof, one.at))
 
 
 def compare(wanted: Wanted, changed: Definition, console: Console, *, as_json: bool) -> None:
@@ -80,7 +111,7 @@ def compare(wanted: Wanted, changed: Definition, console: Console, *, as_json: b
                 "what-if matches the same lines twice; change only what may match, or reconcile both apart"
             )
     sides = read_sides(wanted.bank, wanted.book, reading, currency=wanted.currency)
-    _compared(sides, (now, changed), (), wanted.folder, console, asof=wanted.asof, as_json=as_json)
+    _compared(solutions(sides, (now, changed)), (), (), wanted.folder, console, as_json=as_json)
 
 
 def replay(
@@ -91,28 +122,27 @@ def replay(
     Raises:
         UserError: there is no history, or the table cannot be written.
     """
-    sides, confirmed = history(items)
-    _compared(sides, (now, changed), confirmed, folder, console, rejected=refused(items), as_json=as_json)
+    past = history(items)
+    found = solutions(past.sides, (now, changed), past.evidence)
+    _compared(found, past.confirmed, past.refused, folder, console, as_json=as_json)
 
 
 def _compared(
-    sides: Sides,
-    definitions: tuple[Definition, Definition],
+    found: Sequence[Solution],
     confirmed: Collection[Lines],
+    rejected: Collection[Lines],
     folder: Path,
     console: Console,
     *,
-    rejected: Collection[Lines] = (),
-    asof: date | None = None,
     as_json: bool,
 ) -> None:
-    before, after = (outcome_of(sides, one, asof=asof) for one in definitions)
-    found = changes(before.matched, after.matched, confirmed, rejected)
-    path = export.write_table(what_if_shown.table(found, before, after), folder / "what-if.csv")
+    before, after = found
+    touched = changes(before.matched, after.matched, confirmed, rejected)
+    path = export.write_table(what_if_shown.table(touched, before, after), folder / "what-if.csv")
     if as_json:
-        _print_json(what_if_shown.summary(found, before, after, path))
+        _print_json(what_if_shown.summary(touched, before, after, path))
     else:
-        what_if_shown.show(found, before, after, path, console)
+        what_if_shown.show(touched, before, after, path, console)
 
 
 def _print_json(data: object) -> None:

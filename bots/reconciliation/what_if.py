@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Literal
 
 import numpy as np
@@ -58,41 +60,58 @@ def changes(
     """
     then = _same(before, after)
     closed, closes = (one.matches["closed"].to_numpy(bool) for one in (before, after))
-    kind, kinds = (one.matches["kind"].astype("str").to_numpy() for one in (before, after))
-    known = set(confirmed), set(rejected)
-    found = [_changed("goes", before, int(number), None, known) for number in np.flatnonzero((then < 0) & closed)]
-    for number in np.flatnonzero(then >= 0):
-        other = int(then[number])
-        if closed[number] != closes[other]:
-            change: Change = "opens" if closed[number] else "closes"
-            found.append(_changed(change, before, int(number), other, known))
-        elif closed[number] and kind[number] != kinds[other]:
-            found.append(_changed("kind", before, int(number), other, known))
-    found.sort(key=lambda one: one.before or 0)
+    kind, kinds = (one.matches["kind"].astype("str").to_numpy(object) for one in (before, after))
     met = np.zeros(len(after.matches), bool)
     met[then[then >= 0]] = True
-    found += [_changed("comes", after, None, int(number), known) for number in np.flatnonzero(~met & closes)]
+    both = np.flatnonzero(then >= 0)
+    other = then[both]
+    turned, renamed = closed[both] != closes[other], closed[both] & closes[other] & (kind[both] != kinds[other])
+    known = set(confirmed), set(rejected)
+    touched = [*_only("goes", before, (then < 0) & closed, known)]
+    ways: dict[Change, NDArray[np.bool_]]
+    ways = {"opens": turned & closed[both], "closes": turned & ~closed[both], "kind": renamed}
+    for change, mine in ways.items():
+        touched += _kept(change, before, both[mine], other[mine], known)
+    found = [*sorted(touched, key=lambda one: one.before or 0), *_only("comes", after, ~met & closes, known)]
     if not any(known):
         return found
-    gone = [_changed("lost", before, int(number), None, known) for number in np.flatnonzero((then < 0) & ~closed)]
-    come = [_changed("found", after, None, int(number), known) for number in np.flatnonzero(~met & ~closes)]
-    return found + [one for one in (*gone, *come) if one.confirmed or one.rejected]
+    people = [*_only("lost", before, (then < 0) & ~closed, known), *_only("found", after, ~met & ~closes, known)]
+    return found + [one for one in people if one.confirmed or one.rejected]
 
 
-def _changed(
-    change: Change, of: Matched, before: int | None, after: int | None, known: tuple[set[Lines], set[Lines]]
-) -> Changed:
-    if not any(known):
-        return Changed(change, before, after, confirmed=False)
-    lines = lines_of(of, (before if before is not None else after) or 0)
-    return Changed(change, before, after, confirmed=lines in known[0], rejected=lines in known[1])
+Known = tuple[set[Lines], set[Lines]]
+"""What people confirmed, and what they rejected."""
 
 
-def lines_of(matched: Matched, number: int) -> Lines:
-    """Return side and line of each member of a match."""
-    first, last = np.searchsorted(matched.members["match"].to_numpy(), [number, number + 1])
-    mine = matched.members.iloc[first:last]
-    return frozenset(zip(mine["side"].tolist(), mine["line"].tolist(), strict=True))
+def _only(change: Change, of: Matched, mine: NDArray[np.bool_], known: Known) -> Iterator[Changed]:
+    """Yield matches of one solution that are not in the other."""
+    numbers = np.flatnonzero(mine)
+    for number, lines in zip(numbers.tolist(), _if_known(of, numbers, known), strict=True):
+        before, after = (None, number) if change in {"comes", "found"} else (number, None)
+        yield Changed(change, before, after, confirmed=lines in known[0], rejected=lines in known[1])
+
+
+def _kept(
+    change: Change, before: Matched, numbers: NDArray[np.int64], others: NDArray[np.int64], known: Known
+) -> Iterator[Changed]:
+    """Yield matches that both solutions hold."""
+    told = zip(numbers.tolist(), others.tolist(), _if_known(before, numbers, known), strict=True)
+    for number, other, lines in told:
+        yield Changed(change, number, other, confirmed=lines in known[0], rejected=lines in known[1])
+
+
+def _if_known(of: Matched, numbers: NDArray[np.int64], known: Known) -> Iterable[Lines]:
+    """Return the lines of matches; nothing of them where people decided nothing."""
+    return lines_of(of, numbers) if any(known) else repeat(frozenset(), len(numbers))
+
+
+def lines_of(matched: Matched, numbers: Iterable[int]) -> Iterator[Lines]:
+    """Yield side and line of each member of some matches."""
+    match, side, line = (matched.members[name].to_numpy() for name in ("match", "side", "line"))
+    asked = np.asarray(list(numbers), np.int64)
+    firsts, lasts = np.searchsorted(match, asked), np.searchsorted(match, asked + 1)
+    for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
+        yield frozenset(zip(side[first:last].tolist(), line[first:last].tolist(), strict=True))
 
 
 def _same(before: Matched, after: Matched) -> NDArray[np.int64]:
@@ -110,13 +129,8 @@ def _same(before: Matched, after: Matched) -> NDArray[np.int64]:
 
 def counted(found: list[Changed]) -> pd.DataFrame:
     """Return how many matches change in which way, and how many of those a person had confirmed, or rejected."""
-    rows = [
-        (
-            change,
-            sum(one.change == change for one in found),
-            sum(one.change == change and one.confirmed for one in found),
-            sum(one.change == change and one.rejected for one in found),
-        )
-        for change in CHANGES
-    ]
+    whole = Counter(one.change for one in found)
+    confirmed = Counter(one.change for one in found if one.confirmed)
+    rejected = Counter(one.change for one in found if one.rejected)
+    rows = [(change, whole[change], confirmed[change], rejected[change]) for change in CHANGES]
     return pd.DataFrame(rows, columns=["change", "matches", "confirmed", "rejected"])

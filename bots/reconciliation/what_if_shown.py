@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from rich.text import Text
 from bots.reconciliation.bridge import STATES
 from bots.reconciliation.export import line_columns
 from bots.reconciliation.matched import BANK, BOOK
-from bots.reconciliation.reconcile import Outcome
-from bots.reconciliation.what_if import CHANGES, Changed, counted, lines_of
+from bots.reconciliation.solution import Solution
+from bots.reconciliation.versions import versions
+from bots.reconciliation.what_if import CHANGES, Changed, Lines, counted, lines_of
 from bots.reconciliation.wording import money, visible
 
 _MOST = 20
@@ -23,23 +25,26 @@ _MOST = 20
 _SIDES = ("bank", "books")
 
 
-def table(found: Sequence[Changed], before: Outcome, after: Outcome) -> pd.DataFrame:
+def table(found: Sequence[Changed], before: Solution, after: Solution) -> pd.DataFrame:
     """Return a row a line of each match that changes, with what it is now and what it would be."""
+    lines = _lines(found, before, after)
     rows = [
         (at, one.change, one.confirmed, one.rejected, _kind(before, one.before), _kind(after, one.after), side, line)
-        for at, one in enumerate(found)
-        for side, line in sorted(_lines(one, before, after))
+        for at, (one, mine) in enumerate(zip(found, lines, strict=True))
+        for side, line in sorted(mine)
     ]
     names = ["change", "what", "confirmed", "rejected", "kind_now", "kind_then", "side", "line"]
     told = pd.DataFrame(rows, columns=names)
-    for name, outcome in (("now", before), ("then", after)):
-        stands = {(side, at): state for side in (BANK, BOOK) for at, state in enumerate(outcome.states[side])}
-        told[name] = [stands[key] for key in zip(told["side"], told["line"], strict=True)]
-    lines = line_columns(before, told["side"], told["line"])
-    return pd.concat([told.assign(side=told["side"].map(lambda side: _SIDES[side])), lines], axis=1)
+    for name, solution in (("now", before), ("then", after)):
+        told[name] = ""
+        for side in (BANK, BOOK):
+            mine = told["side"] == side
+            told.loc[mine, name] = solution.states[side].astype("str").to_numpy(object)[told.loc[mine, "line"]]
+    lines_told = line_columns(before.sides, told["side"], told["line"])
+    return pd.concat([told.assign(side=told["side"].map(lambda side: _SIDES[side])), lines_told], axis=1)
 
 
-def summary(found: Sequence[Changed], before: Outcome, after: Outcome, path: Path) -> dict[str, Any]:
+def summary(found: Sequence[Changed], before: Solution, after: Solution, path: Path) -> dict[str, Any]:
     """Return what would change, as JSON-able data."""
     return {
         "now": _definition(before),
@@ -49,14 +54,14 @@ def summary(found: Sequence[Changed], before: Outcome, after: Outcome, path: Pat
     }
 
 
-def show(found: Sequence[Changed], before: Outcome, after: Outcome, path: Path, console: Console) -> None:
+def show(found: Sequence[Changed], before: Solution, after: Solution, path: Path, console: Console) -> None:
     """Print what would change: how many, which first, and how the lines would stand."""
     states = Table("", *STATES, box=None, header_style="dim", pad_edge=False)
     for column in states.columns[1:]:
         column.justify = "right"
-    for what, outcome in (("now", before), ("then", after)):
-        counts = outcome.counts()
-        states.add_row(f"lines {what}", *(f"{sum(counts[state]):,}" for state in STATES))
+    for what, solution in (("now", before), ("then", after)):
+        counts = sum((Counter(side.value_counts().to_dict()) for side in solution.states), Counter[str]())
+        states.add_row(f"lines {what}", *(f"{counts[state]:,}" for state in STATES))
     console.print(states)
     for row in counted(list(found)).to_dict("records"):
         if row["matches"]:
@@ -66,17 +71,18 @@ def show(found: Sequence[Changed], before: Outcome, after: Outcome, path: Path, 
             console.print(
                 Text(f"{row['matches']:>9,} {row['change']}: {CHANGES[row['change']]}{confirmed}"), soft_wrap=True
             )
-    for one in found[:_MOST]:
-        console.print(Text(f"  {one.change}  {_said(one, before, after)}"), soft_wrap=True)
+    first = found[:_MOST]
+    for one, lines in zip(first, _lines(first, before, after), strict=True):
+        console.print(Text(f"  {one.change}  {_said(one, lines, before, after)}"), soft_wrap=True)
     if len(found) > _MOST:
         console.print(Text(f"  and {len(found) - _MOST:,} more"))
     none = "" if found else "nothing that closed or that a person decided would change; "
     console.print(Text(f"{none}all lines of what changes: {path}", style="bold"), soft_wrap=True)
 
 
-def _said(one: Changed, before: Outcome, after: Outcome) -> str:
+def _said(one: Changed, lines: Lines, before: Solution, after: Solution) -> str:
     sides: tuple[list[str], list[str]] = ([], [])
-    for side, line in sorted(_lines(one, before, after)):
+    for side, line in sorted(lines):
         row: Any = (before.sides.bank, before.sides.book)[side].lines.iloc[line]
         who = visible(row["name"]) or visible(row["reference"]) or visible(row["text"]) or f"{_SIDES[side]} line {line}"
         sides[side].append(f"{row['booked']:%Y-%m-%d} {money(int(row['amount']), row['currency'])} {who}")
@@ -84,15 +90,17 @@ def _said(one: Changed, before: Outcome, after: Outcome) -> str:
     return f"{' + '.join(sides[0]) or 'nothing'} = {' + '.join(sides[1]) or 'nothing'} ({' -> '.join(kinds)})"
 
 
-def _lines(one: Changed, before: Outcome, after: Outcome) -> frozenset[tuple[int, int]]:
-    if one.before is not None:
-        return lines_of(before.matched, one.before)
-    return lines_of(after.matched, one.after or 0)
+def _lines(found: Sequence[Changed], before: Solution, after: Solution) -> list[Lines]:
+    """Return the lines of each match that changes: those of now, where there is one."""
+    now = lines_of(before.matched, [one.before for one in found if one.before is not None])
+    then = lines_of(after.matched, [one.after or 0 for one in found if one.before is None])
+    return [next(now if one.before is not None else then) for one in found]
 
 
-def _kind(outcome: Outcome, number: int | None) -> str:
-    return "" if number is None else str(outcome.matched.matches["kind"].iloc[number])
+def _kind(solution: Solution, number: int | None) -> str:
+    return "" if number is None else str(solution.matched.matches["kind"].iloc[number])
 
 
-def _definition(outcome: Outcome) -> dict[str, str]:
-    return {"path": outcome.definition.path or "(defaults)", "sha256": outcome.definition.sha256}
+def _definition(solution: Solution) -> dict[str, Any]:
+    of = solution.definition
+    return {"path": of.path or "(defaults)", "sha256": of.sha256, "decided_by": versions(of)}

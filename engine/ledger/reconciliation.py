@@ -27,6 +27,7 @@ from engine.open_items import (
     MatchRow,
     MatchState,
     OpenLine,
+    Past,
     Proposed,
     Window,
 )
@@ -219,6 +220,11 @@ class OpenItems:
         """Return open and suggested lines, oldest first; with `everything`, every line that stands."""
         with self._reading() as place:
             return reads.lines(place, everything=everything, limit=limit)
+
+    def past(self) -> Past:
+        """Return every line that stands and what people decided, in columns."""
+        with self._reading() as place:
+            return reads.past(place)
 
     def accounts(self) -> list[AccountState]:
         """Return the roll-forward of each account and side."""

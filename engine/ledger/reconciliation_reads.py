@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from engine.errors import UserError
 from engine.ledger import reconciliation_tables as t
 from engine.ledger.reconciliation_rows import Ledgered, chunks, open_line
-from engine.ledger.reconciliation_tables import IS_PENDING, MATCHABLE, STANDS
+from engine.ledger.reconciliation_tables import IS_BARRED, IS_PENDING, MATCHABLE, STANDS
 from engine.open_items import (
+    PAST,
     SIDES,
     AccountState,
     AgeRow,
@@ -22,6 +23,7 @@ from engine.open_items import (
     MatchRow,
     MatchState,
     OpenLine,
+    Past,
 )
 
 _LINES, _MATCHES, _MEMBERS = t.recon_lines, t.recon_matches, t.recon_members
@@ -54,6 +56,22 @@ def lines(place: Ledgered, *, everything: bool, limit: int | None) -> list[OpenL
     """Return lines (`OpenItems.lines`)."""
     query = sa.select(_LINES).where(place.of(_LINES), STANDS if everything else MATCHABLE)
     return [open_line(row) for row in place.connection.execute(query.order_by(_LINES.c.day, _LINES.c.id).limit(limit))]
+
+
+def past(place: Ledgered) -> Past:
+    """Return every line that stands and what people decided of them (`OpenItems.past`)."""
+    columns = [_LINES.c["delivery_id" if name == "delivery" else name] for name in PAST]
+    rows = place.connection.execute(sa.select(*columns).where(place.of(_LINES), STANDS))
+    manual = sa.select(_MATCHES.c.id).where(place.of(_MATCHES), _MATCHES.c.state == "closed", _MATCHES.c.manual)
+    of = sa.select(_MATCHES.c.id, _MEMBERS.c.line_id).join(_MEMBERS, _MEMBERS.c.match_id == _MATCHES.c.id)
+    refused: defaultdict[int, list[int]] = defaultdict(list)
+    for match_id, line_id in place.connection.execute(of.where(place.of(_MATCHES), IS_BARRED)):
+        refused[match_id].append(line_id)
+    return Past(
+        lines=[tuple(row) for row in rows],
+        confirmed=frozenset(place.connection.execute(manual).scalars()),
+        refused=[tuple(sorted(refused[match_id])) for match_id in sorted(refused)],
+    )
 
 
 def accounts(place: Ledgered) -> list[AccountState]:

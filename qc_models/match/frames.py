@@ -30,6 +30,11 @@ class FrameJudge:
     def __init__(self, judge: MatchJudge) -> None:
         self._judge = judge
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Return which model speaks (`MatchJudge.versions`)."""
+        return self._judge.versions
+
     def __call__(
         self,
         bank: pd.DataFrame,

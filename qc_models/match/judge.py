@@ -66,6 +66,12 @@ class MatchJudge:
         suggested = RULES_THRESHOLD if artifact is None else artifact.threshold
         self.threshold = suggested if self._proven is None else self._proven
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Return name and version of the model to the SHA-256 of its artifact; nothing for the rules."""
+        of = self._artifact
+        return {} if of is None else {f"{of.name} {of.version}": of.sha256}
+
     def judge(self, pair: Pair, context: Context) -> MatchOpinion:
         """Return the opinion of one candidate, with its reasons in words."""
         rows = matrix([pair], context)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from bots.reconciliation.desk_cli import build_reconciliation
 from engine.errors import UserError
 from engine.ledger.database import Database
+from engine.ledger.kept_heads import Heads
 from engine.ledger.reconciliation import OpenItems, open_items
 from fixtures.generate.deliveries import deliveries
 from fixtures.generate.statement_files import write_deliveries
@@ -39,6 +40,10 @@ class Desk:
     def open_items(self, name: str | None, *, new: str | None = None) -> OpenItems:
         """Return the open items."""
         return open_items(self.database, name, new=new)
+
+    def heads(self) -> Heads:
+        """Return the kept heads."""
+        return Heads(self.database)
 
     def run(self, *words: object, exit_code: int = 0) -> str:
         """Run a verb and return what it printed."""

@@ -4,21 +4,23 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.proof_faults import TOOL, measure
+from benchmarks.proof_faults import TOOLS, measure
+from benchmarks.proof_forgers import Entry, load
 from benchmarks.proof_worlds import GATE, World, proven_world
 from bots.reconciliation.proof import write_proof
-from bots.reconciliation.proof_log import FORMAT, canonical
+from bots.reconciliation.proof_log import FORMAT, ChainedLog, canonical
 from bots.reconciliation.proven import proven_side
 
 
-def verify(*arguments: str | Path) -> tuple[int, str]:
-    """Run the verifier as somebody does who has nothing of ours: no site packages, no paths, another folder."""
-    copy = [sys.executable, "-I", "-S", str(TOOL), *map(str, arguments)]
+def verify(*arguments: str | Path, tool: str = "verify") -> tuple[int, str]:
+    """Run a tool as somebody does who has nothing of ours: no site packages, no paths, another folder."""
+    copy = [sys.executable, "-I", "-S", str(TOOLS / f"{tool}_reconciliation.py"), *map(str, arguments)]
     done = subprocess.run(copy, capture_output=True, text=True, cwd="/", check=False)
     assert not done.stderr or done.returncode == 2
     return done.returncode, done.stdout + done.stderr
@@ -41,15 +43,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return proven_world(tmp_path_factory.mktemp("world"), 6)
 
 
-def test_a_proof_is_verified_by_a_script_of_150_lines_that_knows_nothing_of_us(world: World) -> None:
-    text = TOOL.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 150
-    imported = {line.split()[1] for line in text.splitlines() if line.startswith(("import ", "from "))}
-    assert imported <= sys.stdlib_module_names
-    given = [part for file in world.files for part in ("--input", file)]
-    assert verify(world.proof.path, "--head", world.proof.head, *given) == (
+def test_a_proof_is_verified_by_scripts_of_150_lines_that_know_nothing_of_us(world: World) -> None:
+    for tool in TOOLS.glob("*_reconciliation.py"):
+        lines = tool.read_text(encoding="utf-8").splitlines()
+        assert len(lines) <= 150
+        imported = {line.split()[1].split(".")[0] for line in lines if line.startswith(("import ", "from "))}
+        assert imported <= sys.stdlib_module_names
+    assert verify(world.proof.path, "--head", world.proof.head) == (
         0,
-        "holds: no problems; the kept head was compared\n",
+        "holds: no problems; 0 bookings held back; the kept head was compared\n",
+    )
+    assert verify(world.proof.path, *world.files, tool="recount") == (0, "agrees: no problems\n")
+    assert verify(world.proof.path, world.files[0], tool="recount")[1].endswith(
+        f"not compared: {world.files[1].name}\n"
     )
     assert world.proof.holds
     assert {one.proven for one in world.proof.accounts} == {"balances"}
@@ -85,7 +91,7 @@ def test_what_is_wrong_is_named(world: World, tmp_path: Path) -> None:
     assert "not the one that was kept" in verify(world.proof.path, "--head", "0" * 64)[1]
     other = tmp_path / "other.csv"
     other.write_bytes(world.files[0].read_bytes() + b" ")
-    assert "no input has its hash" in verify(world.proof.path, "--input", other)[1]
+    assert "no input has its hash" in verify(world.proof.path, other, tool="recount")[1]
     assert verify(tmp_path / "missing.json")[0] == 2
     assert verify(other)[0] == 1
 
@@ -108,3 +114,75 @@ def test_a_side_must_be_that_of_its_deliveries(world: World) -> None:
 def test_the_same_reconciliation_has_the_same_proof(world: World, tmp_path: Path) -> None:
     again = write_proof(world.facts, tmp_path / "proof.json")
     assert (again.head, again.path.read_bytes()) == (world.proof.head, world.proof.path.read_bytes())
+
+
+def _of(log: list[Entry], kind: str) -> list[Entry]:
+    return [one for one in log if one["entry"] == kind]
+
+
+def _moved(log: list[Entry], kind: str, before: str) -> None:
+    one = _of(log, kind)[0]
+    log.remove(one)
+    log.insert(log.index(_of(log, before)[0]), one)
+
+
+def _half_a_cent(log: list[Entry]) -> None:
+    of = next(one for one in _of(log, "statement") if one["closing"] is not None)
+    of["opening"] = float(of["opening"])
+
+
+def _approved_alone(log: list[Entry]) -> None:
+    own = next(one for one in _of(log, "decision") if one["match"] is not None)
+    own["what"] = "approve"
+    log.insert(log.index(own), own | {"what": "first"})
+
+
+def _unproven_kind(log: list[Entry]) -> None:
+    _of(log, "evidence")[1].update(wrong=-1, bound="1e-06", closes=True)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda log: _of(log, "head")[0]["definition"].update(text="limit: 1"), "not that of its hash"),
+        (lambda log: _of(log, "head")[0].update(confidence="0"), "a confidence of 0 proves nothing"),
+        (lambda log: log.remove(_of(log, "head")[0]), "cannot be understood"),
+        (lambda log: _moved(log, "open", "match"), "stands in the wrong place"),
+        (lambda log: log.append(_of(log, "end")[0]), "cut off, or goes on"),
+        (lambda log: log.insert(-1, {"entry": "note"}), "cannot be understood"),
+        (_half_a_cent, "cannot be understood"),
+        (_approved_alone, "is no second person"),
+        (_unproven_kind, "do not prove 1e-06"),
+    ],
+)
+def test_a_chain_made_anew_is_found_where_it_contradicts_itself(
+    world: World, tmp_path: Path, edit: Callable[[list[Entry]], object], said: str
+) -> None:
+    log = [entry for _, entry in load(world.proof.path)]
+    edit(log)
+    with (tmp_path / "forged.json").open("wb") as file:
+        chained = ChainedLog(file)
+        for one in log:
+            chained.add(one["entry"], {name: value for name, value in one.items() if name not in {"entry", "n"}})
+        chained.close()
+    code, told = verify(tmp_path / "forged.json")
+    assert code == 1
+    assert said in told
+
+
+def test_an_amount_and_a_sign_are_looked_for_in_the_files(tmp_path: Path) -> None:
+    """The forger mends every sum, and keeps no head; the file of the books is CSV."""
+    one = next(w for n in range(40) if (w := proven_world(tmp_path / str(n), n)).files[1].suffix == ".csv")
+    for side, file in zip(("bank", "book"), one.files, strict=True):
+        log = load(one.proof.path)
+        line = next(
+            of for _, entry in log for of in entry.get("lines", []) if of["side"] == side and of["statement"] >= 0
+        )
+        line["amount"] += 123_457
+        forged = tmp_path / "forged.json"
+        with forged.open("wb") as target:
+            chained = ChainedLog(target)
+            for _, entry in log:
+                chained.add(entry["entry"], {name: entry[name] for name in entry if name not in {"entry", "n"}})
+            chained.close()
+        assert "has no amount of" in verify(forged, file, tool="recount")[1]

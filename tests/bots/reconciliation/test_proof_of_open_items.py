@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bots.reconciliation.definition import DEFAULT
 from bots.reconciliation.proof import write_proof
 from bots.reconciliation.proof_page import write_page
+from bots.reconciliation.proving import prove_items
 from bots.reconciliation.proving_items import Terms, facts_of
 from engine.errors import UserError
 from engine.ledger.database import Database
@@ -18,7 +20,7 @@ from engine.open_items import BANK, BOOK
 from fixtures.generate.deliveries import deliveries
 from fixtures.generate.statements import world
 from tests.bots.reconciliation import exact
-from tests.bots.reconciliation.rolling_desk import Desk, as_delivery
+from tests.bots.reconciliation.rolling_desk import Desk, as_delivery, line, tied
 from tests.bots.reconciliation.test_proof import verify
 
 
@@ -65,3 +67,37 @@ def test_open_items_are_proven_with_every_decision_and_each_head_is_kept(databas
     assert again.previous == proof.head
     with pytest.raises(UserError, match="may not close any more"):
         facts_of(desk.items, terms())
+
+
+def test_what_a_person_closed_stays_closed_when_its_lines_are_corrected_or_withdrawn(
+    database: Database, tmp_path: Path
+) -> None:
+    """A line of one match is corrected, one of another withdrawn, and both of a third: the proof has what stands."""
+    desk = Desk(database)
+    first = [line(990, "ODD", bank_id="B1"), line(500, "A"), line(501, "B"), line(7, "C"), line(-7, "D")]
+    desk.receive(BANK, [tied(first, 0, 0, 0, "1")])
+    desk.book(line(1000, "INV-1"), line(1001, "INV-2"))
+    of = {(one.side, one.facts.amount): one.id for one in desk.items.lines()}
+    for ids in ([(0, 990), (1, 1000)], [(0, 500), (0, 501), (1, 1001)], [(0, 7), (0, -7)]):
+        desk.items.match_by_hand([of[one] for one in ids], "ana", "told by phone")
+    desk.receive(BANK, [tied([line(991, "ODD", bank_id="B1"), line(500, "A")], 0, 0, 1, "2")])
+    assert [one.attention is None for one in desk.items.noticed()] == [False] * 3
+    proof = write_proof(facts_of(desk.items, terms(*exact.CLOSING)), tmp_path / "proof.json")
+    assert verify(proof.path, "--head", proof.head) == (
+        0,
+        "holds: no problems; 0 bookings held back; the kept head was compared\n",
+    )
+    assert proof.states == {"closed": 4, "suggested": 0, "open": 0, "quarantined": 0}
+
+
+def test_it_says_why_lines_are_open_and_which_matcher_and_evidence_decided(database: Database, tmp_path: Path) -> None:
+    desk = Desk(database)
+    desk.bank(line(1000, "INV-1"), line(3210, "", text="no idea"))
+    desk.book(line(1000, "INV-1"), line(777, "INV-9"))
+    desk.items.match_by_hand([one.id for one in desk.items.lines() if one.facts.amount == 1000], "ana", "told")
+    proof, _ = prove_items(desk.items, DEFAULT, tmp_path, datetime(2026, 6, 1, tzinfo=UTC))
+    log = [entry for _, entry in json.loads(proof.path.read_text(encoding="utf-8"))["log"]]
+    assert [one["cause"] for one in log if one["entry"] == "open"] == ["missing on one side"] * 2
+    assert {len(digest) for digest in log[0]["models"].values()} == {64}
+    assert set(log[0]["models"]) == {"matcher", "seeded evidence"}
+    assert verify(proof.path, "--head", proof.head)[0] == 0

@@ -8,10 +8,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import random
 import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -19,9 +21,13 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from benchmarks.proof_forgers import forge
 from bots.reconciliation.cli import add_reconcile
+from bots.reconciliation.desk_cli import build_reconciliation
 from engine.errors import UserError
+from engine.ledger import schema
 from engine.ledger.database import Database
+from engine.ledger.kept_heads import Heads
 from engine.ledger.reconciliation import OpenItems, open_items
 from tests.bots.reconciliation.rolling_desk import Desk as Rolling
 from tests.bots.reconciliation.rolling_desk import line
@@ -38,12 +44,23 @@ class Desk:
 
     home: Path
     console: Console = field(default_factory=lambda: Console(record=True, width=120))
-    database: Database | None = None
+    user: str = "ana"
+    ledger: Database | None = None
+
+    @cached_property
+    def database(self) -> Database:
+        """The ledger of the place, or another one."""
+        found = self.ledger or Database(str(self.home / "ledger.db"))
+        schema.prepare(found)
+        return found
 
     def open_items(self, name: str | None) -> OpenItems:
         """Return what is kept."""
-        assert self.database is not None
         return open_items(self.database, name)
+
+    def heads(self) -> Heads:
+        """Return the kept heads."""
+        return Heads(self.database)
 
 
 def run(desk: Desk, *words: str | Path) -> Result:
@@ -100,12 +117,45 @@ def test_each_line_is_in_one_table_and_what_is_wrong_in_the_books_is_found(told:
 
 def test_the_proof_beside_it_is_verified_without_us(told: dict) -> None:  # type: ignore[type-arg]
     proof = next(path for path in told["files"] if path.endswith("proof.json"))
-    tool = ROOT / "tools" / "verify_reconciliation.py"
-    given = ["--head", told["proof"]["head"], "--input", BANK, "--input", BOOK]
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", tool, proof, *given], capture_output=True, text=True, check=False
+    for name, given, said in (
+        ("verify", ["--head", told["proof"]["head"]], "holds: no problems; 0 bookings held back; the kept head"),
+        ("recount", [BANK, BOOK], "agrees: no problems"),
+    ):
+        tool = ROOT / "tools" / f"{name}_reconciliation.py"
+        called = [sys.executable, "-I", "-S", tool, proof, *given]
+        done = subprocess.run(called, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout.startswith(said)) == (0, True)
+
+
+def heads(desk: Desk, *words: str | Path) -> Result:
+    """Run `reconciliation heads`."""
+    app = typer.Typer()
+    app.add_typer(build_reconciliation(lambda: desk), name="reconciliation")
+    return CliRunner().invoke(app, ["reconciliation", "heads", *map(str, words)])
+
+
+def test_the_head_is_kept_in_the_ledger_so_that_a_forger_who_mends_every_sum_is_found(tmp_path: Path) -> None:
+    """The second run is over a file with one more line end: it names the first one's head, and shows how that ended."""
+    desk = Desk(tmp_path)
+    later = tmp_path / "bank.xml"
+    later.write_bytes(BANK.read_bytes() + b"\n")
+    for bank, out in ((BANK, "one"), (later, "two")):
+        run(desk, bank, BOOK, "--out", tmp_path / out)
+    proofs = [tmp_path / out / "proof.json" for out in ("one", "two")]
+    kept = json.loads(heads(desk, "--json").stdout)
+    assert [one["head"] for one in reversed(kept)] == [json.loads(path.read_text("utf-8"))["head"] for path in proofs]
+    assert json.loads(proofs[1].read_text("utf-8"))["log"][0][1]["previous"] == kept[1]["head"]
+    assert {one["by"] for one in kept} == {"ana"}
+    assert "run by run" in (tmp_path / "two" / "report.html").read_text("utf-8")
+    assert heads(desk, proofs[0]).exit_code == 0
+    forge(proofs[0], proofs[1], "altered", "mends_all", random.Random(1))  # noqa: S311 - a seeded fault
+    assert heads(desk, proofs[1]).exit_code == 1
+    assert f"is not kept: it was changed, or made with another ledger; kept of {kept[0]['name']}" in (
+        desk.console.export_text()
     )
-    assert (done.returncode, done.stdout) == (0, "holds: no problems; the kept head was compared\n")
+    proofs[1].write_bytes(proofs[0].read_bytes().replace(b'"amount":1', b'"amount":2', 1))
+    with pytest.raises(UserError, match="the chain breaks at entry"):
+        raise heads(desk, proofs[1]).exception or AssertionError
 
 
 def test_a_definition_declares_and_what_if_compares(tmp_path: Path) -> None:
@@ -142,7 +192,7 @@ def test_without_files_the_history_that_is_kept_is_compared(tmp_path: Path, data
     rolling.bank(line(1001, "INV-1", day=3))
     tighter = tmp_path / "main.yaml"
     tighter.write_text("name: main\npolicy: {window: {earliest: 0, latest: 1}}\n", encoding="utf-8")
-    desk = Desk(tmp_path, database=database)
+    desk = Desk(tmp_path, ledger=database)
     run(desk, "--what-if", tighter)
     assert "lines now" in desk.console.export_text()
     assert (tmp_path / "reconciliations" / "main" / "what-if.csv").exists()

@@ -8,8 +8,8 @@ from pathlib import Path
 from bots.reconciliation.definition import DEFAULT, PolicyFile, Window
 from bots.reconciliation.export import write_table
 from bots.reconciliation.gate import Evidence
-from bots.reconciliation.reconcile import outcome_of
-from bots.reconciliation.replay import history, refused
+from bots.reconciliation.replay import history
+from bots.reconciliation.solution import solutions
 from bots.reconciliation.what_if import Changed, changes, counted
 from bots.reconciliation.what_if_shown import table
 from engine.ledger.database import Database
@@ -69,13 +69,13 @@ def test_the_history_in_the_ledger_is_matched_twice_and_what_people_confirmed_is
     desk.bank(line(1001, "INV-1"), line(1002, "INV-2", day=3), line(1003, "INV-3", day=3))
     by_hand = [one.id for one in desk.items.lines() if one.facts.amount == 1002]
     desk.items.match_by_hand(by_hand, "ana", "told by phone")
-    sides, confirmed = history(desk.items)
-    assert confirmed == [frozenset({(0, 1), (1, 1)})]
+    past = history(desk.items)
+    assert past.confirmed == [frozenset({(0, 1), (1, 1)})]
     evidence = [Evidence("reference", 100_000_000, 0, "own")]
     policy = PolicyFile(window=Window(earliest=0, latest=1))
     tighter = replace(DEFAULT, file=DEFAULT.file.model_copy(update={"policy": policy}))
-    now, then = (outcome_of(sides, one, evidence=evidence) for one in (DEFAULT, tighter))
-    found = changes(now.matched, then.matched, confirmed)
+    now, then = solutions(past.sides, (DEFAULT, tighter), evidence)
+    found = changes(now.matched, then.matched, past.confirmed)
     assert [(one.change, one.confirmed) for one in found] == [("goes", True), ("goes", False)]
     told = table(found, now, then)
     assert told["amount"].tolist() == ["10.02", "10.02", "10.03", "10.03"]
@@ -92,15 +92,16 @@ def test_what_people_refused_or_only_suggestions_of_theirs_is_named(database: Da
     desk.items.undo(desk.one("closed").id, "ana", "another shop")
     by_hand = [one.id for one in desk.items.lines() if one.facts.amount == 1002]
     desk.items.match_by_hand(by_hand, "ana", "told by phone")
-    sides, confirmed = history(desk.items)
-    assert refused(desk.items) == [frozenset({(0, 0), (1, 0)})]
+    past = history(desk.items)
+    assert past.refused == [frozenset({(0, 0), (1, 0)})]
+    assert [(one.kind, one.wrong) for one in past.evidence] == [("reference", 1)]
     now, then = (
         solution(("amount", closes, [0], [0], 0), *more)
         for closes, more in ((True, ()), (False, (("amount", False, [1], [1], 0),)))
     )
-    found = changes(now, then, confirmed, refused(desk.items))
+    found = changes(now, then, past.confirmed, past.refused)
     assert [(one.change, one.confirmed, one.rejected) for one in found] == [
         ("opens", False, True),
         ("found", True, False),
     ]
-    assert len(sides.bank.lines) == 2
+    assert len(past.sides.bank.lines) == 2
