@@ -130,6 +130,8 @@ class DeliveryFacts:
     by: str
     lines: int
     """That were read: the same bytes read better, as another definition lets them be, are no repetition."""
+    terms_id: int | None = None
+    """Under what (`OpenItems.under`)."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,8 @@ class Proposed:
     alternatives: int
     due: date | None = None
     """It would close, once both sides are known up to this day: until then a rival may come."""
+    probability_wrong: float | None = None
+    """Of a suggestion, where somebody gave it one."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,10 @@ class MatchRow:
     """What happened to its lines since a person decided; None: nothing."""
     due: date | None
     """Day up to which both sides have to be known before it closes on its own; None: it will not, or has."""
+    probability_wrong: float | None
+    """As it was when it was suggested."""
+    terms_id: int | None
+    """Under what it was made (`OpenItems.terms`); None: by hand, or before that was kept."""
     lines: tuple[OpenLine, ...] = ()
 
 
@@ -228,6 +236,7 @@ class DeliveryRow:
     repeats: int | None
     """The delivery that brought the same bytes before."""
     counts: Mapping[str, int]
+    terms_id: int | None
 
 
 @dataclass(frozen=True)

@@ -140,8 +140,16 @@ class OpenItems(Protocol):
         """Return which of these sets of lines a person refused."""
         ...
 
-    def refused(self) -> Mapping[str, int]:
-        """Return kind of evidence to number of its matches that people rejected or undid."""
+    def reviewed(self) -> Mapping[str, tuple[int, int]]:
+        """Return kind of evidence to how many of its matches people reviewed, and how many of them were wrong."""
+        ...
+
+    def under(self, versions: Mapping[str, str]) -> int:
+        """Return the number of what is worked under: name to hash of definition, matcher, evidence, model."""
+        ...
+
+    def terms(self) -> Mapping[int, Mapping[str, str]]:
+        """Return what deliveries were read and matches made under, by number."""
         ...
 
     def settle(
@@ -152,6 +160,7 @@ class OpenItems(Protocol):
         replaced: Sequence[int],
         kept: Mapping[int, Proposed],
         proposed: Sequence[Proposed],
+        terms_id: int | None = None,
     ) -> None:
         """Write what matching found.
 
@@ -196,8 +205,10 @@ class OpenItems(Protocol):
         """Return a match with its lines."""
         ...
 
-    def matches(self, states: Sequence[MatchState], limit: int | None = None) -> list[MatchRow]:
-        """Return matches in some states, newest first."""
+    def matches(
+        self, states: Sequence[MatchState], limit: int | None = None, *, surest: bool = False
+    ) -> list[MatchRow]:
+        """Return matches in some states, newest first, or those first that are surest right."""
         ...
 
     def noticed(self) -> list[MatchRow]:

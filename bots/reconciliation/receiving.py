@@ -39,7 +39,12 @@ class Received:
 
 
 def receive(
-    items: OpenItems, side: int, delivery: Delivery, who: str, accounts: Mapping[str, str] | None = None
+    items: OpenItems,
+    side: int,
+    delivery: Delivery,
+    who: str,
+    accounts: Mapping[str, str] | None = None,
+    terms_id: int | None = None,
 ) -> Received:
     """Take a delivery in.
 
@@ -49,9 +54,10 @@ def receive(
         delivery: the file, read whole; what is in quarantine is counted and not taken in.
         who: who brought it.
         accounts: the file's name of an account to ours, where they differ.
+        terms_id: under what it was read (`OpenItems.under`).
     """
     lines = sum(len(one.lines) for one in delivery.statements)
-    told = DeliveryFacts(side, delivery.path.name, delivery.sha256, delivery.format, who, lines)
+    told = DeliveryFacts(side, delivery.path.name, delivery.sha256, delivery.format, who, lines, terms_id)
     with items.taking_in(told) as intake:
         intake.counts.update(dict.fromkeys(COUNTED, 0))
         intake.counts["lines"] = lines

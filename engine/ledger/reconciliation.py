@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -14,6 +16,7 @@ from engine.errors import Stale, UserError
 from engine.ledger import reconciliation_decisions as decisions
 from engine.ledger import reconciliation_matching as matching
 from engine.ledger import reconciliation_reads as reads
+from engine.ledger import reconciliation_reviews as reviews
 from engine.ledger import reconciliation_tables as t
 from engine.ledger.database import Database, insert_new
 from engine.ledger.reconciliation_intake import Intake, begin
@@ -39,6 +42,13 @@ def names(database: Database) -> list[str]:
         return list(
             connection.execute(sa.select(t.reconciliations.c.name).order_by(t.reconciliations.c.name)).scalars()
         )
+
+
+def reviewed(database: Database, name: str) -> dict[str, tuple[int, int]]:
+    """Return what people reviewed in a reconciliation (`OpenItems.reviewed`); nothing where there is none yet."""
+    if database.is_new_file or name not in names(database):
+        return {}
+    return OpenItems(database, name).reviewed()
 
 
 def open_items(database: Database, name: str | None, *, new: str | None = None) -> OpenItems:
@@ -101,10 +111,29 @@ class OpenItems:
         with self._reading() as place:
             return matching.barred(place, keys)
 
-    def refused(self) -> dict[str, int]:
-        """Return kind of evidence to number of its matches that people rejected or undid."""
+    def reviewed(self) -> dict[str, tuple[int, int]]:
+        """Return kind of evidence to how many of its matches people reviewed, and how many of them were wrong."""
         with self._reading() as place:
-            return matching.refused(place)
+            return reviews.reviewed(place)
+
+    def under(self, versions: Mapping[str, str]) -> int:
+        """Return the number of what is worked under: name to hash of definition, matcher, evidence, model."""
+        text = json.dumps(dict(versions), sort_keys=True)
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        if self.name in names(self._database):
+            with self._reading() as place:
+                found = reads.terms_id(place, sha256)
+            if found is not None:
+                return found
+        with self._changing() as place:
+            row = {"reconciliation_id": place.id, "sha256": sha256, "versions": dict(versions)}
+            insert_new(place.connection, t.recon_terms, [row | {"at": place.clock.now()}], t.recon_terms.c.id)
+            return reads.terms_id(place, sha256) or 0
+
+    def terms(self) -> dict[int, dict[str, str]]:
+        """Return what deliveries were read and matches made under, by number."""
+        with self._reading() as place:
+            return reads.terms(place)
 
     def settle(
         self,
@@ -114,6 +143,7 @@ class OpenItems:
         replaced: Sequence[int],
         kept: Mapping[int, Proposed],
         proposed: Sequence[Proposed],
+        terms_id: int | None = None,
     ) -> None:
         """Write what matching found.
 
@@ -123,6 +153,7 @@ class OpenItems:
             replaced: suggestions that are no more.
             kept: suggestions that were found again, with their present figures.
             proposed: new matches.
+            terms_id: under what they were made (`under`).
 
         Raises:
             Stale: something else was written since; compute again.
@@ -130,7 +161,7 @@ class OpenItems:
         with self._changing() as place:
             if place.revision != revision:
                 raise Stale(f"{self.name}: revision {revision} is {place.revision} now")
-            matching.settle(place, looked_at, replaced, kept, proposed)
+            matching.settle(place, looked_at, replaced, kept, proposed, terms_id)
 
     def limit(self, limits: Mapping[str, int], who: str) -> None:
         """Say over which amount (currency to minor units) two people decide."""
@@ -206,10 +237,12 @@ class OpenItems:
         with self._reading() as place:
             return reads.match(place, match_id)
 
-    def matches(self, states: Sequence[MatchState], limit: int | None = None) -> list[MatchRow]:
-        """Return matches in some states with their lines, newest first."""
+    def matches(
+        self, states: Sequence[MatchState], limit: int | None = None, *, surest: bool = False
+    ) -> list[MatchRow]:
+        """Return matches in some states with their lines, newest first, or those first that are surest right."""
         with self._reading() as place:
-            return reads.matches(place, states, limit)
+            return reads.matches(place, states, limit, surest=surest)
 
     def noticed(self) -> list[MatchRow]:
         """Return matches of people whose lines changed since."""

@@ -86,6 +86,8 @@ def match_by_hand(place: Ledgered, line_ids: Sequence[int], who: str, reason: st
     lines, difference = tuple(row.id for row in rows), bank - book
     made = Proposed(BY_HAND, True, lines, amount, rows[0].currency, difference, _days(rows), 0.0, None, 0, 0)
     (match_id,) = write(place, [made], made_by=_named(who), manual=True)
+    change = sa.update(_MATCHES).where(_MATCHES.c.id.in_(suggestions)).values(replaced_by=match_id)
+    place.connection.execute(change)
     take(place, {match_id: lines})
     _settle(place, match_id, _named(who))
     place.decide("match", _named(who), _because(reason), match_id, replaced=suggestions, difference=difference)

@@ -9,11 +9,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from bots.reconciliation.policy import Policy
-from bots.reconciliation.rolling import reach
+from bots.reconciliation.rolling import match_open, reach
 from engine.clock import ManualClock
 from engine.errors import Stale, UserError
 from engine.evidence import EvidenceStore
@@ -422,3 +425,43 @@ def test_deliveries_matching_and_undo_at_once_double_nothing_and_lose_nothing(de
     assert undone
     assert all([one.reason for one in desk.items.decisions(row.id)] == ["at once"] for row in undone)
     assert desk.items.problems() == []
+
+
+def test_what_people_said_is_counted_by_kind_and_only_as_a_series_without_gaps(desk: Desk) -> None:
+    desk.bank(*(line(100 + n, "") for n in range(6)))
+    desk.book(*(line(100 + n, "") for n in range(6)))
+    desk.match()
+    first, second, third, fourth, fifth, sixth = sorted(row.id for row in desk.items.matches(["suggested"]))
+    kind = exact.AMOUNT
+    desk.items.accept(second, "ana")
+    desk.items.reject(fourth, "ana", "another customer's")
+    assert desk.items.reviewed() == {kind: (1, 1)}, "the first one still waits: what comes after it may be chosen"
+    desk.items.accept(first, "ana")
+    assert desk.items.reviewed() == {kind: (3, 1)}
+    of = {row: [one.id for one in desk.items.match(row).lines] for row in (third, fourth, fifth, sixth)}
+    by_hand = desk.items.match_by_hand([of[third][0], of[fifth][1]], "ana", "told by phone")
+    assert desk.items.reviewed()[kind] == (5, 3), "a person took lines of two suggestions elsewhere"
+    desk.items.undo(by_hand.id, "ana", "misheard")
+    assert desk.items.reviewed()[kind] == (3, 1)
+    desk.items.match_by_hand(of[sixth], "ana", "it is right")
+    desk.items.match_by_hand(of[fourth], "ana", "it was right after all")
+    assert desk.items.reviewed()[kind] == (3, 0), "the last word on the same lines stands"
+    assert desk.items.under({"matcher": "a"}) == desk.items.under({"matcher": "a"}) != desk.items.under({})
+
+
+def test_suggestions_bear_a_probability_that_a_judge_has_a_say_in(desk: Desk) -> None:
+    asked: list[int] = []
+
+    def judge(*told: pd.DataFrame, **_: pd.DataFrame) -> NDArray[np.float64]:
+        asked.append(len(told[2]))
+        return np.full(len(told[2]), 0.9)
+
+    desk.bank(line(), line(500, ""), line(600, ""))
+    desk.book(line(), line(500, ""), line(600, ""))
+    terms = desk.items.under({"matcher": "abc"})
+    match_open(desk.items, exact.match, POLICY, exact.CLOSING, at_once=exact.CLOSING, judge=judge, terms_id=terms)
+    assert sum(asked) == 2, "what closes is not asked about"
+    assert desk.one("closed").probability_wrong is None
+    told = desk.items.matches(["suggested"], surest=True)
+    assert all(row.probability_wrong and row.probability_wrong > 0.1 for row in told)
+    assert desk.items.terms()[told[0].terms_id or 0] == {"matcher": "abc"}
