@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 BANK, BOOK = 0, 1
 SIDES = ("bank", "book")
@@ -265,6 +265,29 @@ class Past:
 
 PAST = ("id", "side", "match_id", "delivery", "number", *FACTS)
 """Columns of `Past.lines`."""
+
+
+@dataclass(frozen=True)
+class BooksName:
+    """An account of the books in a currency, and the bank's name of it."""
+
+    account: str
+    currency: str
+    bank: str
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """How the books write what the bank writes, told once (`bots.reconciliation.taking`)."""
+
+    turned: bool | None = None
+    """Whether their amounts are turned round; None: nobody told yet, or it is declared."""
+    names: tuple[BooksName, ...] = ()
+
+    @classmethod
+    def of(cls, turned: bool | None, names: Mapping[tuple[str, str], str]) -> Self:
+        """Return conventions of (account, currency) to the bank's name."""
+        return cls(turned, tuple(BooksName(*pair, names[pair]) for pair in sorted(names)))
 
 
 def key_of(line_ids: Iterable[int]) -> str:

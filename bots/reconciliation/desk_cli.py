@@ -99,24 +99,23 @@ def _add_work(app: typer.Typer, open_desk: Callable[[], RollingDesk], judge: Cal
         as_json: AsJson = False,
     ) -> None:
         """Take files in: what is new, seen again, corrected, late; then match it with what is open."""
-        from bots.reconciliation.readers.registry import read  # noqa: PLC0415 - slow to load, for this verb alone
-        from bots.reconciliation.receiving import receive as take_in  # noqa: PLC0415
+        from bots.reconciliation.receiving import receive as take_in  # noqa: PLC0415 - slow to load, for this verb alone
+        from bots.reconciliation.taking import read_files  # noqa: PLC0415
 
         desk, rules = open_desk(), rules_of(definition)
         items = desk.open_items(name or (rules.name if definition else None), new=rules.name)
-        told = rules.definition.file.bank if side is SideName.bank else rules.definition.file.book
-        deliveries = [read(path, format=told.format, spec=told.spec()) for path in files]
+        number = BANK if side is SideName.bank else BOOK
         if definition is not None:
             items.limit(rules.limits, who or desk.user)
-        number = BANK if side is SideName.bank else BOOK
-        accounts = rules.accounts if number == BOOK else {}
+        deliveries, said = read_files(items, number, files, rules.definition, who or desk.user)
         terms = Terms(items, rules, judge() if match else None)
-        received = [take_in(items, number, one, who or desk.user, accounts, terms.id) for one in deliveries]
+        received = [take_in(items, number, one, who or desk.user, terms_id=terms.id) for one in deliveries]
         outcome = match_new(terms) if match else None
         problems = [problem for one in deliveries for problem in one.problems()]
         if as_json:
-            _print({"received": received, "matched": outcome, "problems": problems})
+            _print({"received": received, "matched": outcome, "problems": problems, "told": said})
         else:
+            view.say(desk.console, "\n".join(said), ())
             desk.console.print(view.received([path.name for path in files], received))
             view.say(desk.console, view.matched(outcome) if outcome else "", problems)
         if problems:

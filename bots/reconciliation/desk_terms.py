@@ -28,11 +28,6 @@ class Rules:
         return self.definition.file.name
 
     @property
-    def accounts(self) -> dict[str, str]:
-        """Account of the books to the bank's, which is the name that both sides share."""
-        return {book: bank for bank, book in self.definition.file.accounts.items()}
-
-    @property
     def limits(self) -> dict[str, int]:
         """Currency to the amount over which two people decide, minor units."""
         return {one.currency: one.amount for one in self.definition.file.review.four_eyes_over}

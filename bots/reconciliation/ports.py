@@ -13,6 +13,7 @@ from engine.open_items import (
     AccountState,
     AgeRow,
     Arrival,
+    Conventions,
     DecisionRow,
     DeliveryFacts,
     DeliveryRow,
@@ -120,6 +121,10 @@ class OpenItems(Protocol):
 
     name: str
 
+    def exists(self) -> bool:
+        """Say whether anything was written to it yet."""
+        ...
+
     def taking_in(self, delivery: DeliveryFacts) -> AbstractContextManager[Intake]:
         """Take a delivery in, in one transaction."""
         ...
@@ -167,6 +172,14 @@ class OpenItems(Protocol):
         Raises:
             Stale: something else was written since the revision; compute again.
         """
+        ...
+
+    def conventions(self) -> Conventions:
+        """Return what was told of the books."""
+        ...
+
+    def keep_conventions(self, told: Conventions, who: str) -> None:
+        """Keep what was told of the books, and that it was."""
         ...
 
     def limit(self, limits: Mapping[str, int], who: str) -> None:

@@ -24,6 +24,7 @@ from engine.ledger.reconciliation_rows import Ledgered
 from engine.open_items import (
     AccountState,
     AgeRow,
+    Conventions,
     DecisionRow,
     DeliveryFacts,
     DeliveryRow,
@@ -79,6 +80,10 @@ class OpenItems:
         """Name it; it is made when something is first written to it."""
         self._database, self.name = database, name
 
+    def exists(self) -> bool:
+        """Say whether anything was written to it yet."""
+        return self.name in names(self._database)
+
     @contextmanager
     def taking_in(self, delivery: DeliveryFacts) -> Iterator[Intake]:
         """Take a delivery in: one transaction, in which what was added is known at once."""
@@ -120,7 +125,7 @@ class OpenItems:
         """Return the number of what is worked under: name to hash of definition, matcher, evidence, model."""
         text = json.dumps(dict(versions), sort_keys=True)
         sha256 = hashlib.sha256(text.encode()).hexdigest()
-        if self.name in names(self._database):
+        if self.exists():
             with self._reading() as place:
                 found = reads.terms_id(place, sha256)
             if found is not None:
@@ -162,6 +167,18 @@ class OpenItems:
             if place.revision != revision:
                 raise Stale(f"{self.name}: revision {revision} is {place.revision} now")
             matching.settle(place, looked_at, replaced, kept, proposed, terms_id)
+
+    def conventions(self) -> Conventions:
+        """Return what was told of the books; nothing before their first delivery."""
+        if not self.exists():
+            return Conventions()
+        with self._reading() as place:
+            return reads.conventions(place)
+
+    def keep_conventions(self, told: Conventions, who: str) -> None:
+        """Keep what was told of the books, and that it was."""
+        with self._changing() as place:
+            decisions.keep_conventions(place, told, who)
 
     def limit(self, limits: Mapping[str, int], who: str) -> None:
         """Say over which amount (currency to minor units) two people decide."""

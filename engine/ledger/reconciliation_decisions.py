@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from engine.errors import UserError
 from engine.ledger import reconciliation_tables as t
 from engine.ledger.reconciliation_matching import take, write
 from engine.ledger.reconciliation_rows import Ledgered, free
-from engine.open_items import BANK, BOOK, Proposed
+from engine.open_items import BANK, BOOK, Conventions, Proposed
 
 _LINES, _MATCHES = t.recon_lines, t.recon_matches
 BY_HAND = "by hand"
@@ -27,6 +28,14 @@ def limit(place: Ledgered, limits: Mapping[str, int], who: str) -> None:
     change = sa.update(t.reconciliations).where(t.reconciliations.c.id == place.id)
     place.connection.execute(change.values(limits=dict(limits)))
     place.decide("limit", _named(who), "", before=dict(place.limits), after=dict(limits))
+
+
+def keep_conventions(place: Ledgered, told: Conventions, who: str) -> None:
+    """Keep what was told of the books (`OpenItems.keep_conventions`)."""
+    kept = asdict(told)
+    change = sa.update(t.reconciliations).where(t.reconciliations.c.id == place.id).values(conventions=kept)
+    place.connection.execute(change)
+    place.decide("told", _named(who), "", **kept)
 
 
 def keep_head(place: Ledgered, head: str, name: str, who: str) -> None:

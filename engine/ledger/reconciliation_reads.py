@@ -18,6 +18,8 @@ from engine.open_items import (
     SIDES,
     AccountState,
     AgeRow,
+    BooksName,
+    Conventions,
     DecisionRow,
     DeliveryRow,
     MatchRow,
@@ -130,6 +132,13 @@ def deliveries(place: Ledgered, limit: int | None) -> list[DeliveryRow]:
         )
         for row in place.connection.execute(query)
     ]
+
+
+def conventions(place: Ledgered) -> Conventions:
+    """Return what was told of the books (`OpenItems.conventions`)."""
+    table = t.reconciliations
+    kept = place.connection.execute(sa.select(table.c.conventions).where(table.c.id == place.id)).scalar()
+    return Conventions(kept["turned"], tuple(BooksName(**one) for one in kept["names"])) if kept else Conventions()
 
 
 def terms_id(place: Ledgered, sha256: str) -> int | None:
