@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from bots.reconciliation.rolling import match_open, reach
 from engine.clock import ManualClock
 from engine.errors import Stale, UserError
 from engine.evidence import EvidenceStore
+from engine.ledger import tables as t
 from engine.ledger.backup import backup
 from engine.ledger.database import Database
 from engine.ledger.restore import restore
@@ -465,3 +467,38 @@ def test_suggestions_bear_a_probability_that_a_judge_has_a_say_in(desk: Desk) ->
     told = desk.items.matches(["suggested"], surest=True)
     assert all(row.probability_wrong and row.probability_wrong > 0.1 for row in told)
     assert desk.items.terms()[told[0].terms_id or 0] == {"matcher": "abc"}
+
+
+def test_what_a_person_is_known_by_is_erased_and_everything_still_adds_up(desk: Desk) -> None:
+    others = [line(n, f"INV-{n}") for n in (7, 8)]
+    first = [line(900, "RE-4711", name="Möller GmbH", bank_id="B1", text="thanks, Möller"), *others]
+    desk.bank(*first)
+    now = [line(910, "RE-4711", name="Möller GmbH", bank_id="B1", text="thanks"), *others]
+    desk.bank(*now)
+    desk.book(line(910, "X", name="Moeller"))
+    with pytest.raises(UserError, match="is open: a person still needs"):
+        desk.items.erase("Möller GmbH", "dpo", "Art. 17")
+    lines = [one for one in desk.items.lines() if one.facts.amount == 910]
+    made = desk.items.match_by_hand([one.id for one in lines], "ana", "Möller GmbH told us RE-4711 is X")
+    with pytest.raises(UserError, match="without naming"):
+        desk.items.erase("Möller GmbH", "dpo", "for möller gmbh")
+    before = desk.items.accounts()
+    assert len(desk.items.erase("Möller  GmbH", "dpo", "Art. 17").line_ids) == 1
+    kept_ = "".join(
+        str(row._mapping)
+        for table in t.metadata.sorted_tables
+        if table.name.startswith("recon_")
+        for row in rows_of(desk, table)
+    )
+    assert not any(word in kept_ for word in ("Möller", "RE-4711", "B1", "thanks"))
+    assert (desk.items.accounts(), desk.items.problems()) == (before, [])
+    told = [(one.verb, one.actor, one.reason) for one in desk.items.decisions()][-2:]
+    assert told == [("match", "ana", "(erased) told us (erased) is X"), ("erase", "dpo", "Art. 17")]
+    again, older = desk.bank(*now, line(1, "N")), desk.bank(*first, line(2, "N2"))
+    assert (again.counts["again"], older.counts["outdated"]) == (3, 1), "it is known by its hash"
+    assert desk.items.match(made.id).state == "closed"
+
+
+def rows_of(desk: Desk, table: sa.Table) -> list[Any]:
+    with desk.database.read() as connection:
+        return list(connection.execute(sa.select(table)))
