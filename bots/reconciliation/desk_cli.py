@@ -111,6 +111,8 @@ def _add_work(app: typer.Typer, open_desk: Callable[[], RollingDesk], judge: Cal
         terms = Terms(items, rules, judge() if match else None)
         received = [take_in(items, number, one, who or desk.user, terms_id=terms.id) for one in deliveries]
         outcome = match_new(terms) if match else None
+        if rules.definition.file.keep is not None:
+            items.let_go(rules.definition.file.keep)
         problems = [problem for one in deliveries for problem in one.problems()]
         if as_json:
             _print({"received": received, "matched": outcome, "problems": problems, "told": said})

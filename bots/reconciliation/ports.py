@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bots.reconciliation.policy import Policy
@@ -208,6 +208,10 @@ class OpenItems(Protocol):
 
     def note(self, verb: str, who: str, reason: str, **data: Any) -> None:
         """Append a decision that is about no match, such as one about a learned rule."""
+        ...
+
+    def let_go(self, age: timedelta) -> int:
+        """Blank the words of lines that were delivered and closed longer ago than that; return how many."""
         ...
 
     def keep_head(self, head: str, name: str, who: str) -> None:

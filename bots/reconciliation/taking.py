@@ -58,8 +58,10 @@ def read_files(
     lines = side(deliveries)
     if number == BANK or not len(lines):
         return deliveries, []
-    signed = told.money_in is not None or any(turned for _, turned in found)
+    turned = any(turned for _, turned in found)
+    signed = told.money_in is not None or turned
     sign, names, said = _conventions(items, lines, deliveries, definition, signed=signed, who=who)
+    said += ["the books' running balance says that money in is a debit"] if turned else []
     return [delivery_in_terms_of_the_bank(one, sign, names) for one in deliveries], said
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -197,6 +197,11 @@ class OpenItems(KeptItems):
             found = erasure.look(place, subject)
             erasure.erase(place, found, who, reason)
         return found
+
+    def let_go(self, age: timedelta) -> int:
+        """Blank the words of lines that were delivered and closed longer ago than that; return how many."""
+        with self._changing() as place:
+            return erasure.let_go(place, place.clock.now() - age)
 
     def keep_head(self, head: str, name: str, who: str) -> None:
         """Keep the head of a proof and its file's name among the decisions, of which none is ever changed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from engine.errors import UserError
 from engine.ledger import reconciliation_tables as t
 from engine.ledger.reconciliation_rows import Ledgered, chunks
+from engine.ledger.reconciliation_tables import HAS_WORDS
 from engine.ledger.redaction import ERASED, replaced
 
 WORDS = ("reference", "text", "name", "bank_id", "end_to_end", "counter_account", "batch")
@@ -60,6 +62,26 @@ def look(place: Ledgered, subject: str) -> ErasableLines:
     return ErasableLines(wanted, tuple(sorted(rows)), tuple(sorted(said - {""}, key=lambda one: (-len(one), one))))
 
 
+def let_go(place: Ledgered, before: datetime) -> int:
+    """Blank the words of lines that were delivered and closed before an instant; return how many.
+
+    It walks through what was delivered before and still has its words: what is due, and what was closed late.
+    """
+    deliveries, matches, decided = t.recon_deliveries, t.recon_matches, t.recon_decisions
+    old = sa.select(sa.func.max(deliveries.c.id)).where(place.of(deliveries), deliveries.c.received_at < before)
+    newest = place.connection.execute(old).scalar()
+    if newest is None:
+        return 0
+    since = sa.exists().where(decided.c.match_id == matches.c.id, decided.c.at >= before)
+    due = sa.select(_LINES.c.id).join(matches, matches.c.id == _LINES.c.match_id)
+    due = due.where(place.of(_LINES), HAS_WORDS, _LINES.c.delivery_id <= newest, matches.c.made_at < before, ~since)
+    ids = sorted(place.connection.execute(due).scalars())
+    _blank(place, ids)
+    if ids:
+        place.decide("let go", "countersign", f"closed before {before:%Y-%m-%d}", lines=len(ids))
+    return len(ids)
+
+
 def erase(place: Ledgered, found: ErasableLines, who: str, reason: str) -> None:
     """Erase lines; who, when and why is a decision that stays (`OpenItems.erase`).
 
@@ -68,16 +90,20 @@ def erase(place: Ledgered, found: ErasableLines, who: str, reason: str) -> None:
     """
     if found.subject.casefold() in reason.casefold():
         raise UserError("the reason is kept: say it without naming whom it is about")
+    _blank(place, found.line_ids)
+    _forget_mentions(place, found.mentions)
+    place.decide("erase", who, reason, lines=list(found.line_ids))
+
+
+def _blank(place: Ledgered, line_ids: Sequence[int]) -> None:
     now = place.clock.now()
-    for part in chunks(found.line_ids):
+    for part in chunks(line_ids):
         change = sa.update(_LINES).where(_LINES.c.id.in_(part))
         place.connection.execute(change.values(dict.fromkeys(WORDS, "") | {"erased_at": now}))
         query = sa.select(_CORRECTIONS).where(_CORRECTIONS.c.line_id.in_(part))
         for row in place.connection.execute(query).all():
             values = {"before": _bare(row.before), "after": _bare(row.after)}
             place.connection.execute(sa.update(_CORRECTIONS).where(_CORRECTIONS.c.id == row.id).values(values))
-    _forget_mentions(place, found.mentions)
-    place.decide("erase", who, reason, lines=list(found.line_ids))
 
 
 def _forget_mentions(place: Ledgered, mentions: Sequence[str]) -> None:

@@ -225,6 +225,9 @@ partial(
     recon_lines.c.day,
     where=MATCHABLE,
 )
+HAS_WORDS = sa.and_(recon_lines.c.erased_at.is_(None), recon_lines.c.state == sa.literal_column("'closed'"))
+"""Closed lines whose words may go in time."""
+partial("ix_recon_lines_words", recon_lines.c.reconciliation_id, recon_lines.c.delivery_id, where=HAS_WORDS)
 partial("ix_recon_lines_fresh", recon_lines.c.reconciliation_id, where=FRESH)
 partial("ix_recon_lines_match_id", recon_lines.c.match_id, where=recon_lines.c.match_id.is_not(None))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -497,6 +498,23 @@ def test_what_a_person_is_known_by_is_erased_and_everything_still_adds_up(desk: 
     again, older = desk.bank(*now, line(1, "N")), desk.bank(*first, line(2, "N2"))
     assert (again.counts["again"], older.counts["outdated"]) == (3, 1), "it is known by its hash"
     assert desk.items.match(made.id).state == "closed"
+
+
+def test_words_of_closed_lines_go_in_time_and_those_that_people_need_stay(desk: Desk, clock: ManualClock) -> None:
+    desk.bank(line(), line(5, "OPEN"))
+    desk.book(line())
+    desk.match()
+    clock.advance(timedelta(days=30))
+    desk.bank(line(7, "INV-7"))
+    desk.book(line(7, "INV-7"))
+    desk.match()
+    assert desk.items.let_go(timedelta(days=31)) == 0
+    assert desk.items.let_go(timedelta(days=20)) == 2
+    assert desk.items.let_go(timedelta(days=20)) == 0
+    kept_ = sorted(one.facts.reference for one in desk.items.lines(everything=True))
+    assert kept_ == ["", "", "INV-7", "INV-7", "OPEN"]
+    assert desk.bank(line(), line(9, "INV-9")).counts["again"] == 1
+    assert (desk.items.decisions()[-1].verb, desk.items.problems()) == ("let go", [])
 
 
 def rows_of(desk: Desk, table: sa.Table) -> list[Any]:

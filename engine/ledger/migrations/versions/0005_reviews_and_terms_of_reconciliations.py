@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 MANUAL = sa.text("manual")
+WORDS = sa.text("erased_at IS NULL AND state = 'closed'")
 REPLACED_BY = sa.text("replaced_by IS NOT NULL")
 
 
@@ -36,9 +37,11 @@ def upgrade() -> None:
         ('ix_recon_matches_replaced_by', ['reconciliation_id', 'replaced_by'], REPLACED_BY),
     ):
         op.create_index(name, 'recon_matches', columns, sqlite_where=where, postgresql_where=where)
+    op.create_index('ix_recon_lines_words', 'recon_lines', ['reconciliation_id', 'delivery_id'], sqlite_where=WORDS, postgresql_where=WORDS)
 
 
 def downgrade() -> None:
+    op.drop_index('ix_recon_lines_words', 'recon_lines')
     for name in ('ix_recon_matches_manual', 'ix_recon_matches_replaced_by'):
         op.drop_index(name, 'recon_matches')
     for table, names in (
