@@ -49,7 +49,7 @@ from engine.ledger.database import Database
 from engine.ledger.facts import facts
 from engine.ledger.kept_heads import Heads
 from engine.ledger.proof import proof
-from engine.ledger.reconciliation import OpenItems, open_items
+from engine.ledger.reconciliation import OpenItems, open_items, reviewed
 from engine.logs import FILE_NAME as LOG_FILE
 from engine.logs import configure
 from engine.metrics import RunReport, run_report
@@ -131,6 +131,10 @@ class Office:
         """Return the rolling open items of a reconciliation."""
         return open_items(self.database, name, new=new)
 
+    def reviewed(self, name: str) -> dict[str, tuple[int, int]]:
+        """Return what people reviewed of each kind of evidence in a reconciliation."""
+        return reviewed(self.database, name)
+
     def heads(self) -> Heads:
         """Return the heads of proofs of reconciliation that the ledger keeps."""
         return Heads(self.database)
@@ -199,6 +203,7 @@ class Office:
                 redactor=self.redactor,
                 secrets=self.secrets,
                 judge=lambda: frame_judge(self.models),
+                reviewed=self.reviewed,
             ) as bots:
                 worker = Worker(
                     database=self.database,
@@ -302,7 +307,7 @@ app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
 add_inspection_verbs(app, lambda: office)
 add_reconcile(app, lambda: office, judge=lambda: frame_judge(office.models))
-app.add_typer(build_reconciliation(lambda: office), name="reconciliation")
+app.add_typer(build_reconciliation(lambda: office, judge=lambda: frame_judge(office.models)), name="reconciliation")
 
 if __name__ == "__main__":
     main()

@@ -92,14 +92,17 @@ def _compared(folder: Path, days: int, per_day: int, seed: int, closes: frozense
         "compared_days": days,
         "near_and_everything_differ_closed": _differ(near, full, "closed"),
         "near_and_everything_differ_suggested": _differ(near, full, "suggested"),
+        "near_and_everything_differ_in_lines": _differ(near, full, "closed", "suggested"),
         **_against_at_once(near, once, Truth(made)),
         "loaded_near": sum(day.loaded for day in near.days),
         "loaded_everything": sum(day.loaded for day in full.days),
     }
 
 
-def _differ(one: Run, other: Run, state: str) -> int:
-    return len(one.solution(state).keys() ^ other.solution(state).keys())
+def _differ(one: Run, other: Run, *states: str) -> int:
+    """Count matches in some states that only one of two runs has: of the same lines, whatever their figures."""
+    found = [{key for state in states for key in run.solution(state)} for run in (one, other)]
+    return len(found[0] ^ found[1])
 
 
 def _against_at_once(near: Run, once: Run, truth: Truth) -> dict[str, object]:

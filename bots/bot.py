@@ -53,6 +53,8 @@ class Bot:
     """Whose closing our own navigation ends; a login has none."""
     judge: Callable[[], Judge | None] | None = None
     """Who gives matches a probability, where somebody is wired in."""
+    reviewed: Callable[[str], Mapping[str, tuple[int, int]]] | None = None
+    """What people reviewed of each kind of evidence in a reconciliation: how many, and how many wrong ones."""
 
     def allow(self, seconds: float) -> None:
         """Let everything from now on take `seconds`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -47,6 +47,7 @@ class BrowserHands:
     slot: Slot
     pool: SessionPool
     judge: Callable[[], Judge | None] | None = None
+    reviewed: Callable[[str], Mapping[str, tuple[int, int]]] | None = None
     record: dict[str, Any] = field(default_factory=dict)
     _bot: Bot | None = None
 
@@ -73,7 +74,7 @@ class BrowserHands:
         scope = Scope(item.payload, item.params, self._secret, item.fields, self.workflow.app.formats, record)
         app = self.workflow.app
         bot = Bot(page, cdp, app, self.slot.extras, scope, item.fields, item.folder, self.slot.redactor, self.record)
-        bot.guard, bot.judge = self.slot.guard, self.judge
+        bot.guard, bot.judge, bot.reviewed = self.slot.guard, self.judge, self.reviewed
         self.slot.on_dialog = bot.answer_dialog
         return bot
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -36,13 +36,14 @@ class BotOffice:
         headless: bool = True,
         choice: BrowserChoice | None = None,
         judge: Callable[[], Judge | None] | None = None,
+        reviewed: Callable[[str], Mapping[str, tuple[int, int]]] | None = None,
     ) -> None:
         """Prepare; the browser starts with the first item that needs it, `judge` is asked with the first matches."""
         self._redactor = redactor
         self._secrets = secrets
         self._headless = headless
         self._choice = choice
-        self._judge = judge
+        self._judge, self._reviewed = judge, reviewed
         self._playwright: Playwright | None = None
         self._browsers: dict[frozenset[str], Browser] = {}
         self._pools: dict[_AppKey, SessionPool] = {}
@@ -81,7 +82,7 @@ class BotOffice:
         place = self._slots.get((key, slot))
         if place is None:
             place = self._slots[key, slot] = Slot(app, slot, self._redactor, lambda: self._browser(app))
-        return BrowserHands(workflow, place, pool, self._judge)
+        return BrowserHands(workflow, place, pool, self._judge, self._reviewed)
 
     async def _browser(self, app: Application) -> Browser:
         """Return the running browser for these hosts; one that died is replaced."""

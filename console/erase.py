@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,11 +15,20 @@ from console.items import Name, Why
 from console.tables import table
 from engine.errors import UserError
 from engine.ledger.erasure import Erasable, erase, look, see_reason
+from engine.ledger.reconciliation import open_items
 from engine.ledger.vacuum import wipe
 from engine.log_scrub import scrub_logs
 
-Reference = Annotated[str, typer.Argument(metavar="REFERENCE", help="The item's whole reference.")]
+Reference = Annotated[str, typer.Argument(metavar="REFERENCE", help="The item's whole reference, or a subject.")]
+Rolling = Annotated[
+    str | None,
+    typer.Option("--reconciliation", help="Erase lines of this one: by name, reference, end-to-end id or account."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+_TELLING = 4
+"""Characters of which a text found in a file is no accident."""
 
 
 def add_erase(app: typer.Typer, desk: OpenKeeper) -> None:
@@ -29,12 +39,16 @@ def add_erase(app: typer.Typer, desk: OpenKeeper) -> None:
         reference: Reference,
         reason: Why,
         workflow: Name = None,
+        reconciliation: Rolling = None,
         who: As = None,
         yes: Yes = False,
         as_json: AsJson = False,
     ) -> None:
         """Erase the personal data of an item and its corrections; hashes, figures and times stay."""
         here = desk()
+        if reconciliation is not None:
+            _erase_lines(here, reconciliation, reference, who or here.user, reason, asks=not yes, as_json=as_json)
+            return
         found = look(here.database, reference, workflow)
         see_reason(found, reason)
         if not as_json:
@@ -57,6 +71,42 @@ def add_erase(app: typer.Typer, desk: OpenKeeper) -> None:
         here.console.print(plain(f"{lines} log line(s) of this computer blanked; other computers keep theirs 90 days"))
         if not wiped:
             here.console.print(plain(f"no query shows it any more; {_left(here)}"))
+
+
+def _erase_lines(here: Keeper, name: str, subject: str, who: str, reason: str, *, asks: bool, as_json: bool) -> None:
+    """Erase the lines of a subject from a rolling reconciliation."""
+    items = open_items(here.database, name)
+    found = items.erasable(subject)
+    if asks:
+        if as_json:
+            raise UserError("--json asks nothing: add --yes")
+        here.console.print(plain(f"{name}: words of {len(found.line_ids)} line(s); amounts, days and hashes stay"))
+        typer.confirm("Erase this for good?", abort=True, err=True)
+    long_enough = [one for one in found.mentions if len(one) >= _TELLING]
+    lines = scrub_logs(here.home / "logs", long_enough, ())
+    done = items.erase(subject, who, reason)
+    files = _still_naming(here.home / "reconciliations", long_enough)
+    wiped = wipe(here.database)
+    if as_json:
+        print_json({"lines": list(done.line_ids), "files_left": files, "log_lines": lines, "wiped": wiped})
+        return
+    here.console.print(plain(f"erased the words of {len(done.line_ids)} line(s); {lines} log line(s) blanked"))
+    for path in files:
+        here.console.print(plain(f"still named in {path}: delete it, or keep it as long as your proofs must be kept"))
+    if not wiped:
+        here.console.print(plain(f"no query shows it any more; {_left(here)}"))
+
+
+def _still_naming(folder: Path, mentions: Iterable[str]) -> list[str]:
+    """Return proofs, reports and tables that name one of these; a workbook is packed, and counts as its neighbours."""
+    wanted = [form.encode() for one in mentions for form in {one, html.escape(one)}]
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = {path for path in files if any(one in path.read_bytes() for one in wanted)}
+    return [str(path) for path in files if path in found or (path.suffix == ".xlsx" and _beside(path, found))]
+
+
+def _beside(path: Path, found: Iterable[Path]) -> bool:
+    return any(other.parent == path.parent for other in found)
 
 
 def _show(here: Keeper, found: Erasable) -> None:

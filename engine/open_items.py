@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 BANK, BOOK = 0, 1
 SIDES = ("bank", "book")
@@ -128,6 +128,10 @@ class DeliveryFacts:
     sha256: str
     format: str
     by: str
+    lines: int
+    """That were read: the same bytes read better, as another definition lets them be, are no repetition."""
+    terms_id: int | None = None
+    """Under what (`OpenItems.under`)."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +143,9 @@ class Proposed:
     lines: tuple[int, ...]
     """Ids of its lines, ascending."""
     amount: int
-    """The larger of what its lines add up to on either side, not negative."""
+    """The largest of its lines and of what they add up to on either side, not negative."""
     currency: str
+    """Of the bank's lines, if it has any."""
     difference: int
     days: int
     score: float
@@ -150,6 +155,8 @@ class Proposed:
     alternatives: int
     due: date | None = None
     """It would close, once both sides are known up to this day: until then a rival may come."""
+    probability_wrong: float | None = None
+    """Of a suggestion, where somebody gave it one."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +184,10 @@ class MatchRow:
     """What happened to its lines since a person decided; None: nothing."""
     due: date | None
     """Day up to which both sides have to be known before it closes on its own; None: it will not, or has."""
+    probability_wrong: float | None
+    """As it was when it was suggested."""
+    terms_id: int | None
+    """Under what it was made (`OpenItems.terms`); None: by hand, or before that was kept."""
     lines: tuple[OpenLine, ...] = ()
 
 
@@ -225,6 +236,7 @@ class DeliveryRow:
     repeats: int | None
     """The delivery that brought the same bytes before."""
     counts: Mapping[str, int]
+    terms_id: int | None
 
 
 @dataclass(frozen=True)
@@ -253,6 +265,29 @@ class Past:
 
 PAST = ("id", "side", "match_id", "delivery", "number", *FACTS)
 """Columns of `Past.lines`."""
+
+
+@dataclass(frozen=True)
+class BooksName:
+    """An account of the books in a currency, and the bank's name of it."""
+
+    account: str
+    currency: str
+    bank: str
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """How the books write what the bank writes, told once (`bots.reconciliation.taking`)."""
+
+    turned: bool | None = None
+    """Whether their amounts are turned round; None: nobody told yet, or it is declared."""
+    names: tuple[BooksName, ...] = ()
+
+    @classmethod
+    def of(cls, turned: bool | None, names: Mapping[tuple[str, str], str]) -> Self:
+        """Return conventions of (account, currency) to the bank's name."""
+        return cls(turned, tuple(BooksName(*pair, names[pair]) for pair in sorted(names)))
 
 
 def key_of(line_ids: Iterable[int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
@@ -47,6 +47,10 @@ class ReconcileDesk(Protocol):
         """Return the open items that are kept of a reconciliation."""
         ...
 
+    def reviewed(self, name: str) -> Mapping[str, tuple[int, int]]:
+        """Return what people reviewed of each kind in a reconciliation: how many, and how many wrong ones."""
+        ...
+
 
 def add_reconcile(
     app: typer.Typer, open_desk: Callable[[], ReconcileDesk], *, judge: Callable[[], Judge | None] | None = None
@@ -75,6 +79,7 @@ def add_reconcile(
     ) -> None:
         """Match a bank's file with the books': what closes, what a person decides, what is open, and why."""
         from bots.reconciliation import session  # noqa: PLC0415 - slow to load, for this verb alone
+        from bots.reconciliation.gate import own_evidence  # noqa: PLC0415 - loads scipy
 
         desk = open_desk()
         now = load_one(definition, KINDS) if definition else DEFAULT
@@ -96,6 +101,7 @@ def add_reconcile(
             asof=asof.date() if asof else None,
             currency=_currency(currency),
             judge=judge() if judge else None,
+            evidence=own_evidence(desk.reviewed(now.file.name)) if definition else (),
         )
         if then is not None:
             session.compare(wanted, then, desk.console, as_json=as_json)

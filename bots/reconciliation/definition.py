@@ -19,7 +19,7 @@ from bots.reconciliation.policy import Policy
 from bots.reconciliation.readers.cells import DateOrder
 from bots.reconciliation.readers.tables import TableSpec
 from bots.reconciliation.rule_file import RuleFile
-from engine.definition import Frozen
+from engine.definition import Duration, Frozen
 
 TABLES = ("csv", "workbook", "bot")
 """Formats whose columns can be declared."""
@@ -133,6 +133,9 @@ class ReconciliationFile(Frozen):
     policy: PolicyFile = Field(PolicyFile(), description="What counts as a possible match.")
     gate: GateFile = Field(GateFile(), description="What may close without a person.")
     review: ReviewFile = Field(ReviewFile(), description="What people decide.")
+    keep: Duration | None = Field(
+        None, description="How long closed lines keep their words in rolling open items; default: for ever."
+    )
     rules: tuple[RuleFile, ...] = Field((), description="What was learned from reviews, and a person accepted.")
 
 

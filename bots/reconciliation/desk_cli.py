@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 from rich.console import Console
 
 from bots.reconciliation import desk_view as view
 from bots.reconciliation.ageing import EDGES, ageing
-from bots.reconciliation.definition import DEFAULT, Definition
+from bots.reconciliation.desk_terms import Terms, match_new, rules_of
 from bots.reconciliation.heads_cli import add_heads
-from bots.reconciliation.kinds import KINDS, named_now
-from bots.reconciliation.loading import load_one
 from bots.reconciliation.ports import Heads, OpenItems
 from bots.reconciliation.rules_cli import build_rules
 from engine.clock import SystemClock
 from engine.errors import UserError
 from engine.open_items import BANK, BOOK, MatchRow
+
+if TYPE_CHECKING:
+    from bots.reconciliation.judging import Judge  # with pandas
 
 EXIT_PERSON = 1
 
@@ -71,10 +71,12 @@ AsOf = Annotated[
 ]
 
 
-def build_reconciliation(open_desk: Callable[[], RollingDesk]) -> typer.Typer:
-    """Build the `reconciliation` verbs over a desk that is opened when one runs."""
+def build_reconciliation(
+    open_desk: Callable[[], RollingDesk], *, judge: Callable[[], Judge | None] | None = None
+) -> typer.Typer:
+    """Build the `reconciliation` verbs over a desk that is opened when one runs; `judge` gives suggestions P(wrong)."""
     app = typer.Typer(name="reconciliation", help="Open items, day by day: deliveries, matches, decisions.")
-    _add_work(app, open_desk)
+    _add_work(app, open_desk, judge or (lambda: None))
     _add_reports(app, open_desk)
     _add_looks(app, open_desk)
     _add_decisions(app, open_desk)
@@ -84,7 +86,7 @@ def build_reconciliation(open_desk: Callable[[], RollingDesk]) -> typer.Typer:
     return app
 
 
-def _add_work(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
+def _add_work(app: typer.Typer, open_desk: Callable[[], RollingDesk], judge: Callable[[], Judge | None]) -> None:
     @app.command()
     def receive(
         side: Annotated[SideName, typer.Argument(help="Whose files they are.")],
@@ -97,23 +99,25 @@ def _add_work(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Take files in: what is new, seen again, corrected, late; then match it with what is open."""
-        from bots.reconciliation.readers.registry import read  # noqa: PLC0415 - slow to load, for this verb alone
-        from bots.reconciliation.receiving import receive as take_in  # noqa: PLC0415
+        from bots.reconciliation.receiving import receive as take_in  # noqa: PLC0415 - slow to load, for this verb alone
+        from bots.reconciliation.taking import read_files  # noqa: PLC0415
 
-        desk, rules = open_desk(), _rules(definition)
+        desk, rules = open_desk(), rules_of(definition)
         items = desk.open_items(name or (rules.name if definition else None), new=rules.name)
-        told = rules.definition.file.bank if side is SideName.bank else rules.definition.file.book
-        deliveries = [read(path, format=told.format, spec=told.spec()) for path in files]
+        number = BANK if side is SideName.bank else BOOK
         if definition is not None:
             items.limit(rules.limits, who or desk.user)
-        number = BANK if side is SideName.bank else BOOK
-        accounts = rules.accounts if number == BOOK else {}
-        received = [take_in(items, number, one, who or desk.user, accounts) for one in deliveries]
-        outcome = _match(items, rules) if match else None
+        deliveries, said = read_files(items, number, files, rules.definition, who or desk.user)
+        terms = Terms(items, rules, judge() if match else None)
+        received = [take_in(items, number, one, who or desk.user, terms_id=terms.id) for one in deliveries]
+        outcome = match_new(terms) if match else None
+        if rules.definition.file.keep is not None:
+            items.let_go(rules.definition.file.keep)
         problems = [problem for one in deliveries for problem in one.problems()]
         if as_json:
-            _print({"received": received, "matched": outcome, "problems": problems})
+            _print({"received": received, "matched": outcome, "problems": problems, "told": said})
         else:
+            view.say(desk.console, "\n".join(said), ())
             desk.console.print(view.received([path.name for path in files], received))
             view.say(desk.console, view.matched(outcome) if outcome else "", problems)
         if problems:
@@ -122,8 +126,8 @@ def _add_work(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
     @app.command()
     def rematch(name: Name = None, definition: Declared = None, as_json: AsJson = False) -> None:
         """Match what was opened again since the last delivery."""
-        desk, rules = open_desk(), _rules(definition)
-        outcome = _match(desk.open_items(name or (rules.name if definition else None)), rules)
+        desk, rules = open_desk(), rules_of(definition)
+        outcome = match_new(Terms(desk.open_items(name or (rules.name if definition else None)), rules, judge()))
         if as_json:
             _print({"matched": outcome})
         else:
@@ -159,10 +163,10 @@ def _add_reports(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None
         suggestions: Annotated[bool, typer.Option(help="Only suggestions, to accept or reject.")] = False,
         as_json: AsJson = False,
     ) -> None:
-        """List suggestions and open lines, oldest first."""
+        """List suggestions, those that are surest right first, then open lines, oldest first."""
         desk = open_desk()
         items = desk.open_items(name)
-        suggested = items.matches(["suggested"], limit)
+        suggested = items.matches(["suggested"], limit, surest=True)
         lines = [] if suggestions else [one for one in items.lines() if one.state == "open"][:limit]
         if as_json:
             _print({"suggestions": suggested, "lines": lines})
@@ -180,8 +184,9 @@ def _add_looks(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
         desk = open_desk()
         items = desk.open_items(name)
         found, decided = items.match(match), items.decisions(match)
+        under = items.terms().get(found.terms_id or 0, {})
         if as_json:
-            _print({"match": found, "decisions": decided})
+            _print({"match": found, "decisions": decided, "made_under": under})
             return
         desk.console.print(view.matches([found], f"match {found.id}, made by {found.made_by}"))
         if decided:
@@ -247,7 +252,7 @@ def _add_proof(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
         """Write the proof of the open items as they stand now, and keep its head in the ledger."""
         from bots.reconciliation.proving import prove_items, told_of  # noqa: PLC0415 - loads scipy, for this verb alone
 
-        desk, rules = open_desk(), _rules(definition)
+        desk, rules = open_desk(), rules_of(definition)
         items = desk.open_items(name or (rules.name if definition else None))
         proof, written = prove_items(items, rules.definition, out, SystemClock().now())
         items.keep_head(proof.head, proof.path.name, who or desk.user)
@@ -259,47 +264,6 @@ def _add_proof(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
             view.say(desk.console, f"proof: {proof.path}, head {proof.head}", ())
         if not proof.holds:
             raise typer.Exit(EXIT_PERSON)
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """What a definition says of a rolling reconciliation."""
-
-    definition: Definition
-
-    @property
-    def name(self) -> str:
-        return self.definition.file.name
-
-    @property
-    def accounts(self) -> dict[str, str]:
-        """Account of the books to the bank's, which is the name that both sides share."""
-        return {book: bank for bank, book in self.definition.file.accounts.items()}
-
-    @property
-    def limits(self) -> dict[str, int]:
-        return {one.currency: one.amount for one in self.definition.file.review.four_eyes_over}
-
-    def closing(self, items: OpenItems) -> frozenset[str]:
-        """Return the kinds that may close: one of whose matches a person refused does not, until reviews suffice."""
-        from bots.reconciliation.gate import Evidence, closing, seeded  # noqa: PLC0415 - loads scipy
-
-        gate = self.definition.file.gate
-        refused = [(named_now(kind), count) for kind, count in items.refused().items()]
-        own = [Evidence(kind, count, count, "own") for kind, count in refused if kind in KINDS]
-        closes = closing([*seeded().evidence, *own], float(gate.limit), float(gate.confidence))
-        return closes - set(gate.suggest_only)
-
-
-def _rules(path: Path | None) -> _Rules:
-    return _Rules(load_one(path, KINDS) if path else DEFAULT)
-
-
-def _match(items: OpenItems, rules: _Rules) -> Any:
-    from bots.reconciliation.matching.engine import match_as_read  # noqa: PLC0415 - slow to load, for two verbs alone
-    from bots.reconciliation.rolling import match_open  # noqa: PLC0415
-
-    return match_open(items, match_as_read, rules.definition.policy, rules.closing(items))
 
 
 def _decide(

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bots.reconciliation.ageing import Bucket
 from bots.reconciliation.receiving import COUNTED, Received
-from bots.reconciliation.wording import counted, money, visible
+from bots.reconciliation.wording import counted, money, share, visible
 from engine.open_items import SIDES, AccountState, DecisionRow, MatchRow, OpenLine
 
 if TYPE_CHECKING:  # it takes a second to load
@@ -99,6 +99,8 @@ def matches(rows: Sequence[MatchRow], title: str) -> Text:
     for row in rows:
         about = [row.kind.replace("_", " "), f"{money(row.amount, row.currency)} {row.currency}"]
         about += [f"difference {money(row.difference, row.currency)}"] if row.difference else []
+        wrong = row.probability_wrong
+        about += [f"P(wrong) {share(wrong)}"] if wrong is not None and row.state == "suggested" else []
         about += [f"first decided by {visible(row.first)}"] if row.first and row.state == "waiting" else []
         made.append(f"{row.id:>6} ").append(row.state, style=_STATE.get(row.state, "dim"))
         made.append(f"  {'; '.join(about)}\n", style="not bold")

@@ -25,13 +25,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from bots.reconciliation.kinds import BASES, STRENGTHS
+from bots.reconciliation.definition import GateFile
+from bots.reconciliation.kinds import BASES, KINDS, STRENGTHS, named_now
 from engine.errors import UserError
 from engine.intervals import clopper_pearson
 
@@ -40,6 +41,7 @@ Added = dict[tuple[str, "Source"], "Evidence"]
 LIMIT: Final = 0.0001
 """Wrong matches among those that close on their own, at most, unless a definition says otherwise."""
 CONFIDENCE: Final = 0.95
+_HELD: Final = "held back by the definition: it is suggested only"
 SEED_WORDS: Final = "seeded by a generator, not by your reviews"
 _SEEDED: Final = Path(__file__).with_name("seeded.json")
 
@@ -114,6 +116,32 @@ class Seed:
         """Say where the figures come from, for every place that shows them."""
         made = "; ".join(f"profile {profile}, seeds {', '.join(map(str, seeds))}" for profile, seeds in self.worlds)
         return f"{SEED_WORDS}: {self.generator}, {self.rows:,} lines a side, {made}"
+
+
+def own_evidence(reviewed: Mapping[str, tuple[int, int]]) -> list[Evidence]:
+    """Return what people said of a reconciliation's matches as samples (`ports.OpenItems.reviewed`).
+
+    Matches by hand are of no kind; so are those of a kind that a newer version does not know any more.
+    """
+    now = [(named_now(kind), counts) for kind, counts in sorted(reviewed.items())]
+    return [Evidence(kind, *counts, "own") for kind, counts in now if kind in KINDS]
+
+
+def gated(gate: GateFile, own: Iterable[Evidence] = ()) -> tuple[Standing, ...]:
+    """Return how each kind of evidence stands under what a definition declares: for every place that closes matches.
+
+    Args:
+        gate: limit, confidence, and what is only suggested.
+        own: what own reviews found; the seeded figures are added.
+    """
+    ranked = standings([*seeded().evidence, *own], float(gate.limit), float(gate.confidence))
+    held = set(gate.suggest_only)
+    return tuple(replace(one, closes=False, words=_HELD) if one.kind in held else one for one in ranked)
+
+
+def closing_under(gate: GateFile, own: Iterable[Evidence] = ()) -> frozenset[str]:
+    """Return the kinds that may close matches on their own (`gated`)."""
+    return frozenset(one.kind for one in gated(gate, own) if one.closes)
 
 
 def closing(evidence: Iterable[Evidence], limit: float = LIMIT, confidence: float = CONFIDENCE) -> frozenset[str]:

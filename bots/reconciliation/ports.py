@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bots.reconciliation.policy import Policy
@@ -13,6 +13,7 @@ from engine.open_items import (
     AccountState,
     AgeRow,
     Arrival,
+    Conventions,
     DecisionRow,
     DeliveryFacts,
     DeliveryRow,
@@ -90,8 +91,8 @@ class Intake(Protocol):
         """Write a statement and return its id."""
         ...
 
-    def add(self, statement_id: int, arrivals: Sequence[Arrival]) -> None:
-        """Write new lines."""
+    def add(self, statement_id: int, arrivals: Sequence[Arrival]) -> list[int]:
+        """Write new lines and return their ids."""
         ...
 
     def correct(self, known: Known, arrival: Arrival, why: str) -> None:
@@ -120,6 +121,10 @@ class OpenItems(Protocol):
 
     name: str
 
+    def exists(self) -> bool:
+        """Say whether anything was written to it yet."""
+        ...
+
     def taking_in(self, delivery: DeliveryFacts) -> AbstractContextManager[Intake]:
         """Take a delivery in, in one transaction."""
         ...
@@ -140,8 +145,16 @@ class OpenItems(Protocol):
         """Return which of these sets of lines a person refused."""
         ...
 
-    def refused(self) -> Mapping[str, int]:
-        """Return kind of evidence to number of its matches that people rejected or undid."""
+    def reviewed(self) -> Mapping[str, tuple[int, int]]:
+        """Return kind of evidence to how many of its matches people reviewed, and how many of them were wrong."""
+        ...
+
+    def under(self, versions: Mapping[str, str]) -> int:
+        """Return the number of what is worked under: name to hash of definition, matcher, evidence, model."""
+        ...
+
+    def terms(self) -> Mapping[int, Mapping[str, str]]:
+        """Return what deliveries were read and matches made under, by number."""
         ...
 
     def settle(
@@ -152,12 +165,21 @@ class OpenItems(Protocol):
         replaced: Sequence[int],
         kept: Mapping[int, Proposed],
         proposed: Sequence[Proposed],
+        terms_id: int | None = None,
     ) -> None:
         """Write what matching found.
 
         Raises:
             Stale: something else was written since the revision; compute again.
         """
+        ...
+
+    def conventions(self) -> Conventions:
+        """Return what was told of the books."""
+        ...
+
+    def keep_conventions(self, told: Conventions, who: str) -> None:
+        """Keep what was told of the books, and that it was."""
         ...
 
     def limit(self, limits: Mapping[str, int], who: str) -> None:
@@ -188,6 +210,10 @@ class OpenItems(Protocol):
         """Append a decision that is about no match, such as one about a learned rule."""
         ...
 
+    def let_go(self, age: timedelta) -> int:
+        """Blank the words of lines that were delivered and closed longer ago than that; return how many."""
+        ...
+
     def keep_head(self, head: str, name: str, who: str) -> None:
         """Keep the head of a proof and its file's name, for good."""
         ...
@@ -196,8 +222,10 @@ class OpenItems(Protocol):
         """Return a match with its lines."""
         ...
 
-    def matches(self, states: Sequence[MatchState], limit: int | None = None) -> list[MatchRow]:
-        """Return matches in some states, newest first."""
+    def matches(
+        self, states: Sequence[MatchState], limit: int | None = None, *, surest: bool = False
+    ) -> list[MatchRow]:
+        """Return matches in some states, newest first, or those first that are surest right."""
         ...
 
     def noticed(self) -> list[MatchRow]:

@@ -39,7 +39,12 @@ class Received:
 
 
 def receive(
-    items: OpenItems, side: int, delivery: Delivery, who: str, accounts: Mapping[str, str] | None = None
+    items: OpenItems,
+    side: int,
+    delivery: Delivery,
+    who: str,
+    accounts: Mapping[str, str] | None = None,
+    terms_id: int | None = None,
 ) -> Received:
     """Take a delivery in.
 
@@ -49,14 +54,16 @@ def receive(
         delivery: the file, read whole; what is in quarantine is counted and not taken in.
         who: who brought it.
         accounts: the file's name of an account to ours, where they differ.
+        terms_id: under what it was read (`OpenItems.under`).
     """
-    told = DeliveryFacts(side, delivery.path.name, delivery.sha256, delivery.format, who)
+    lines = sum(len(one.lines) for one in delivery.statements)
+    told = DeliveryFacts(side, delivery.path.name, delivery.sha256, delivery.format, who, lines, terms_id)
     with items.taking_in(told) as intake:
         intake.counts.update(dict.fromkeys(COUNTED, 0))
-        intake.counts["lines"] = sum(len(one.lines) for one in delivery.statements)
+        intake.counts["lines"] = lines
         intake.counts["quarantined"] = sum(one.lines for one in delivery.quarantined)
         if intake.repeats is not None:
-            intake.counts["again"] = intake.counts["lines"]
+            intake.counts["again"] = lines
         else:
             _statements(intake, side, delivery, accounts or {})
         return Received(intake.delivery_id, intake.repeats, dict(intake.counts))
@@ -64,11 +71,12 @@ def receive(
 
 def _statements(intake: Intake, side: int, delivery: Delivery, accounts: Mapping[str, str]) -> None:
     latest: dict[tuple[str, str], date | None] = {}
+    listed: set[int] = set()
     for statement in delivery.statements:
         for part in _by_currency(replace(statement, account=accounts.get(statement.account, statement.account))):
             key = part.account, part.currency
             latest.setdefault(key, intake.account(*key).latest)
-            _Statement(intake, part, f"{SIDES[side]} delivery {intake.delivery_id}", latest[key]).take_in()
+            _Statement(intake, part, f"{SIDES[side]} delivery {intake.delivery_id}", latest[key], listed).take_in()
 
 
 def _by_currency(statement: Statement) -> list[Statement]:
@@ -86,8 +94,10 @@ def _by_currency(statement: Statement) -> list[Statement]:
 class _Statement:
     """One statement of one account in one currency on its way in."""
 
-    def __init__(self, intake: Intake, statement: Statement, why: str, latest: date | None) -> None:
+    def __init__(self, intake: Intake, statement: Statement, why: str, latest: date | None, listed: set[int]) -> None:
         self.intake, self.statement, self.why = intake, statement, why
+        self.listed = listed
+        """Ids of the lines that the delivery's statements before this one list."""
         said = [(facts(line, statement.account), line.number) for line in statement.lines]
         self.arrivals = [Arrival(one, content(one), number, _how(one, latest)) for one, number in said]
         self.told = StatementFacts(
@@ -116,7 +126,9 @@ class _Statement:
             self.intake.correct(known, arrival, f"corrected in {self.why}")
         if withdrawn:
             self.intake.withdraw(withdrawn, f"withdrawn in {self.why}")
-        self.intake.add(statement_id, new)
+        self.listed |= (
+            {one.id for one in again} | {one.id for one, _ in pairs} | set(self.intake.add(statement_id, new))
+        )
         counts["again"] += len(again)
         counts["outdated"] += outdated
         counts["corrected"] += len(pairs)
@@ -129,16 +141,32 @@ class _Statement:
         """Return what is seen again and what is not known.
 
         Where the statement opens with the balance that closed the newest one, and seeing lines again would leave its
-        closing balance unexplained, its lines only look like known ones: the balances decide.
+        closing balance unexplained, its lines only look like known ones: the balances decide, unless this very
+        statement is known (a day may lead back to the balance that it began with). Without balances, two statements of
+        one file are two parts of it, and a line without an id of the bank that both list is two lines.
         """
         known = self.intake.with_contents({one.content for one in self.arrivals})
+        if self.told.opening is None or self.told.closing is None:
+            known = [one for one in known if one.facts.bank_id or one.id not in self.listed]
         again, rest = seen_again(self.arrivals, known)
-        before = self.intake.account(self.told.account, self.told.currency)
-        goes_on = self.told.opening is not None and self.told.closing is not None
-        goes_on = goes_on and self.told.opening == before.closing and not _before(self.told.opened, before.closed)
-        if goes_on and sum(one.facts.amount for one in again) != 0:
+        if self._goes_on() and sum(one.facts.amount for one in again) != 0 and not self._is_known():
             return [], list(self.arrivals)
         return again, rest
+
+    def _goes_on(self) -> bool:
+        """Say whether it opens, then or later, with the balance that closed the newest statement."""
+        before = self.intake.account(self.told.account, self.told.currency)
+        if self.told.opening is None or self.told.closing is None:
+            return False
+        return self.told.opening == before.closing and not _before(self.told.opened, before.closed)
+
+    def _is_known(self) -> bool:
+        """Say whether a statement that says the same of itself came before; no id is every id."""
+        told = replace(self.told, name="", id=0)
+        return any(
+            replace(one, name="", id=0) == told and (one.name == self.told.name or not (one.name and self.told.name))
+            for one in self._later()
+        )
 
     def _without_outdated(self, rest: list[Arrival], again: Sequence[Known]) -> tuple[list[Arrival], int]:
         """Leave out what a line said before it was corrected, unless the corrected line is listed too."""
@@ -157,7 +185,8 @@ class _Statement:
         if not rest:
             return [], Missing()
         relisted = Counter(one.statement for one in again)
-        covering = {one.id for one in self._later() if _covers(self.told, one)}
+        goes_on = self._goes_on()
+        covering = {one.id for one in self._later() if _covers(self.told, one, goes_on=goes_on)}
         left = self._unlisted(self.intake.of_statements({*covering, *relisted}), again)
         left_out = Counter(one.statement for one in left)
         covered = [one for one in left if one.statement in covering]
@@ -182,17 +211,20 @@ class _Statement:
         return self.intake.since(self.told.account, self.told.currency, self.told.opened)
 
 
-def _covers(one: StatementFacts, other: StatementFacts) -> bool:
+def _covers(one: StatementFacts, other: StatementFacts, *, goes_on: bool) -> bool:
     """Say whether a statement must list everything that an earlier one brought.
 
     It must if both have balances and its days hold the other's; if they begin on the same day, they must open with the
-    same balance, because a day may have several statements.
+    same balance, because a day may have several statements. Where one goes on from the newest balance of a day that led
+    back to its first, it covers only the statement of its own name.
     """
     if other.opening is None or other.closing is None or other.opened is None or other.closed is None:
         return False
     if one.opened is None or one.closed is None or other.closed > one.closed:
         return False
-    return one.opened < other.opened or (one.opened == other.opened and one.opening == other.opening)
+    if one.opened != other.opened or one.opening != other.opening:
+        return one.opened < other.opened
+    return not goes_on or bool(one.name and one.name == other.name)
 
 
 def _how(said: Facts, latest: date | None) -> Literal["new", "late", "back_dated"]:

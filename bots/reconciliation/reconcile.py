@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
+from bots.reconciliation import gate
 from bots.reconciliation.bridge import CLOSED, OPEN, SUGGESTED, Bridge, bridges, states
 from bots.reconciliation.definition import DEFAULT, Definition
 from bots.reconciliation.explain import breaks
-from bots.reconciliation.gate import Evidence, Standing, seeded, standings
+from bots.reconciliation.gate import Evidence, Standing
 from bots.reconciliation.judging import Judge, suggestions
 from bots.reconciliation.matched import BANK, BOOK, Matched
 from bots.reconciliation.matching.engine import match
 from bots.reconciliation.matching.remittance import with_references
 from bots.reconciliation.reading import Sides, read_sides
-
-_HELD = "held back by the definition: it is suggested only"
 
 
 @dataclass(frozen=True)
@@ -125,10 +124,7 @@ def outcome_of(
 
 def gated(definition: Definition, evidence: Sequence[Evidence] = ()) -> tuple[Standing, ...]:
     """Return how each kind of evidence stands under a definition: `evidence` of one's own, and the seeded figures."""
-    gate = definition.file.gate
-    ranked = standings([*seeded().evidence, *evidence], float(gate.limit), float(gate.confidence))
-    held = set(gate.suggest_only)
-    return tuple(replace(one, closes=False, words=_HELD) if one.kind in held else one for one in ranked)
+    return gate.gated(definition.file.gate, evidence)
 
 
 def _last_day(sides: Sides) -> date:

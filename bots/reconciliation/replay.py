@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bots.reconciliation.gate import Evidence
-from bots.reconciliation.kinds import KINDS
+from bots.reconciliation.gate import Evidence, own_evidence
 from bots.reconciliation.matched import BANK, BOOK, SIDE
 from bots.reconciliation.ports import OpenItems
 from bots.reconciliation.reading import Side, Sides
@@ -53,7 +52,7 @@ def history(items: OpenItems) -> History:
     lines["line"] = lines.groupby("side").cumcount()
     bank, book = (Side((), _side(lines[lines["side"] == side]), ()) for side in (BANK, BOOK))
     said = f"{items.name}: {len(bank.lines):,} lines of the bank and {len(book.lines):,} of the books, matched twice"
-    own = [Evidence(kind, count, count, "own") for kind, count in items.refused().items() if kind in KINDS]
+    own = own_evidence(items.reviewed())
     return History(
         sides=Sides(bank, book, (said,)),
         confirmed=_sets(lines[lines["match_id"].isin(past.confirmed)]),

@@ -12,6 +12,7 @@ person decided is never touched; what a person refused is never made again autom
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -23,8 +24,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from bots.reconciliation.judging import Judge, suggestions
 from bots.reconciliation.kinds import SURE
-from bots.reconciliation.matched import BANK, BOOK, SIDE
+from bots.reconciliation.matched import BANK, BOOK, SIDE, Matched
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.ports import Matcher, OpenItems
 from bots.reconciliation.rules import Late
@@ -37,6 +39,7 @@ _HOLIDAYS: Final = 10
 """Days off in a row, beside weekends, that a calendar may hold."""
 _TRIES: Final = 20
 """Times that what others wrote meanwhile is heeded."""
+_NO_MEMBERS: Final = pd.DataFrame({"match": [], "side": [], "line": []}, dtype="int64")
 Bools = NDArray[np.bool_]
 
 
@@ -89,6 +92,8 @@ def match_open(
     *,
     at_once: frozenset[str] = frozenset(SURE),
     everything: bool = False,
+    judge: Judge | None = None,
+    terms_id: int | None = None,
 ) -> Outcome:
     """Match what is fresh with what is open.
 
@@ -100,12 +105,14 @@ def match_open(
         at_once: those that need not wait: a rival would have to bear the same reference. A match of another kind is a
             suggestion until both sides are known so far that no rival can come any more, and closes then if it stands.
         everything: match all that is open, not only what is near to what is fresh.
+        judge: a second opinion of suggestions, beside the matcher's own odds (`judging.suggestions`).
+        terms_id: under what it is matched (`OpenItems.under`).
 
     Raises:
         Stale: others write without end.
     """
     outcome = Outcome()
-    rules = Rules(matcher, policy, closing, at_once, items.ripen(), everything=everything)
+    rules = Rules(matcher, policy, closing, at_once, items.ripen(), judge, everything=everything)
     tries = 0
     while outcome.looks < _LOOKS:
         revision, fresh = items.fresh()
@@ -120,6 +127,7 @@ def match_open(
                 replaced=found.replaced,
                 kept=found.kept,
                 proposed=found.proposed,
+                terms_id=terms_id,
             )
         except Stale:
             tries += 1
@@ -146,7 +154,8 @@ class _Look:
         self.lines = _frame(items.open_lines(None if rules.everything else far))
         self._rows = [np.flatnonzero(self.lines["side"] == side) for side in (BANK, BOOK)]
         bank, book = (_side(self.lines, rows) for rows in self._rows)
-        self._matched = rules.matcher(bank, book, rules.policy, rules.closing)
+        self._sides = bank, book
+        self._matched = rules.matcher(*self._sides, rules.policy, rules.closing)
         self._inside = self._reached_from_fresh()
         if not rules.everything:
             self._inside &= _within(self.lines, near)
@@ -191,26 +200,35 @@ class _Look:
 
         The next best is a suggestion, whatever its evidence: it did not stand on its own.
         """
-        won = self._proposed(self._matched.matches, self._matched.members)
+        won = self._proposed(self._matched)
         barred = self._items.barred([key_of(one.lines) for one in won])
-        kept = [one for one in won if key_of(one.lines) not in barred]
+        kept = {one: number for one, number in won.items() if key_of(one.lines) not in barred}
         found.barred = len(won) - len(kept)
         if not found.barred:
-            return kept
+            return self._weighed(kept, self._matched)
         freed = {line for one in won if key_of(one.lines) in barred for line in one.lines}
         taken = {line for one in kept for line in one.lines}
-        lost = self._proposed(self._matched.lost, self._matched.lost_members)
+        losers = Matched(self._matched.lost, self._matched.lost_members, self._matched.lost[:0], _NO_MEMBERS)
+        lost = self._proposed(losers)
         barred |= self._items.barred([key_of(one.lines) for one in lost])
+        best: dict[Proposed, int] = {}
         for one in sorted(lost, key=lambda one: (-one.score, one.lines)):
             lines = set(one.lines)
             if lines & freed and not lines & taken and key_of(one.lines) not in barred:
-                kept.append(replace(one, closes=False, due=None))
+                best[replace(one, closes=False, due=None)] = lost[one]
                 taken |= lines
-        return kept
+        return self._weighed(kept, self._matched) + self._weighed(best, losers)
 
-    def _proposed(self, matches: pd.DataFrame, members: pd.DataFrame) -> list[Proposed]:
-        """Return the matches all of whose lines are inside, by their lines."""
-        told = self._members(members)
+    def _weighed(self, proposed: Mapping[Proposed, int], matched: Matched) -> list[Proposed]:
+        """Return matches, those that do not close with the probability that they are wrong."""
+        asked = {number: one for one, number in proposed.items() if not one.closes}
+        wrong = suggestions(*self._sides, matched, self._rules.judge, list(asked))
+        told = {one: replace(one, probability_wrong=float(wrong[number])) for number, one in asked.items()}
+        return [told.get(one, one) for one in proposed]
+
+    def _proposed(self, matched: Matched) -> dict[Proposed, int]:
+        """Return the matches all of whose lines are inside, by their lines, and their numbers."""
+        told = self._members(matched.members)
         outside = told.loc[~self._inside[told["row"].to_numpy()], "match"]
         told = told[~told["match"].isin(outside)].sort_values(["match", "row"])
         rows, numbers = told["row"].to_numpy(), told["match"].to_numpy()
@@ -219,20 +237,19 @@ class _Look:
         currencies, sides = self.lines["currency"].to_numpy()[rows], told["side"].to_numpy()
         found, starts = [], np.flatnonzero(np.diff(numbers, prepend=-1))
         ends = np.append(starts, len(rows))[1:]
-        figures = matches.iloc[numbers[starts]].to_dict("records")
+        figures = matched.matches.iloc[numbers[starts]].to_dict("records")
         for start, end, row in zip(starts, ends, figures, strict=True):
             of = amounts[start:end]
             sums = [int(of[sides[start:end] == side].sum()) for side in (BANK, BOOK)]
             due = self._rules.due(str(row["kind"]), accounts[start], max(days[start:end])) if row["closed"] else None
-            one_sided = len(set(sides[start:end])) == 1
             found.append(
                 Proposed(
                     kind=str(row["kind"]),
                     closes=bool(row["closed"]) and due is None,
                     due=due,
                     lines=tuple(sorted(ids[start:end].tolist())),
-                    amount=max(map(abs, of.tolist() if one_sided else sums)),
-                    currency=str(currencies[start]),
+                    amount=max(map(abs, [*of.tolist(), *sums])),
+                    currency=str(currencies[start:end][np.argmin(sides[start:end])]),
                     difference=int(row["difference"]),
                     days=int(row["days"]),
                     score=float(row["score"]),
@@ -241,7 +258,8 @@ class _Look:
                     alternatives=int(row["alternatives"]),
                 )
             )
-        return sorted(found, key=lambda one: one.lines)
+        numbered = zip(found, numbers[starts].tolist(), strict=True)
+        return dict(sorted(numbered, key=lambda one: one[0].lines))
 
     def _standing(self) -> dict[tuple[int, ...], int]:
         """Return the suggestions that any line inside is in, by their lines."""
@@ -264,6 +282,7 @@ class Rules:
     at_once: frozenset[str]
     known: Mapping[str, date]
     """Account to the day up to which both sides are known."""
+    judge: Judge | None
     everything: bool
 
     def due(self, kind: str, account: str, last: date) -> date | None:
@@ -290,8 +309,11 @@ def _within(lines: pd.DataFrame, windows: Sequence[Window]) -> Bools:
     """Return which lines are in one of the windows."""
     days = pd.to_datetime(lines["day"]).to_numpy()
     found = np.zeros(len(lines), dtype=bool)
+    of: dict[str, list[Window]] = defaultdict(list)
+    for one in windows:
+        of[one[0]].append(one)
     for account, mine in lines.groupby("account").indices.items():
-        for _, first, last in (one for one in windows if one[0] == account):
+        for _, first, last in of[str(account)]:
             found[mine] |= (days[mine] >= np.datetime64(first)) & (days[mine] <= np.datetime64(last))
     return found
 

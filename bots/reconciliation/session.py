@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bots.reconciliation import export, report, shown, what_if_shown
 from bots.reconciliation.definition import DEFAULT, Definition
+from bots.reconciliation.gate import Evidence
 from bots.reconciliation.judging import Judge
 from bots.reconciliation.ports import Heads, OpenItems
 from bots.reconciliation.proving import prove, series, told_of
@@ -39,6 +40,8 @@ class Wanted:
     asof: date | None = None
     currency: str | None = None
     judge: Judge | None = None
+    evidence: Sequence[Evidence] = ()
+    """What own reviews found of each kind of evidence."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def conclude(wanted: Wanted, keep: Keep, now: datetime, console: Console, *, as_
         asof=wanted.asof,
         currency=wanted.currency,
         judge=wanted.judge,
+        evidence=wanted.evidence,
     )
     name = outcome.definition.file.name
     same = series(name, outcome.bridges)
@@ -111,7 +115,7 @@ def compare(wanted: Wanted, changed: Definition, console: Console, *, as_json: b
                 "what-if matches the same lines twice; change only what may match, or reconcile both apart"
             )
     sides = read_sides(wanted.bank, wanted.book, reading, currency=wanted.currency)
-    _compared(solutions(sides, (now, changed)), (), (), wanted.folder, console, as_json=as_json)
+    _compared(solutions(sides, (now, changed), wanted.evidence), (), (), wanted.folder, console, as_json=as_json)
 
 
 def replay(

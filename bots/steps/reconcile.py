@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -11,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bots.bot import Bot
 from bots.reconciliation.definition import GateFile, PolicyFile, SideFile
-from bots.reconciliation.gate import Evidence, closing, seeded
+from bots.reconciliation.gate import closing_under, own_evidence
 from bots.reconciliation.lines import Found, Line
 from bots.reconciliation.partitions import BookItem, Partition, accounts, major, partition, statement_as_enqueued
 from bots.reconciliation.readers.registry import READERS, sniff
@@ -47,6 +48,9 @@ class Reconcile(Frozen):
     evidence: dict[str, Reviewed] = Field(
         default_factory=dict, description="What reviews of your own found of a kind of evidence: reviewed, wrong."
     )
+    reviews: str | None = Field(
+        None, description="Name of a rolling reconciliation whose reviews count too: `reconciliation` keeps them."
+    )
     to: str = Field("clearings", pattern=r"^[\w-]+$", description="Name of the rows in the record, one an open item.")
 
     @model_validator(mode="after")
@@ -66,11 +70,10 @@ class Reconcile(Frozen):
             raise ValueError("rates: a partition has one currency, and needs none")
         return policy
 
-    def closing(self) -> frozenset[str]:
-        """Return the kinds of evidence that may close on their own."""
-        own = [Evidence(kind, found.reviewed, found.wrong, "own") for kind, found in self.evidence.items()]
-        kinds = closing([*seeded().evidence, *own], float(self.gate.limit), float(self.gate.confidence))
-        return kinds - set(self.gate.suggest_only)
+    def closing(self, reviewed: Mapping[str, tuple[int, int]]) -> frozenset[str]:
+        """Return the kinds that may close on their own; `reviewed` is what the ledger knows of `reviews`."""
+        said = {kind: (found.reviewed, found.wrong) for kind, found in self.evidence.items()}
+        return closing_under(self.gate, [*own_evidence(said), *own_evidence(reviewed)])
 
 
 async def reconcile(bot: Bot, params: Reconcile) -> None:
@@ -96,7 +99,9 @@ def _matched(bot: Bot, params: Reconcile, own: Partition) -> Outcome:
     policy, judge = params.policy.policy({}), bot.judge
     try:
         seen = judge() if judge else None
-        return clearings(own, bank, list(items.values()), policy, params.closing(), judge=seen, sign=sign)
+        reviewed = bot.reviewed(params.reviews) if params.reviews and bot.reviewed else {}
+        closing = params.closing(reviewed)
+        return clearings(own, bank, list(items.values()), policy, closing, judge=seen, sign=sign)
     except UserError as error:  # a calendar or a model that is not there: nothing that another attempt would mend
         raise BusinessException("not_matched", str(error)) from None
 

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from engine.errors import Stale, UserError
 from engine.ledger import reconciliation_decisions as decisions
+from engine.ledger import reconciliation_erasure as erasure
 from engine.ledger import reconciliation_matching as matching
 from engine.ledger import reconciliation_reads as reads
 from engine.ledger import reconciliation_tables as t
 from engine.ledger.database import Database, insert_new
+from engine.ledger.reconciliation_erasure import ErasableLines
 from engine.ledger.reconciliation_intake import Intake, begin
+from engine.ledger.reconciliation_kept import KeptItems, names
 from engine.ledger.reconciliation_rows import Ledgered
 from engine.open_items import (
-    AccountState,
-    AgeRow,
-    DecisionRow,
+    Conventions,
     DeliveryFacts,
-    DeliveryRow,
     MatchRow,
-    MatchState,
-    OpenLine,
-    Past,
     Proposed,
-    Window,
 )
 
 
-def names(database: Database) -> list[str]:
-    """Return the names of all reconciliations."""
-    with database.read() as connection:
-        return list(
-            connection.execute(sa.select(t.reconciliations.c.name).order_by(t.reconciliations.c.name)).scalars()
-        )
+def reviewed(database: Database, name: str) -> dict[str, tuple[int, int]]:
+    """Return what people reviewed in a reconciliation (`OpenItems.reviewed`); nothing where there is none yet."""
+    if database.is_new_file or name not in names(database):
+        return {}
+    return OpenItems(database, name).reviewed()
 
 
 def open_items(database: Database, name: str | None, *, new: str | None = None) -> OpenItems:
@@ -62,12 +58,8 @@ def open_items(database: Database, name: str | None, *, new: str | None = None) 
     raise UserError(f"{said} There are {', '.join(known)}: --name")
 
 
-class OpenItems:
+class OpenItems(KeptItems):
     """The open items of one reconciliation (`bots.reconciliation.ports.OpenItems`)."""
-
-    def __init__(self, database: Database, name: str) -> None:
-        """Name it; it is made when something is first written to it."""
-        self._database, self.name = database, name
 
     @contextmanager
     def taking_in(self, delivery: DeliveryFacts) -> Iterator[Intake]:
@@ -76,16 +68,6 @@ class OpenItems:
             intake = begin(place, delivery)
             yield intake
             intake.end()
-
-    def fresh(self) -> tuple[int, list[Window]]:
-        """Return the revision, and where matching has to look anew: (account, day, day), one for each fresh line."""
-        with self._reading() as place:
-            return place.revision, matching.fresh(place)
-
-    def open_lines(self, windows: Sequence[Window] | None) -> list[tuple[Any, ...]]:
-        """Return what matching may use within windows (None: everywhere), columns of `matching.COLUMNS`, by id."""
-        with self._reading() as place:
-            return matching.open_lines(place, windows)
 
     def ripen(self) -> dict[str, date]:
         """Let matching look anew at what is due; return by account up to which day both sides are known."""
@@ -96,15 +78,19 @@ class OpenItems:
                 matching.refresh(place, matching.ripe(place))
         return known
 
-    def barred(self, keys: Sequence[str]) -> set[str]:
-        """Return which of these sets of lines a person refused."""
-        with self._reading() as place:
-            return matching.barred(place, keys)
-
-    def refused(self) -> dict[str, int]:
-        """Return kind of evidence to number of its matches that people rejected or undid."""
-        with self._reading() as place:
-            return matching.refused(place)
+    def under(self, versions: Mapping[str, str]) -> int:
+        """Return the number of what is worked under: name to hash of definition, matcher, evidence, model."""
+        text = json.dumps(dict(versions), sort_keys=True)
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        if self.exists():
+            with self._reading() as place:
+                found = reads.terms_id(place, sha256)
+            if found is not None:
+                return found
+        with self._changing() as place:
+            row = {"reconciliation_id": place.id, "sha256": sha256, "versions": dict(versions)}
+            insert_new(place.connection, t.recon_terms, [row | {"at": place.clock.now()}], t.recon_terms.c.id)
+            return reads.terms_id(place, sha256) or 0
 
     def settle(
         self,
@@ -114,6 +100,7 @@ class OpenItems:
         replaced: Sequence[int],
         kept: Mapping[int, Proposed],
         proposed: Sequence[Proposed],
+        terms_id: int | None = None,
     ) -> None:
         """Write what matching found.
 
@@ -123,6 +110,7 @@ class OpenItems:
             replaced: suggestions that are no more.
             kept: suggestions that were found again, with their present figures.
             proposed: new matches.
+            terms_id: under what they were made (`under`).
 
         Raises:
             Stale: something else was written since; compute again.
@@ -130,7 +118,12 @@ class OpenItems:
         with self._changing() as place:
             if place.revision != revision:
                 raise Stale(f"{self.name}: revision {revision} is {place.revision} now")
-            matching.settle(place, looked_at, replaced, kept, proposed)
+            matching.settle(place, looked_at, replaced, kept, proposed, terms_id)
+
+    def keep_conventions(self, told: Conventions, who: str) -> None:
+        """Keep what was told of the books, and that it was."""
+        with self._changing() as place:
+            decisions.keep_conventions(place, told, who)
 
     def limit(self, limits: Mapping[str, int], who: str) -> None:
         """Say over which amount (currency to minor units) two people decide."""
@@ -192,75 +185,28 @@ class OpenItems:
         with self._changing() as place:
             decisions.note(place, verb, who, reason, data)
 
+    def erase(self, subject: str, who: str, reason: str) -> ErasableLines:
+        """Erase the words of a subject's lines; sums, days, states, hashes and who decided what stay.
+
+        Raises:
+            UserError: as `erasable`, or the reason names the subject.
+        """
+        with self._changing() as place:
+            if self._database.is_sqlite:
+                place.connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            found = erasure.look(place, subject)
+            erasure.erase(place, found, who, reason)
+        return found
+
+    def let_go(self, age: timedelta) -> int:
+        """Blank the words of lines that were delivered and closed longer ago than that; return how many."""
+        with self._changing() as place:
+            return erasure.let_go(place, place.clock.now() - age)
+
     def keep_head(self, head: str, name: str, who: str) -> None:
         """Keep the head of a proof and its file's name among the decisions, of which none is ever changed."""
         with self._changing() as place:
             decisions.keep_head(place, head, name, who)
-
-    def match(self, match_id: int) -> MatchRow:
-        """Return a match with its lines.
-
-        Raises:
-            UserError: there is none of this number.
-        """
-        with self._reading() as place:
-            return reads.match(place, match_id)
-
-    def matches(self, states: Sequence[MatchState], limit: int | None = None) -> list[MatchRow]:
-        """Return matches in some states with their lines, newest first."""
-        with self._reading() as place:
-            return reads.matches(place, states, limit)
-
-    def noticed(self) -> list[MatchRow]:
-        """Return matches of people whose lines changed since."""
-        with self._reading() as place:
-            return reads.noticed(place)
-
-    def lines(self, *, everything: bool = False, limit: int | None = None) -> list[OpenLine]:
-        """Return open and suggested lines, oldest first; with `everything`, every line that stands."""
-        with self._reading() as place:
-            return reads.lines(place, everything=everything, limit=limit)
-
-    @contextmanager
-    def past(self) -> Iterator[Past]:
-        """Open every line that stands and what people decided, in columns, part by part."""
-        with self._reading() as place:
-            yield reads.past(place)
-
-    def accounts(self) -> list[AccountState]:
-        """Return the roll-forward of each account and side."""
-        with self._reading() as place:
-            return reads.accounts(place)
-
-    def ages(self) -> list[AgeRow]:
-        """Return open and suggested lines by side, account, currency and day."""
-        with self._reading() as place:
-            return reads.ages(place)
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Return side to state to number of lines; what closed is what is left, so that history is not counted."""
-        with self._reading() as place:
-            return reads.counts(place)
-
-    def deliveries(self, limit: int | None = None) -> list[DeliveryRow]:
-        """Return deliveries, newest first."""
-        with self._reading() as place:
-            return reads.deliveries(place, limit)
-
-    def decisions(self, match_id: int | None = None) -> list[DecisionRow]:
-        """Return what was decided, oldest first."""
-        with self._reading() as place:
-            return reads.decisions(place, match_id)
-
-    def limits(self) -> dict[str, int]:
-        """Return currency to the amount over which two people decide."""
-        with self._reading() as place:
-            return dict(place.limits)
-
-    def problems(self) -> list[str]:
-        """Add everything up again and say what does not agree; it reads every line."""
-        with self._reading() as place:
-            return reads.problems(place)
 
     @contextmanager
     def _changing(self) -> Iterator[Ledgered]:
@@ -275,16 +221,3 @@ class OpenItems:
                 .where(t.reconciliations.c.id == found.id)
                 .values(revision=t.reconciliations.c.revision + 1)
             )
-
-    @contextmanager
-    def _reading(self) -> Iterator[Ledgered]:
-        with self._database.read() as connection:
-            found = self._row(connection, lock=False)
-            yield Ledgered(connection, self._database.clock, found.id, found.revision, found.limits)
-
-    def _row(self, connection: Connection, *, lock: bool) -> Any:
-        query = sa.select(t.reconciliations).where(t.reconciliations.c.name == self.name)
-        found = connection.execute(query.with_for_update(key_share=True) if lock else query).first()
-        if found is None:
-            raise UserError(f"there is no reconciliation {self.name!r} yet: the first delivery makes it")
-        return found

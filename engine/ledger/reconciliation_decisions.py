@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +14,7 @@ from engine.errors import UserError
 from engine.ledger import reconciliation_tables as t
 from engine.ledger.reconciliation_matching import take, write
 from engine.ledger.reconciliation_rows import Ledgered, free
-from engine.open_items import BANK, BOOK, Proposed
+from engine.open_items import BANK, BOOK, Conventions, Proposed
 
 _LINES, _MATCHES = t.recon_lines, t.recon_matches
 BY_HAND = "by hand"
@@ -27,6 +30,14 @@ def limit(place: Ledgered, limits: Mapping[str, int], who: str) -> None:
     place.decide("limit", _named(who), "", before=dict(place.limits), after=dict(limits))
 
 
+def keep_conventions(place: Ledgered, told: Conventions, who: str) -> None:
+    """Keep what was told of the books (`OpenItems.keep_conventions`)."""
+    kept = asdict(told)
+    change = sa.update(t.reconciliations).where(t.reconciliations.c.id == place.id).values(conventions=kept)
+    place.connection.execute(change)
+    place.decide("told", _named(who), "", **kept)
+
+
 def keep_head(place: Ledgered, head: str, name: str, who: str) -> None:
     """Keep the head of a proof (`OpenItems.keep_head`)."""
     place.decide("proof", _named(who), "", head=head, file=name)
@@ -35,7 +46,7 @@ def keep_head(place: Ledgered, head: str, name: str, who: str) -> None:
 def accept(place: Ledgered, match_id: int, who: str, reason: str) -> None:
     """Accept a suggestion (`OpenItems.accept`)."""
     row = _match(place, match_id, "suggested", "is no suggestion")
-    _settle(place, row.id, row.amount, row.currency, _named(who))
+    _settle(place, row.id, _named(who))
     place.decide("accept", _named(who), reason.strip(), row.id)
 
 
@@ -44,6 +55,9 @@ def approve(place: Ledgered, match_id: int, who: str, reason: str) -> None:
     row = _match(place, match_id, "waiting", "does not wait for a second person")
     if _same(row.first, who):
         raise UserError(f"match {match_id}: {row.first} decided it first; a second person has to approve it")
+    if row.attention:
+        said = f"its lines are not those any more that {row.first} decided on ({row.attention}): reject it, decide anew"
+        raise UserError(f"match {match_id}: {said}")
     _become(place, row.id, "closed")
     place.decide("approve", _named(who), reason.strip(), row.id)
 
@@ -81,8 +95,10 @@ def match_by_hand(place: Ledgered, line_ids: Sequence[int], who: str, reason: st
     lines, difference = tuple(row.id for row in rows), bank - book
     made = Proposed(BY_HAND, True, lines, amount, rows[0].currency, difference, _days(rows), 0.0, None, 0, 0)
     (match_id,) = write(place, [made], made_by=_named(who), manual=True)
+    change = sa.update(_MATCHES).where(_MATCHES.c.id.in_(suggestions)).values(replaced_by=match_id)
+    place.connection.execute(change)
     take(place, {match_id: lines})
-    _settle(place, match_id, amount, rows[0].currency, _named(who))
+    _settle(place, match_id, _named(who))
     place.decide("match", _named(who), _because(reason), match_id, replaced=suggestions, difference=difference)
     return match_id
 
@@ -97,13 +113,24 @@ def _match(place: Ledgered, match_id: int, states: str | tuple[str, ...], otherw
     return row
 
 
-def _settle(place: Ledgered, match_id: int, amount: int, currency: str, who: str) -> None:
+def _settle(place: Ledgered, match_id: int, who: str) -> None:
     """Close a match, or let it wait for a second person."""
-    most = place.limits.get(currency)
-    state = "waiting" if most is not None and amount > most else "closed"
+    state = "waiting" if _over_a_limit(place, match_id) else "closed"
     change = sa.update(_MATCHES).where(_MATCHES.c.id == match_id).values(manual=True, first=who)
     place.connection.execute(change)
     _become(place, match_id, state)
+
+
+def _over_a_limit(place: Ledgered, match_id: int) -> bool:
+    """Say whether a line of a match, or what its lines of one side add up to, is over its currency's limit."""
+    query = sa.select(_LINES.c.side, _LINES.c.currency, _LINES.c.amount).where(_LINES.c.match_id == match_id)
+    sums: Counter[tuple[int, str]] = Counter()
+    amounts = []
+    for side, currency, amount in place.connection.execute(query):
+        sums[side, currency] += amount
+        amounts.append((currency, abs(amount)))
+    amounts += [(currency, abs(amount)) for (_, currency), amount in sums.items()]
+    return any(amount > place.limits[currency] for currency, amount in amounts if currency in place.limits)
 
 
 def _become(place: Ledgered, match_id: int, state: str) -> None:
@@ -157,5 +184,6 @@ def _because(reason: str) -> str:
 
 
 def _same(one: str | None, other: str) -> bool:
-    """Say whether two names are one person's; case and spaces make no second person."""
-    return one is not None and one.strip().casefold() == other.strip().casefold()
+    """Say whether two names are one person's; case, spaces and forms of letters make no second person."""
+    plain = (" ".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in (one or "", other))
+    return one is not None and next(plain) == next(plain)

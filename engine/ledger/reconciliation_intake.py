@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from engine.ledger import reconciliation_tables as t
 from engine.ledger.reconciliation_rows import Ledgered, chunks, facts_of, free
-from engine.ledger.reconciliation_tables import HAS_BANK_ID, STANDS
+from engine.ledger.reconciliation_tables import HAS_BANK_ID, MATCHABLE, STANDS
 from engine.open_items import FACTS, AccountState, Arrival, DeliveryFacts, Facts, Known, StatementFacts
 
 _LINES = t.recon_lines
@@ -22,11 +22,13 @@ _KNOWN = [_LINES.c[name] for name in ("id", "content", "statement_id", *FACTS)]
 def begin(place: Ledgered, delivery: DeliveryFacts) -> Intake:
     """Write the delivery and return what takes it in."""
     table = t.recon_deliveries
-    same = sa.select(table.c.id).where(
+    same = sa.select(table.c.id, table.c.counts).where(
         place.of(table), table.c.side == delivery.side, table.c.sha256 == delivery.sha256, table.c.repeats.is_(None)
     )
-    repeats = place.connection.execute(same.order_by(table.c.id).limit(1)).scalar()
+    before = place.connection.execute(same.order_by(table.c.id)).all()
+    repeats = next((one.id for one in before if one.counts.get("lines", 0) >= delivery.lines), None)
     row = asdict(delivery)
+    del row["lines"]
     row |= {"received_by": row.pop("by"), "reconciliation_id": place.id, "repeats": repeats, "counts": {}}
     made = sa.insert(table).values(**row, received_at=place.clock.now()).returning(table.c.id)
     return Intake(place, place.connection.execute(made).scalar_one(), delivery.side, repeats)
@@ -108,16 +110,16 @@ class Intake:
         self._accounts[known.account, known.currency] = known
         return int(made)
 
-    def add(self, statement_id: int, arrivals: Sequence[Arrival]) -> None:
-        """Write new lines; each is open, and the n-th of those that say the same."""
+    def add(self, statement_id: int, arrivals: Sequence[Arrival]) -> list[int]:
+        """Write new lines and return their ids; each is open, and the n-th of those that say the same."""
         seen = self._occurrences({one.content for one in arrivals})
         rows = []
         for one in arrivals:
             seen[one.content] += 1
             rows.append(self._row(one, statement_id, seen[one.content]))
             self._moved(one.facts, one.facts.amount, 1)
-        for part in chunks(rows):
-            self._place.connection.execute(sa.insert(_LINES), part)
+        made = sa.insert(_LINES).returning(_LINES.c.id)
+        return [one for part in chunks(rows) for one in self._place.connection.execute(made, part).scalars()]
 
     def correct(self, known: Known, arrival: Arrival, why: str) -> None:
         """Let a line say what a delivery says it does; what it said before is kept."""
@@ -129,12 +131,14 @@ class Intake:
         kept |= {"reconciliation_id": self._place.id, "at": self._place.clock.now()}
         self._place.connection.execute(sa.insert(t.recon_corrections).values(kept))
         occurrence = self._occurrences({arrival.content})[arrival.content] + 1
-        values = {"content": arrival.content, "occurrence": occurrence, "day": arrival.facts.day, "fresh": True}
+        values = {"content": arrival.content, "occurrence": occurrence, "day": arrival.facts.day}
         values |= {name: getattr(arrival.facts, name) for name in FACTS}
         change = sa.update(_LINES).where(_LINES.c.id == known.id)
         self._place.connection.execute(change.values(corrections=_LINES.c.corrections + 1, **values))
         self._moved(arrival.facts, arrival.facts.amount - known.facts.amount, 0)
         self._release([known.id], f"{why}: {', '.join(sorted(changed))}")
+        # in a person's match it is not looked at: nothing would ever say that it had been
+        self._place.connection.execute(sa.update(_LINES).where(_LINES.c.id == known.id, MATCHABLE).values(fresh=True))
 
     def withdraw(self, known: Sequence[Known], why: str) -> None:
         """Let lines stand no longer."""

@@ -23,7 +23,7 @@ _WINDOWS = 200
 
 def fresh(place: Ledgered) -> list[Window]:
     """Return account, day and day again of each fresh line."""
-    query = sa.select(_LINES.c.account, _LINES.c.day).where(place.of(_LINES), FRESH)
+    query = sa.select(_LINES.c.account, _LINES.c.day).where(place.of(_LINES), FRESH, MATCHABLE)
     return [(row.account, row.day, row.day) for row in place.connection.execute(query)]
 
 
@@ -77,18 +77,13 @@ def barred(place: Ledgered, keys: Iterable[str]) -> set[str]:
     return found
 
 
-def refused(place: Ledgered) -> dict[str, int]:
-    """Return kind of evidence to number of matches that a person refused (`OpenItems.refused`)."""
-    query = sa.select(_MATCHES.c.kind, sa.func.count()).where(place.of(_MATCHES), IS_BARRED).group_by(_MATCHES.c.kind)
-    return dict(place.connection.execute(query).all())
-
-
 def settle(
     place: Ledgered,
     looked_at: Sequence[int],
     replaced: Sequence[int],
     kept: Mapping[int, Proposed],
     proposed: Sequence[Proposed],
+    terms_id: int | None,
 ) -> None:
     """Write what matching found; nothing else was written since it read (`OpenItems.settle` sees to that).
 
@@ -102,19 +97,23 @@ def settle(
     for part in chunks(looked_at):
         place.connection.execute(sa.update(_LINES).where(_LINES.c.id.in_(part)).values(fresh=False))
     for match_id, again in kept.items():
-        place.connection.execute(sa.update(_MATCHES).where(_MATCHES.c.id == match_id).values(**_figures(again)))
+        place.connection.execute(
+            sa.update(_MATCHES).where(_MATCHES.c.id == match_id).values(**_figures(again), terms_id=terms_id)
+        )
     for found in chunks(proposed):
-        ids = write(place, found, made_by="countersign")
+        ids = write(place, found, made_by="countersign", terms_id=terms_id)
         take(place, {match_id: one.lines for match_id, one in zip(ids, found, strict=True)})
 
 
-def write(place: Ledgered, found: Sequence[Proposed], *, made_by: str, manual: bool = False) -> list[int]:
+def write(
+    place: Ledgered, found: Sequence[Proposed], *, made_by: str, manual: bool = False, terms_id: int | None = None
+) -> list[int]:
     """Insert matches and their members; return their ids in the same order."""
     now = place.clock.now()
     rows = [
         _figures(one)
         | {"reconciliation_id": place.id, "key": key_of(one.lines), "manual": manual, "made_by": made_by}
-        | {"state": "closed" if one.closes else "suggested", "made_at": now}
+        | {"state": "closed" if one.closes else "suggested", "made_at": now, "terms_id": terms_id}
         for one in found
     ]
     made = sa.insert(_MATCHES).returning(_MATCHES.c.id, sort_by_parameter_order=True)

@@ -18,6 +18,8 @@ from engine.open_items import (
     SIDES,
     AccountState,
     AgeRow,
+    BooksName,
+    Conventions,
     DecisionRow,
     DeliveryRow,
     MatchRow,
@@ -42,12 +44,15 @@ def match(place: Ledgered, match_id: int) -> MatchRow:
     return found[0]
 
 
-def matches(place: Ledgered, states: Sequence[MatchState], limit: int | None) -> list[MatchRow]:
+def matches(
+    place: Ledgered, states: Sequence[MatchState], limit: int | None, *, surest: bool = False
+) -> list[MatchRow]:
     """Return matches in some states (`OpenItems.matches`)."""
     pending = set(states) <= {"suggested", "waiting"}
     query = sa.select(_MATCHES).where(place.of(_MATCHES), _MATCHES.c.state.in_(states))
     query = query.where(IS_PENDING) if pending else query
-    return _matches(place, query.order_by(_MATCHES.c.id.desc()).limit(limit))
+    order = [sa.func.coalesce(_MATCHES.c.probability_wrong, 1.0), _MATCHES.c.id] if surest else [_MATCHES.c.id.desc()]
+    return _matches(place, query.order_by(*order).limit(limit))
 
 
 def noticed(place: Ledgered) -> list[MatchRow]:
@@ -128,9 +133,30 @@ def deliveries(place: Ledgered, limit: int | None) -> list[DeliveryRow]:
             at=row.received_at,
             repeats=row.repeats,
             counts=row.counts,
+            terms_id=row.terms_id,
         )
         for row in place.connection.execute(query)
     ]
+
+
+def conventions(place: Ledgered) -> Conventions:
+    """Return what was told of the books (`OpenItems.conventions`)."""
+    table = t.reconciliations
+    kept = place.connection.execute(sa.select(table.c.conventions).where(table.c.id == place.id)).scalar()
+    return Conventions(kept["turned"], tuple(BooksName(**one) for one in kept["names"])) if kept else Conventions()
+
+
+def terms_id(place: Ledgered, sha256: str) -> int | None:
+    """Return the number of terms by the hash of what they say; None where they are new."""
+    table = t.recon_terms
+    return place.connection.execute(sa.select(table.c.id).where(place.of(table), table.c.sha256 == sha256)).scalar()
+
+
+def terms(place: Ledgered) -> dict[int, dict[str, str]]:
+    """Return all terms (`OpenItems.terms`)."""
+    table = t.recon_terms
+    rows = place.connection.execute(sa.select(table.c.id, table.c.versions).where(place.of(table)))
+    return {row.id: row.versions for row in rows}
 
 
 def decisions(place: Ledgered, match_id: int | None) -> list[DecisionRow]:

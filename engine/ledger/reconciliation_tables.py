@@ -32,9 +32,22 @@ reconciliations = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("limits", sa.JSON, nullable=False),
     at("created_at"),
+    sa.Column("conventions", sa.JSON),
 )
 """`revision` grows with every change, so that what was computed from an older state is not written. `limits`: currency
-to the amount (minor units) over which two people decide."""
+to the amount (minor units) over which two people decide. `conventions`: what was told of the books once."""
+
+recon_terms = sa.Table(
+    "recon_terms",
+    metadata,
+    id_(),
+    sa.Column("reconciliation_id", sa.Integer, sa.ForeignKey("reconciliations.id"), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("versions", sa.JSON, nullable=False),
+    at("at"),
+    sa.UniqueConstraint("reconciliation_id", "sha256"),
+)
+"""Under what deliveries were read and matches made: name to hash of definition, matcher, evidence, model."""
 
 recon_deliveries = sa.Table(
     "recon_deliveries",
@@ -49,6 +62,7 @@ recon_deliveries = sa.Table(
     sa.Column("counts", sa.JSON, nullable=False),
     sa.Column("received_by", sa.Text, nullable=False),
     at("received_at"),
+    sa.Column("terms_id", sa.Integer),
     sa.Index("ix_recon_deliveries_sha256", "reconciliation_id", "side", "sha256"),
 )
 
@@ -110,9 +124,16 @@ recon_matches = sa.Table(
     sa.Column("first", sa.Text),
     sa.Column("attention", sa.Text),
     sa.Column("due", sa.Date),
+    sa.Column("terms_id", sa.Integer),
+    sa.Column("probability_wrong", sa.Float),
+    sa.Column("replaced_by", sa.Integer),
 )
 """`key` is the hash of the ids of its lines. `first`: who decided first, where two have to. `due`: the
-suggestion closes on its own if it still stands when both sides are known up to that day."""
+suggestion closes on its own if it still stands when both sides are known up to that day. `replaced_by`: the match that
+a person made by hand of one of its lines."""
+IS_MANUAL = sa.text("recon_matches.manual")
+"""As text, as FRESH is."""
+IS_REPLACED = recon_matches.c.replaced_by.is_not(None)
 IS_PENDING = _literally(recon_matches.c.state, PENDING)
 IS_BARRED = _literally(recon_matches.c.state, BARRED)
 partial(
@@ -129,6 +150,18 @@ partial(
 )
 IS_DUE = sa.and_(recon_matches.c.due.is_not(None), recon_matches.c.state == sa.literal_column("'suggested'"))
 partial("ix_recon_matches_due", recon_matches.c.reconciliation_id, recon_matches.c.due, where=IS_DUE)
+partial(
+    "ix_recon_matches_manual",
+    recon_matches.c.reconciliation_id,
+    recon_matches.c.key,
+    where=sa.text("manual"),
+)
+partial(
+    "ix_recon_matches_replaced_by",
+    recon_matches.c.reconciliation_id,
+    recon_matches.c.replaced_by,
+    where=IS_REPLACED,
+)
 partial(
     "ix_recon_matches_attention",
     recon_matches.c.reconciliation_id,
@@ -166,11 +199,13 @@ recon_lines = sa.Table(
     sa.Column("delivery_id", sa.Integer, sa.ForeignKey("recon_deliveries.id"), nullable=False),
     sa.Column("corrections", sa.Integer, nullable=False),
     sa.Column("withdrawn_in", sa.Integer, sa.ForeignKey("recon_deliveries.id")),
+    at("erased_at", nullable=True),
     sa.UniqueConstraint("reconciliation_id", "side", "content", "occurrence"),
     sa.Index("ix_recon_lines_booked", "reconciliation_id", "side", "account", "booked"),
 )
 """`content` and `occurrence` are a line's identity, `id` its name. `fresh`: matching has not looked at it since it
-became open. `day`: its value date, or its booking date without one. `match_id`: the match that it is in now."""
+became open. `day`: its value date, or its booking date without one. `match_id`: the match that it is in now.
+`erased_at`: when its words were; its hash stays, so that it is known when it comes again."""
 STANDS = recon_lines.c.withdrawn_in.is_(None)
 MATCHABLE = sa.and_(_literally(recon_lines.c.state, OPEN), STANDS)
 HAS_BANK_ID = recon_lines.c.bank_id != sa.literal_column("''")
@@ -190,6 +225,9 @@ partial(
     recon_lines.c.day,
     where=MATCHABLE,
 )
+HAS_WORDS = sa.and_(recon_lines.c.erased_at.is_(None), recon_lines.c.state == sa.literal_column("'closed'"))
+"""Closed lines whose words may go in time."""
+partial("ix_recon_lines_words", recon_lines.c.reconciliation_id, recon_lines.c.delivery_id, where=HAS_WORDS)
 partial("ix_recon_lines_fresh", recon_lines.c.reconciliation_id, where=FRESH)
 partial("ix_recon_lines_match_id", recon_lines.c.match_id, where=recon_lines.c.match_id.is_not(None))
 

@@ -69,7 +69,7 @@ def replace_mentions(connection: Connection, names: Mapping[str, str]) -> set[in
                     changed = (
                         _event(dict(row), names)
                         if table is t.events
-                        else _replaced(row[name], reference, names[reference])
+                        else replaced(row[name], reference, names[reference])
                     )
                     if changed != row[name]:
                         connection.execute(sa.update(table).where(table.c.id == row["id"]).values({name: changed}))
@@ -83,12 +83,12 @@ def _event(row: Mapping[str, Any], names: Mapping[str, str]) -> Any:
     if row["kind"].startswith("source.") and data.get("reference") in names:
         return {**bare_data(data), "reference": names[data["reference"]]}
     for reference, name in names.items():
-        data = _replaced(data, reference, name)
+        data = replaced(data, reference, name)
     return data
 
 
 def _names(column: sa.Column[Any], reference: str) -> sa.ColumnElement[bool]:
-    """Return whether a column may name a reference; `_replaced` decides."""
+    """Return whether a column may name a reference; `replaced` decides."""
     alone = len(reference) < _SHORT
     if not isinstance(column.type, sa.JSON):
         return column == reference if alone else column.contains(reference, autoescape=True)
@@ -96,15 +96,16 @@ def _names(column: sa.Column[Any], reference: str) -> sa.ColumnElement[bool]:
     return sa.cast(column, sa.Text).contains(written if alone else written[1:-1], autoescape=True)
 
 
-def _replaced(value: Any, reference: str, name: str) -> Any:
+def replaced(value: Any, reference: str, name: str) -> Any:
+    """Return text, or data, with what stands for a reference in its place; a short one only where it stands alone."""
     if isinstance(value, str):
         if value == reference or len(reference) < _SHORT:
             return name if value == reference else value
         return re.sub(rf"(?<![A-Za-z0-9]){re.escape(reference)}(?![A-Za-z0-9])", name, value)
     if isinstance(value, dict):
-        return {key: _replaced(part, reference, name) for key, part in value.items()}
+        return {key: replaced(part, reference, name) for key, part in value.items()}
     if isinstance(value, list):
-        return [_replaced(part, reference, name) for part in value]
+        return [replaced(part, reference, name) for part in value]
     return value
 
 

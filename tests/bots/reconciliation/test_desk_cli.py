@@ -115,7 +115,7 @@ def test_a_kind_of_which_a_person_undid_a_match_closes_nothing_more_on_its_own(d
     before = closed_by_reference(slice(0, 3))
     assert len(before) > 1
     desk.run("undo", before[0], "--reason", "another customer's invoice")
-    assert desk.open_items(None).refused() == {"reference": 1}
+    assert desk.open_items(None).reviewed() == {"reference": (1, 1)}
     assert set(closed_by_reference(slice(3, None))) == set(before) - {before[0]}
     assert "reference" in {one.kind for one in desk.open_items(None).matches(["suggested"])}
 
@@ -150,3 +150,26 @@ def test_a_proof_of_what_stands_has_its_head_kept_and_told(desk: Desk, tmp_path:
     proof.write_text(proof.read_text(encoding="utf-8").replace(head, "0" * 64), encoding="utf-8")
     with pytest.raises(UserError, match="the chain breaks at entry"):
         desk.run("heads", proof)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_sign_and_accounts_of_the_books_are_told_once_and_hold(desk: Desk, tmp_path: Path) -> None:
+    """The books write what came in as negative and know the account by its last digits; a later file shares nothing."""
+    head = "Booking Date,Amount,Currency,Account,Reference\n"
+    amounts = {n: 1000 + 17 * n for n in range(8)}
+    bank, book, later = (tmp_path / name for name in ("bank.csv", "book.csv", "later.csv"))
+    told = [f"2026-03-0{n + 1},{amount}.00,EUR,DE02120300000000202051,INV-{n}\n" for n, amount in amounts.items()]
+    bank.write_text(head + "".join(told), encoding="utf-8")
+    told = [f"2026-03-0{n + 1},-{amount}.00,EUR,202051,INV-{n}\n" for n, amount in amounts.items()]
+    book.write_text(head + "".join(told), encoding="utf-8")
+    later.write_text(head + "2026-03-09,55.10,EUR,202051,INV-9\n", encoding="utf-8")
+    with pytest.raises(UserError, match="take in the bank's files first"):
+        desk.run("receive", "book", book)
+    desk.run("receive", "bank", bank)
+    got = desk.json("receive", "book", book)
+    assert (got["matched"]["closed"], len(got["told"])) == (8, 2)
+    assert "turned round" in got["told"][0]
+    assert desk.json("receive", "book", later)["told"] == []
+    (line,) = (one for one in desk.open_items(None).lines() if one.state == "open")
+    assert (line.facts.amount, line.facts.account) == (-5510, "DE02120300000000202051")
+    assert desk.open_items(None).decisions()[0].verb == "told"

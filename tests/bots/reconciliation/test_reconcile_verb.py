@@ -54,9 +54,15 @@ class Desk:
         schema.prepare(found)
         return found
 
+    said: dict[str, tuple[int, int]] = field(default_factory=dict)
+
     def open_items(self, name: str | None, *, new: str | None = None) -> OpenItems:
         """Return what is kept."""
         return open_items(self.database, name, new=new)
+
+    def reviewed(self, name: str) -> dict[str, tuple[int, int]]:
+        """Return what was said of a reconciliation's matches."""
+        return self.said if name == "ours" else {}
 
     def heads(self) -> Heads:
         """Return the kept heads."""
@@ -242,3 +248,22 @@ def test_a_statement_without_a_booking_is_a_side_all_the_same(tmp_path: Path) ->
     assert [(one["compared"], one["unexplained"]) for one in found["accounts"]] == [("balances", "0.00")]
     both = json.loads(run(Desk(tmp_path), tmp_path / "empty.xml", tmp_path / "empty.xml", "--json").stdout)
     assert [one["steps"] for one in both["accounts"]] == [[]]
+
+
+def test_what_people_refused_of_a_reconciliation_holds_its_kind_back_under_its_definition(tmp_path: Path) -> None:
+    rules = tmp_path / "ours.yaml"
+    rules.write_text("name: ours\n", encoding="utf-8")
+
+    def closed(said: dict[str, tuple[int, int]]) -> set[str]:
+        desk = Desk(tmp_path, said=said)
+        told = json.loads(run(desk, BANK, BOOK, "--definition", rules, "--out", tmp_path, "--json").stdout)
+        return {
+            row["kind"]
+            for row in rows(next(Path(one) for one in told["files"] if one.endswith("matches.csv")))
+            if row["state"] == "closed"
+        }
+
+    before = closed({})
+    assert "reference" in before
+    assert "reference" not in closed({"reference": (200, 1)})
+    assert closed({"reference": (200, 0)}) == before, "a few right ones change nothing"

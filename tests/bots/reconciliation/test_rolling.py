@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from bots.reconciliation.policy import Policy
-from bots.reconciliation.rolling import reach
+from bots.reconciliation.rolling import match_open, reach
 from engine.clock import ManualClock
 from engine.errors import Stale, UserError
 from engine.evidence import EvidenceStore
+from engine.ledger import tables as t
 from engine.ledger.backup import backup
 from engine.ledger.database import Database
 from engine.ledger.restore import restore
-from engine.open_items import BANK, BOOK, MatchRow, key_of
+from engine.open_items import BANK, BOOK, MatchRow, Proposed, key_of
 from engine.redact import Redactor
 from fixtures.generate.deliveries import deliveries
 from fixtures.generate.statements import world
@@ -130,6 +138,31 @@ def test_the_same_file_twice_brings_nothing(desk: Desk) -> None:
     assert (again.repeats, again.counts["again"], again.counts["new"]) == (first.delivery, 1, 0)
 
 
+def test_a_file_that_was_held_back_is_taken_in_when_it_can_be_read(desk: Desk) -> None:
+    desk.receive(BANK, [], sha256="a" * 64)
+    got = desk.receive(BANK, [one_statement([line()])], sha256="a" * 64)
+    assert (got.repeats, got.counts["new"]) == (None, 1)
+    assert desk.receive(BANK, [one_statement([line()])], sha256="a" * 64).repeats == got.delivery
+
+
+def test_a_day_that_leads_back_to_its_first_balance_is_known_again(desk: Desk) -> None:
+    there, back = tied([line(50, "A")], 100, 0, 0, "1"), tied([line(-50, "B")], 150, 0, 0, "2")
+    desk.receive(BANK, [there, back])
+    got = desk.receive(BANK, [there, back, tied([line(20, "C")], 100, 0, 0, "3")])
+    assert (got.counts["new"], got.counts["again"]) == (1, 2)
+    assert desk.receive(BANK, [tied([line(50, "A")], 120, 0, 0, "4")]).counts["new"] == 1, "another statement"
+    assert desk.items.accounts()[0].difference == 0
+
+
+def test_two_statements_of_one_file_are_two_parts_of_it(desk: Desk) -> None:
+    coffee = line(-350, reference="")
+    parts = [one_statement([coffee], id=name) for name in ("1", "2")]
+    assert desk.receive(BANK, parts).counts["new"] == 2
+    assert desk.receive(BANK, [*parts, one_statement([line()], id="3")]).counts["again"] == 2
+    named = one_statement([replace(coffee, bank_id="B1")])
+    assert desk.receive(BANK, [named, named]).counts["new"] == 1, "an id of the bank says that it is one"
+
+
 def test_a_correction_keeps_the_line_and_takes_back_what_matching_made_of_it(desk: Desk) -> None:
     others = [line(n, f"INV-{n}", bank_id=f"B{n}") for n in (7, 8)]
     desk.bank(line(bank_id="B1"), *others)
@@ -223,7 +256,7 @@ def test_over_the_limit_a_second_person_decides_and_the_first_cannot_be_it(desk:
     small, large = sorted(desk.items.matches(["suggested"]), key=lambda row: row.amount)
     assert desk.items.accept(small.id, "ana").state == "closed"
     assert desk.items.accept(large.id, "ana").state == "waiting"
-    for name in ("ana", " Ana "):
+    for name in ("ana", " Ana ", "ＡＮＡ"):
         with pytest.raises(UserError, match="a second person"):
             desk.items.approve(large.id, name)
     assert desk.match().fresh == 0, "what waits is not open"
@@ -247,7 +280,35 @@ def test_a_match_by_hand_stays_and_tells_when_its_lines_change(desk: Desk) -> No
     (noticed,) = desk.items.noticed()
     assert (noticed.id, noticed.state) == (made.id, "closed")
     assert noticed.attention == "corrected in bank delivery 3: amount"
+    assert desk.match().looks == 0, "nobody looks at what is closed"
     assert desk.items.problems() == []
+
+
+def test_the_second_person_approves_nothing_that_changed_since_the_first_decided(desk: Desk) -> None:
+    desk.items.limit({"EUR": 500}, "boss")
+    others = [line(n, f"INV-{n}") for n in (7, 8)]
+    desk.bank(line(990, "ODD", bank_id="B1"), *others)
+    desk.book(line())
+    lines = [one.id for one in desk.items.lines() if abs(one.facts.amount) > 8]
+    made = desk.items.match_by_hand(lines, "ana", "fee")
+    desk.bank(line(900, "ODD", bank_id="B1"), *others)
+    with pytest.raises(UserError, match="corrected in bank delivery 3"):
+        desk.items.approve(made.id, "ben")
+    assert desk.items.reject(made.id, "ben", "no fee of 1.00 was agreed").state == "rejected"
+
+
+def test_a_limit_holds_for_each_line_and_each_currency_of_a_match(desk: Desk) -> None:
+    """Neither lines that nearly cancel out nor another currency on one side let one person decide alone."""
+    desk.items.limit({"EUR": 500}, "boss")
+    desk.bank(line(900, "A"), line(-890, "B"), line(700, "C"))
+    desk.book(line(10, "D"), line(90_000, "C", currency="JPY"), currency="JPY")
+    yen = next(one for one in desk.items.lines() if one.facts.currency == "JPY")
+    ids = {one.facts.reference: one.id for one in desk.items.lines() if one.facts.currency == "EUR"}
+    assert desk.items.match_by_hand([ids["A"], ids["B"], ids["D"]], "ana", "netted").state == "waiting"
+    revision, _ = desk.items.fresh()
+    found = Proposed("exchange", False, (ids["C"], yen.id), 90_000, "JPY", 0, 0, 1.0, None, 0, 0)
+    desk.items.settle(revision, looked_at=[], replaced=[], kept={}, proposed=[found])
+    assert desk.items.accept(desk.one("suggested").id, "ana").state == "waiting"
 
 
 @pytest.mark.parametrize(
@@ -345,3 +406,117 @@ def test_the_daily_questions_walk_through_nothing_that_is_closed(desk: Desk) -> 
     assert walks == []
     assert any("ix_recon_lines_open" in plan for _, plan in plans)
     assert any("ix_recon_lines_fresh" in plan for _, plan in plans)
+
+
+def test_deliveries_matching_and_undo_at_once_double_nothing_and_lose_nothing(desk: Desk) -> None:
+    lines = [line(100 + n, f"INV-{n}") for n in range(6)]
+
+    def work(at: int) -> None:
+        for n in range(2):
+            (desk.bank if at % 2 else desk.book)(*lines[: 3 * n + 3])
+            desk.match()
+            for row in desk.items.matches(["closed"], 1):
+                with suppress(UserError):  # somebody else undid it
+                    desk.items.undo(row.id, f"p{at}", "at once")
+
+    with ThreadPoolExecutor(3) as people:
+        list(people.map(work, range(3)))
+    desk.match()
+    assert kept(desk, BANK) == kept(desk, BOOK) == Counter(kept(desk, BANK).keys()), "each line once"
+    assert len(desk.items.lines(everything=True)) == 12
+    undone = desk.items.matches(["undone"])
+    assert undone
+    assert all([one.reason for one in desk.items.decisions(row.id)] == ["at once"] for row in undone)
+    assert desk.items.problems() == []
+
+
+def test_what_people_said_is_counted_by_kind_and_only_as_a_series_without_gaps(desk: Desk) -> None:
+    desk.bank(*(line(100 + n, "") for n in range(6)))
+    desk.book(*(line(100 + n, "") for n in range(6)))
+    desk.match()
+    first, second, third, fourth, fifth, sixth = sorted(row.id for row in desk.items.matches(["suggested"]))
+    kind = exact.AMOUNT
+    desk.items.accept(second, "ana")
+    desk.items.reject(fourth, "ana", "another customer's")
+    assert desk.items.reviewed() == {kind: (1, 1)}, "the first one still waits: what comes after it may be chosen"
+    desk.items.accept(first, "ana")
+    assert desk.items.reviewed() == {kind: (3, 1)}
+    of = {row: [one.id for one in desk.items.match(row).lines] for row in (third, fourth, fifth, sixth)}
+    by_hand = desk.items.match_by_hand([of[third][0], of[fifth][1]], "ana", "told by phone")
+    assert desk.items.reviewed()[kind] == (5, 3), "a person took lines of two suggestions elsewhere"
+    desk.items.undo(by_hand.id, "ana", "misheard")
+    assert desk.items.reviewed()[kind] == (3, 1)
+    desk.items.match_by_hand(of[sixth], "ana", "it is right")
+    desk.items.match_by_hand(of[fourth], "ana", "it was right after all")
+    assert desk.items.reviewed()[kind] == (3, 0), "the last word on the same lines stands"
+    assert desk.items.under({"matcher": "a"}) == desk.items.under({"matcher": "a"}) != desk.items.under({})
+
+
+def test_suggestions_bear_a_probability_that_a_judge_has_a_say_in(desk: Desk) -> None:
+    asked: list[int] = []
+
+    def judge(*told: pd.DataFrame, **_: pd.DataFrame) -> NDArray[np.float64]:
+        asked.append(len(told[2]))
+        return np.full(len(told[2]), 0.9)
+
+    desk.bank(line(), line(500, ""), line(600, ""))
+    desk.book(line(), line(500, ""), line(600, ""))
+    terms = desk.items.under({"matcher": "abc"})
+    match_open(desk.items, exact.match, POLICY, exact.CLOSING, at_once=exact.CLOSING, judge=judge, terms_id=terms)
+    assert sum(asked) == 2, "what closes is not asked about"
+    assert desk.one("closed").probability_wrong is None
+    told = desk.items.matches(["suggested"], surest=True)
+    assert all(row.probability_wrong and row.probability_wrong > 0.1 for row in told)
+    assert desk.items.terms()[told[0].terms_id or 0] == {"matcher": "abc"}
+
+
+def test_what_a_person_is_known_by_is_erased_and_everything_still_adds_up(desk: Desk) -> None:
+    others = [line(n, f"INV-{n}") for n in (7, 8)]
+    first = [line(900, "RE-4711", name="Möller GmbH", bank_id="B1", text="thanks, Möller"), *others]
+    desk.bank(*first)
+    now = [line(910, "RE-4711", name="Möller GmbH", bank_id="B1", text="thanks"), *others]
+    desk.bank(*now)
+    desk.book(line(910, "X", name="Moeller"))
+    with pytest.raises(UserError, match="is open: a person still needs"):
+        desk.items.erase("Möller GmbH", "dpo", "Art. 17")
+    lines = [one for one in desk.items.lines() if one.facts.amount == 910]
+    made = desk.items.match_by_hand([one.id for one in lines], "ana", "Möller GmbH told us RE-4711 is X")
+    with pytest.raises(UserError, match="without naming"):
+        desk.items.erase("Möller GmbH", "dpo", "for möller gmbh")
+    before = desk.items.accounts()
+    assert len(desk.items.erase("Möller  GmbH", "dpo", "Art. 17").line_ids) == 1
+    kept_ = "".join(
+        str(row._mapping)
+        for table in t.metadata.sorted_tables
+        if table.name.startswith("recon_")
+        for row in rows_of(desk, table)
+    )
+    assert not any(word in kept_ for word in ("Möller", "RE-4711", "B1", "thanks"))
+    assert (desk.items.accounts(), desk.items.problems()) == (before, [])
+    told = [(one.verb, one.actor, one.reason) for one in desk.items.decisions()][-2:]
+    assert told == [("match", "ana", "(erased) told us (erased) is X"), ("erase", "dpo", "Art. 17")]
+    again, older = desk.bank(*now, line(1, "N")), desk.bank(*first, line(2, "N2"))
+    assert (again.counts["again"], older.counts["outdated"]) == (3, 1), "it is known by its hash"
+    assert desk.items.match(made.id).state == "closed"
+
+
+def test_words_of_closed_lines_go_in_time_and_those_that_people_need_stay(desk: Desk, clock: ManualClock) -> None:
+    desk.bank(line(), line(5, "OPEN"))
+    desk.book(line())
+    desk.match()
+    clock.advance(timedelta(days=30))
+    desk.bank(line(7, "INV-7"))
+    desk.book(line(7, "INV-7"))
+    desk.match()
+    assert desk.items.let_go(timedelta(days=31)) == 0
+    assert desk.items.let_go(timedelta(days=20)) == 2
+    assert desk.items.let_go(timedelta(days=20)) == 0
+    kept_ = sorted(one.facts.reference for one in desk.items.lines(everything=True))
+    assert kept_ == ["", "", "INV-7", "INV-7", "OPEN"]
+    assert desk.bank(line(), line(9, "INV-9")).counts["again"] == 1
+    assert (desk.items.decisions()[-1].verb, desk.items.problems()) == ("let go", [])
+
+
+def rows_of(desk: Desk, table: sa.Table) -> list[Any]:
+    with desk.database.read() as connection:
+        return list(connection.execute(sa.select(table)))
