@@ -28,6 +28,7 @@ _SENTENCES = {
     ),
     404: N_("There is no such page."),
     405: N_("There is no such page."),
+    413: N_("The request is too large."),
     422: N_("The request was not understood."),
 }
 

@@ -7,6 +7,7 @@
   const send = (decision) => { form.elements.decision.value = decision; form.requestSubmit(); };
   const begin = {
     accept: () => send("accept"),
+    send: () => send("correct"),
     reject: () => { if (reason.value.trim()) send("reject"); else { reason.required = true; reason.focus(); form.elements.decision.value = "reject"; } },
     correct: () => {
       const first = form.classList.toggle("correcting") && (form.querySelector("tr.marked input") ?? form.querySelector(".fix input"));

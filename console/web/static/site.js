@@ -14,6 +14,7 @@
     const link = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
     if (link) { event.preventDefault(); link.click(); }
   });
+  document.querySelector("[data-opens]")?.addEventListener("click", (event) => document.getElementById(event.currentTarget.dataset.opens).showModal());
   help?.querySelector("button")?.addEventListener("click", () => help.close());
 
   const live = document.querySelector("[data-live]");

@@ -18,7 +18,7 @@
       width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [8, 8, 0, 0],
       cursor: { y: false }, scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high * 1.1, 0.01)] } },
       tzDate: (seconds) => uPlot.tzDate(new Date(1000 * seconds), "Etc/UTC"),
-      axes: [{ ...axis, space: 70, values: (_, marks) => marks.map((at) => day(at).slice(5)), incrs: [86400, 604800, 2592000] },
+      axes: [{ ...axis, size: 26, space: 70, values: (_, marks) => marks.map((at) => day(at).slice(5)), incrs: [86400, 604800, 2592000] },
         { ...axis, size: 52, values: (_, marks) => marks.map(percent) }],
       series: [{}, line("--accent", { width: 1.75, label: chart.labels[0], points: { show: true, size: 6, fill: colour("--panel") } }),
         line("--edge", { label: chart.labels[1] }), line("--warn", { ...limits, label: chart.labels[2] }), line("--warn", { ...limits, label: chart.labels[3] })],
