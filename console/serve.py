@@ -63,7 +63,7 @@ def add_serve(app: typer.Typer, desk: Callable[[], ServeDesk], program: Path) ->
     ) -> None:
         """Serve the console on 127.0.0.1, with a scheduler and a worker, until stopped."""
         here = desk()
-        hosts, https = _reached(host, public_url)
+        hosts, https = reached(host, public_url)
         parts = set(only or Part)
         command = [sys.executable, str(program), "--home", str(here.home)]
         beside = []
@@ -79,7 +79,7 @@ def add_serve(app: typer.Typer, desk: Callable[[], ServeDesk], program: Path) ->
         asyncio.run(_serve(here, house, host, port, beside, proxied=public_url is not None))
 
 
-def _reached(host: str, public_url: str | None) -> tuple[set[str], bool]:
+def reached(host: str, public_url: str | None) -> tuple[set[str], bool]:
     """Return the host names that are answered to, and whether they are reached through TLS.
 
     Raises:

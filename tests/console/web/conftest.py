@@ -47,11 +47,13 @@ class Visitor:
 
     def get(self, path: str) -> Response:
         """Ask for a page."""
-        return self.client.get(path)
+        answer: Response = self.client.get(path)
+        return answer
 
     def post(self, path: str, **form: str) -> Response:
         """Send a form of ours."""
-        return self.client.post(path, data={"csrf": self.csrf, **form})
+        answer: Response = self.client.post(path, data={"csrf": self.csrf, **form})
+        return answer
 
 
 @dataclass

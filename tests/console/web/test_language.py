@@ -39,7 +39,7 @@ def catalog(code: str) -> dict[Message, list[str]]:
                     key = tuple(message.id) if isinstance(message.id, (list, tuple)) else message.id
                     assert key not in found, f"{path.name}: {key!r} stands in two catalogs"
                     said = message.string
-                    found[key] = [said] if isinstance(said, str) else list(said)
+                    found[key] = [said] if isinstance(said, str) else list(said or ("",))
     return found
 
 

@@ -26,12 +26,10 @@ def test_the_last_admin_stays(bench: Bench) -> None:
     for name in ("ana", "ben"):
         users.add(bench.database, name, name, ["admin"], None, "setup")
     users.disable(bench.database, "ana", "ben")
-    for change in (
-        lambda: users.disable(bench.database, "ben", "ben"),
-        lambda: users.set_roles(bench.database, "ben", ["operator"], "ben"),
-    ):
-        with pytest.raises(UserError, match="nobody would be admin"):
-            change()
+    with pytest.raises(UserError, match="nobody would be admin"):
+        users.disable(bench.database, "ben", "ben")
+    with pytest.raises(UserError, match="nobody would be admin"):
+        users.set_roles(bench.database, "ben", ["operator"], "ben")
     assert users.find(bench.database, "ben").disabled_at is None
     assert [entry.action for entry in audit_log.entries(bench.database)] == ["user.disable", "user.add", "user.add"]
 
