@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -116,6 +117,7 @@ async def _console(
     here: ServeDesk, house: House, host: str, port: int, stopping: asyncio.Event, *, proxied: bool
 ) -> None:
     listener = _listen(host, port)
+    threading.Thread(target=house.board.get, name="console-figures", daemon=True).start()  # before anybody asks
     server = _server(house, proxied=proxied)
     bound = listener.getsockname()
     name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]

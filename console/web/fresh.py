@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
+_SHARE = 20
+"""What takes long is renewed so much more rarely that it never takes more than a twentieth of a processor."""
 
 
 class Fresh(Generic[T]):
@@ -19,11 +21,11 @@ class Fresh(Generic[T]):
 
         Args:
             make: makes the value, given the one before it.
-            seconds: how old it may become while somebody asks.
+            seconds: how old it may become while somebody asks; older, where it takes long to make.
         """
         self._make, self._seconds = make, seconds
         self._value: T | None = None
-        self._made = 0.0
+        self._made = self._took = 0.0
         self._one = threading.Lock()
 
     def get(self) -> T:
@@ -33,13 +35,17 @@ class Fresh(Generic[T]):
                 if self._value is None:
                     self._renew()
             return cast("T", self._value)
-        if time.monotonic() - self._made > self._seconds and self._one.acquire(blocking=False):
+        if time.monotonic() - self._made > max(self._seconds, _SHARE * self._took) and self._one.acquire(
+            blocking=False
+        ):
             threading.Thread(target=self._renew_and_let_go, name="console-figures", daemon=True).start()
         return self._value
 
     def _renew(self) -> None:
+        begun = time.monotonic()
         self._value = self._make(self._value)
         self._made = time.monotonic()
+        self._took = self._made - begun
 
     def _renew_and_let_go(self) -> None:
         try:

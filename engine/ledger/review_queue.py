@@ -85,6 +85,12 @@ def waiting(database: Database, item_id: int, viewer: str) -> Waiting:
         )
 
 
+def unknowing(database: Database, viewer: str) -> set[int]:
+    """Return the items that a person may be asked to decide without knowing what others decided."""
+    with database.read() as connection:
+        return set(second_looks.veils(connection, viewer))
+
+
 @dataclass(frozen=True)
 class _Known:
     row: QueueRow

@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -90,9 +90,12 @@ class Place:
 
 
 @contextmanager
-def place_over(folder: Path, *, four_eyes: int | None = None, https: bool = False) -> Iterator[Place]:
+def place_over(
+    folder: Path, *, four_eyes: int | None = None, second_review: float = 0.0, https: bool = False
+) -> Iterator[Place]:
     """Build a console over a fresh ledger."""
-    workflow = make_workflow(four_eyes=four_eyes)
+    made = make_workflow(four_eyes=four_eyes)
+    workflow = replace(made, review=made.review.model_copy(update={"second_review": second_review}))
     story = Story(folder, workflow)
     yield Place(story, House(story.database, story.evidence, lambda _hash: workflow, https=https))
     story.database.close()

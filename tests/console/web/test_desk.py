@@ -128,3 +128,16 @@ def test_the_queue_is_walked_a_page_at_a_time_without_losing_any(place: Place) -
         further = re.search(r'href="(/review\?after=[^"]+)"', text)
         path = further[1].replace("&amp;", "&") if further else None
     assert found == ids
+
+
+def test_whoever_may_have_to_look_again_unknowingly_reads_nothing_of_it_in_the_audit_log(tmp_path: Path) -> None:
+    with place_over(tmp_path, second_review=1.0) as place:
+        (first,) = desk(place, 1)
+        ana = place.visitor(place.person("ana", "qa_lead", "admin"))
+        ben = place.visitor(place.person("ben", "qa_lead", "admin"))
+        decides(ana, first, seen(ana, first), "reject", reason="wrong")
+        for path in ("/audit", "/audit?actor=ana", f"/audit?about=item+{first}", "/audit?action=review.reject"):
+            assert "review.reject</a>" in ana.get(path).text
+            assert "review.reject</a>" not in ben.get(path).text, path
+        decides(ben, first, seen(ben, first), "reject", reason="wrong")
+        assert "review.reject</a>" in ben.get("/audit?actor=ana").text

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from console.web import fresh
 from console.web.pages import today
 from engine.ledger import reads
 from tests.console.story import flag, invoice
@@ -60,12 +61,13 @@ def test_an_operator_watches_a_run_and_sees_it_change_without_asking(
     story.open(3)
     story.passes()
     monkeypatch.setattr(today, "_LOOK", 0.2)
+    monkeypatch.setattr(fresh, "_SHARE", 0)
     page = signs_in("otto")
     waiting = page.locator(".sums dd").first
     expect(waiting).to_have_text("0")
     expect(page.get_by_role("link", name="Review")).to_have_count(0)
     story.flags()
-    expect(waiting).to_have_text("1", timeout=10_000)
+    expect(waiting).to_have_text("1", timeout=20_000)
     page.get_by_role("link", name="Runs").click()
     page.get_by_role("link", name="1", exact=True).click()
     page.get_by_role("link", name="in review 1").click()
