@@ -83,7 +83,7 @@ def decided(here: Here, item_id: int, form: Filled) -> Response:
     try:
         done = decide(here.house, item_id, here.user.name, cast("Decision", decision), reason, seen, typed)
     except StaleView as stale:
-        data = {"item_id": item_id, "why": str(stale), "place": form.get("place", "")}
+        data = {"item_id": item_id, "why": str(stale), "place": form.get("place", ""), "decided": True}
         return here.page("review_stale.html", status=409, **data)
     except UserError as error:
         return _item(here, item_id, problem=str(error), typed=typed, reason=reason, status=400)
@@ -109,7 +109,7 @@ def _item(
         found = review_queue.waiting(database, item_id, name)
     except UserError:
         why = reviews.standing(database, item_id, name)
-        return here.page("review_stale.html", status=404, item_id=item_id, why=why, place="")
+        return here.page("review_stale.html", status=404, item_id=item_id, why=why, place="", decided=False)
     workflow = here.house.definition(found.row.definition_hash)
     held = open_item(here.house, item_id, name)
     data: dict[str, Any] = {

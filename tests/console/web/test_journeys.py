@@ -63,7 +63,7 @@ def test_an_operator_watches_a_run_and_sees_it_change_without_asking(
     monkeypatch.setattr(today, "_LOOK", 0.2)
     monkeypatch.setattr(fresh, "_SHARE", 0)
     page = signs_in("otto")
-    waiting = page.locator(".sums dd").first
+    waiting = page.locator(".sums strong").first
     expect(waiting).to_have_text("0")
     expect(page.get_by_role("link", name="Review")).to_have_count(0)
     story.flags()
