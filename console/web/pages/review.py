@@ -70,6 +70,15 @@ def take(here: Here, item_id: int) -> Response:
     return here.go(f"/review/{item_id}")
 
 
+@routes.post("/review/{item_id}/hold", roles=REVIEWERS)
+def hold(here: Here, item_id: int) -> Response:
+    """Keep an item claimed while its page is looked at; 409 if somebody else has it now."""
+    review_queue.waiting(here.house.database, item_id, here.user.name)
+    return Response(
+        status_code=204 if open_item(here.house, item_id, here.user.name).reviewer == here.user.name else 409
+    )
+
+
 @routes.post("/review/{item_id}", roles=REVIEWERS)
 def decided(here: Here, item_id: int, form: Filled) -> Response:
     """Decide, then go on to the next item."""

@@ -30,6 +30,13 @@
       else if (reason.value.trim()) send(form.classList.contains("correcting") ? "correct" : form.elements.decision.value || "reject");
     }
   });
+  if (form.dataset.hold) {
+    setInterval(async () => {
+      if (document.hidden) return;
+      const answer = await fetch(form.dataset.hold, { method: "POST", headers: { "x-csrf-token": form.elements.csrf.value } });
+      if (!answer.ok) location.reload();
+    }, 120000);
+  }
   form.addEventListener("submit", (event) => {
     if (!form.elements.decision.value || form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "1";

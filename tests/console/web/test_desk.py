@@ -61,7 +61,11 @@ def test_two_people_are_led_to_different_items_and_told_of_each_other(place: Pla
     assert refused.status_code == 409
     assert "ana looks at item" in refused.text
     assert state(place, first) == "review"
-    place.story.later(minutes=6)
+    place.story.later(minutes=4)
+    assert ana.post(f"/review/{first}/hold").status_code == 204
+    place.story.later(minutes=4)
+    assert ben.post(f"/review/{first}/hold").status_code == 409, "who still looks at it has it"
+    place.story.later(minutes=2)
     assert "looks at this item" not in ben.get(f"/review/{first}").text, "who goes away lets go"
 
 

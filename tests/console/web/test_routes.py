@@ -29,6 +29,7 @@ def test_every_route_lets_in_the_roles_it_names_and_nobody_else(place: Place, mo
             if (answer.status_code == 403) is (not allowed or role in allowed):
                 wrong.append((method, path, role, answer.status_code))
             assert answer.status_code < 500, (method, path, role)
+            assert "default-src 'none'" in answer.headers["content-security-policy"] or "evidence" in path
     assert wrong == []
 
 
