@@ -38,7 +38,9 @@ from console.review import build_review
 from console.reviewers import add_reviewers
 from console.running import add_run_verbs
 from console.scheduler import add_scheduler_verbs
+from console.serve import add_serve
 from console.summary import Progress, summary_table
+from console.users import build_audit, build_users
 from console.workers import build_workers
 from engine import loader
 from engine.definition import Workflow
@@ -305,6 +307,9 @@ app.add_typer(build_review(lambda: office), name="review")
 add_reviewers(app, lambda: office)
 app.add_typer(build_report(lambda: office), name="report")
 app.add_typer(build_workers(lambda: office), name="workers")
+add_serve(app, lambda: office, Path(__file__))
+app.add_typer(build_users(lambda: office), name="users")
+app.add_typer(build_audit(lambda: office), name="audit")
 add_inspection_verbs(app, lambda: office)
 add_reconcile(app, lambda: office, judge=lambda: frame_judge(office.models))
 app.add_typer(build_reconciliation(lambda: office, judge=lambda: frame_judge(office.models)), name="reconciliation")

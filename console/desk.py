@@ -28,7 +28,8 @@ As = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who decide
 Later = Annotated[bool, typer.Option("--later", help="Leave the work to `worker`.")]
 Limit = Annotated[int, typer.Option(min=1, help="Show at most this many.")]
 
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What would style, move, hide or reorder text instead of being part of it."""
 
 
 class Desk(Protocol):
@@ -93,7 +94,7 @@ OpenKeeper = Callable[[], Keeper]
 
 def plain(value: object, style: str = "") -> Text:
     """Return data of another system as text that can neither style, move nor hide anything on a terminal."""
-    return Text(_UNSAFE.sub("\N{REPLACEMENT CHARACTER}", re.sub(r"\s+", " ", str(value))), style=style)
+    return Text(UNSAFE.sub("\N{REPLACEMENT CHARACTER}", re.sub(r"\s+", " ", str(value))), style=style)
 
 
 def pairs(given: list[str] | None) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -32,27 +33,58 @@ def waiting_view(found: Waiting, fields: Mapping[str, FieldSpec]) -> RenderableT
         parts.append(plain(f"accepted by {row.accepted_by}; a second person decides"))
     if found.probability is not None:
         parts.append(plain(f"P(wrong) {found.probability:.3f}, review from {found.threshold or 0:.3f}", "dim"))
-    compared = table("field", "meant", "the application shows")
-    names = [name for name in fields if name in found.payload or name in found.read_back]
-    for name in dict.fromkeys([*names, *found.payload, *found.read_back]):
-        _compare(compared, name, found.payload.get(name), found.read_back.get(name), name in row.suspicious)
-    parts += ["", compared]
+    listed = table("field", "meant", "the application shows")
+    for line in compared(found, fields):
+        style = "yellow" if line.marked else ""
+        listed.add_row(plain(line.place, style), plain(line.meant), plain(line.shown, "red" if line.differs else ""))
+    parts += ["", listed]
     if row.findings:
         parts.append(findings_table(row.findings))
     return Group(*parts)
 
 
-def _compare(compared: Any, name: str, meant: Any, shown: Any, suspicious: bool) -> None:
-    """Add a field; a table field by its cells, rows counted from 1 as `review correct` takes them."""
+@dataclass(frozen=True)
+class Compared:
+    """One field, or one cell of a table (`lines[2].amount`, rows counted from 1, as corrections name it)."""
+
+    place: str
+    meant: str
+    shown: str
+    marked: bool
+    """Whether a finding names it."""
+    read: bool
+    """Whether the application showed it at all."""
+    spec: FieldSpec | None
+
+    @property
+    def differs(self) -> bool:
+        """Say whether the application shows something else."""
+        return self.meant != self.shown
+
+
+def compared(found: Waiting, fields: Mapping[str, FieldSpec]) -> list[Compared]:
+    """Lay what was meant beside what the application shows, in the order of the record contract."""
+    names = [name for name in fields if name in found.payload or name in found.read_back]
+    lines: list[Compared] = []
+    for name in dict.fromkeys([*names, *found.payload, *found.read_back]):
+        sides = found.payload.get(name), found.read_back.get(name)
+        lines += _lines(name, *sides, found.row.suspicious, name in found.read_back, fields.get(name))
+    return lines
+
+
+def _lines(
+    place: str, meant: Any, shown: Any, marked: Collection[str], read: bool, spec: FieldSpec | None
+) -> Iterator[Compared]:
     tables = [value for value in (meant, shown) if isinstance(value, list)]
     if not tables:
         left, right = ("" if value is None else str(value) for value in (meant, shown))
-        style = "yellow" if suspicious else ""
-        compared.add_row(plain(name, style), plain(left), plain(right, "" if left == right else "red"))
+        yield Compared(place, left, right, place in marked or place.partition("[")[0] in marked, read, spec)
         return
+    columns = (spec.columns if spec else None) or {}
     for number in range(max(map(len, tables))):
         ours, theirs = (
             value[number] if isinstance(value, list) and number < len(value) else {} for value in (meant, shown)
         )
         for column in dict.fromkeys([*ours, *theirs]):
-            _compare(compared, f"{name}[{number + 1}].{column}", ours.get(column), theirs.get(column), suspicious)
+            cell = f"{place}[{number + 1}].{column}"
+            yield from _lines(cell, ours.get(column), theirs.get(column), marked, column in theirs, columns.get(column))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -13,17 +12,17 @@ from console.desk import plain
 from console.tables import STATE_STYLE, findings_table, table
 from console.wording import at, seconds
 from engine.ledger.queue import Intent
-from engine.ledger.rows import AttemptRow, ItemDetail, VerdictRow
+from engine.ledger.rows import AttemptRow, EventRow, ItemDetail, ReviewRow, SecondReviewRow, VerdictRow
 
 _OUTCOME_STYLE = {"passed": "green", "review": "yellow", "retry": "yellow", "in_doubt": "magenta", "orphaned": "red"}
+Moment = AttemptRow | VerdictRow | ReviewRow | SecondReviewRow | EventRow
 _OWN_EVENTS = frozenset({"review.accept", "review.correct", "review.reject"})
 """Events that only repeat what a row of their own says."""
 
 
 def timeline(detail: ItemDetail) -> RenderableType:
     """Tell everything that happened to an item, oldest first."""
-    entries = sorted(_entries(detail), key=lambda entry: entry[0])
-    return Group(_head(detail), *(part for _, part in entries))
+    return Group(_head(detail), *(_shown(detail, when, moment) for when, moment in moments(detail)))
 
 
 def _head(detail: ItemDetail) -> RenderableType:
@@ -42,29 +41,37 @@ def _head(detail: ItemDetail) -> RenderableType:
     return Group(head, plain(", ".join(facts), "dim"), "")
 
 
-def _entries(detail: ItemDetail) -> Iterator[tuple[datetime, RenderableType]]:
-    for attempt in detail.attempts:
-        yield attempt.started_at, _attempt(detail, attempt)
-    for verdict in detail.verdicts:
-        if verdict.attempt_id is None:
-            yield verdict.created_at, _verdict(verdict)
-    for review in detail.reviews:
-        said = f"{review.reviewer}: {review.decision}" + (f' "{review.reason}"' if review.reason else "")
-        said += f", changes {review.changes}" if review.changes else ""
-        said += f", correction is item {review.correction_item_id}" if review.correction_item_id else ""
-        yield review.created_at, Text.assemble((f"{at(review.created_at)}  review  ", "bold cyan"), plain(said))
-    for look in detail.second_reviews:
-        kind = "third opinion" if look.kind == "adjudication" else "second look"
-        said = f"{look.reviewer}: {look.decision}" if look.decision else "taken back" if look.decided_at else "waits"
-        said += f' "{look.reason}"' if look.reason else ""
-        said += f", changes {look.changes}" if look.changes else ""
-        when = look.decided_at or look.created_at
-        yield when, Text.assemble((f"{at(when)}  {kind}  ", "bold cyan"), plain(said))
-    for event in detail.events:
-        if event.kind not in _OWN_EVENTS:
-            reason = event.data.get("reason")
-            said = f"{event.kind} by {event.actor}" + (f' "{reason}"' if reason else "")
-            yield event.at, Text.assemble((f"{at(event.at)}  event  ", "bold"), plain(said))
+def moments(detail: ItemDetail) -> list[tuple[datetime, Moment]]:
+    """Return what happened to an item, oldest first; verdicts on an attempt belong to it and are left out."""
+    found: list[tuple[datetime, Moment]] = [(one.started_at, one) for one in detail.attempts]
+    found += [(one.created_at, one) for one in detail.verdicts if one.attempt_id is None]
+    found += [(one.created_at, one) for one in detail.reviews]
+    found += [(one.decided_at or one.created_at, one) for one in detail.second_reviews]
+    found += [(one.at, one) for one in detail.events if one.kind not in _OWN_EVENTS]
+    return sorted(found, key=lambda moment: moment[0])
+
+
+def _shown(detail: ItemDetail, when: datetime, moment: Moment) -> RenderableType:
+    match moment:
+        case AttemptRow():
+            return _attempt(detail, moment)
+        case VerdictRow():
+            return _verdict(moment)
+        case ReviewRow():
+            kind, said = "review", f"{moment.reviewer}: {moment.decision}"
+        case SecondReviewRow():
+            kind = "third opinion" if moment.kind == "adjudication" else "second look"
+            waits = "taken back" if moment.decided_at else "waits"
+            said = f"{moment.reviewer}: {moment.decision}" if moment.decision else waits
+        case EventRow():
+            reason = moment.data.get("reason")
+            said = f"{moment.kind} by {moment.actor}" + (f' "{reason}"' if reason else "")
+            return Text.assemble((f"{at(when)}  event  ", "bold"), plain(said))
+    said += f' "{moment.reason}"' if moment.reason else ""
+    said += f", changes {moment.changes}" if moment.changes else ""
+    corrected = moment.correction_item_id if isinstance(moment, ReviewRow) else None
+    said += f", correction is item {corrected}" if corrected else ""
+    return Text.assemble((f"{at(when)}  {kind}  ", "bold cyan"), plain(said))
 
 
 def _attempt(detail: ItemDetail, attempt: AttemptRow) -> RenderableType:

@@ -15,6 +15,9 @@
     schedules    when workflows start by themselves, as written and as changed at run time
     slots        one planned start, decided once          -> runs
     incidents    what went wrong beside the items, until it is over or closed
+    users, sessions, throttles    who may sign in to the console, who is, and who has to wait before trying again
+    audit_log    who did what in the console, append-only, each entry with the hash of the one before it
+    review_claims                 who looks at which item just now
     meta         the clock's anchor, the salt of erasures, whether the ledger was restored and may be trusted
 
 Writes: `runs` (enqueue, audit), `queue` (claim, extend), `protocol` (gate, decide, settle), `reviews`, `models`,

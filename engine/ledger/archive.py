@@ -31,7 +31,7 @@ from engine.errors import UserError
 from engine.ledger import tables as t
 
 FORMAT = 1
-LEFT_OUT = frozenset({"workers"})
+LEFT_OUT = frozenset({"workers", "sessions", "throttles", "review_claims"})
 """Tables that tell of living processes, which a backup cannot bring back."""
 TABLES = tuple(table for table in t.metadata.sorted_tables if table.name not in LEFT_OUT)
 EVIDENCE, MODELS = "evidence.tar", "models.tar"

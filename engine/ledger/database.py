@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,8 @@ _CONNECT = {
     "keepalives_count": 4,
     "tcp_user_timeout": 30_000,
 }
+
+_TOGETHER: ContextVar[tuple[Database, Connection] | None] = ContextVar("countersign_together", default=None)
 
 
 class Database:
@@ -110,13 +113,36 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One writing transaction; on SQLite it takes the write lock at once and so never has to give way."""
+        if (joined := self._joined()) is not None:
+            yield joined
+            return
         self.clock.now()  # the first time it is asked for in a transaction of its own, which cannot be inside this one
         with self.transaction(write=True) as connection:
             yield connection
 
     @contextmanager
+    def together(self) -> Iterator[Connection]:
+        """One writing transaction that every `write` and `read` within joins: all of several functions, or nothing.
+
+        It belongs to the thread, or task, that opened it. An error must leave it: caught inside, half would be kept.
+        """
+        with self.write() as connection:
+            token = _TOGETHER.set((self, connection))
+            try:
+                yield connection
+            finally:
+                _TOGETHER.reset(token)
+
+    def _joined(self) -> Connection | None:
+        owner, connection = _TOGETHER.get() or (None, None)
+        return connection if owner is self else None
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """One reading transaction: everything in it is seen as of one instant."""
+        if (joined := self._joined()) is not None:
+            yield joined
+            return
         self.clock.now()
         with self.transaction(write=False) as connection:
             yield connection

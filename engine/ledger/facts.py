@@ -28,6 +28,7 @@ from engine.ledger.rows import (
 )
 
 V = TypeVar("V")
+_MOST_RUNS = 100
 
 
 def facts(
@@ -37,6 +38,7 @@ def facts(
     workflow: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    newest: int | None = None,
 ) -> Facts:
     """Read what happened in the runs of a scope, as of one instant; canaries are in none.
 
@@ -46,13 +48,18 @@ def facts(
         workflow: only runs of this workflow.
         since: only runs started at or after this instant.
         until: only runs started before this instant.
+        newest: only the newest so many items of the newest runs, however many there are.
     """
     wanted = _scope(run_id, workflow, since, until)
     run_columns = [t.runs.c[name] for name in RunRow.__dataclass_fields__ if name in t.runs.c]
     with database.read() as connection:
-        runs = tuple(runs_with_states(connection, sa.select(*run_columns).where(*wanted).order_by(t.runs.c.id)))
+        if newest is not None:
+            wanted = [t.runs.c.id.in_(_newest_runs(connection, wanted, newest))]
+        runs = tuple(_runs(connection, sa.select(*run_columns).where(*wanted).order_by(t.runs.c.id), newest))
         of_runs = sa.select(t.runs.c.id).where(*wanted)
-        items = _item_facts(connection, of_runs, {run.id: run.definition_hash for run in runs})
+        all_ids = sa.select(t.items.c.id).where(t.items.c.run_id.in_(of_runs))
+        ids = all_ids if newest is None else all_ids.order_by(t.items.c.id.desc()).limit(newest)
+        items = _item_facts(connection, ids, {run.id: run.definition_hash for run in runs})
         return Facts(
             runs=runs,
             items=tuple(items),
@@ -60,6 +67,25 @@ def facts(
             rejected=_events(connection, "source.rejected", of_runs),
             conflicts=_events(connection, "source.conflict", of_runs),
         )
+
+
+def _newest_runs(connection: Connection, wanted: list[Any], items: int) -> list[int]:
+    """Return the newest runs of a scope that have so many items together; at most a hundred runs."""
+    query = sa.select(t.runs.c.id, t.runs.c.counts).where(*wanted).order_by(t.runs.c.id.desc()).limit(_MOST_RUNS)
+    chosen: list[int] = []
+    for row in connection.execute(query):
+        if items <= 0:
+            break
+        chosen.append(row.id)
+        items -= int(row.counts.get("enqueued", 0))
+    return chosen
+
+
+def _runs(connection: Connection, query: sa.Select[Any], newest: int | None) -> list[RunRow]:
+    """Return the runs; without their items by state where only some items are asked for."""
+    if newest is None:
+        return runs_with_states(connection, query)
+    return [RunRow(**row, items={}) for row in connection.execute(query).mappings()]
 
 
 def _scope(run_id: int | None, workflow: str | None, since: datetime | None, until: datetime | None) -> list[Any]:
@@ -75,10 +101,9 @@ def _scope(run_id: int | None, workflow: str | None, since: datetime | None, unt
     return wanted
 
 
-def _item_facts(connection: Connection, of_runs: Any, hashes: dict[int, str]) -> list[ItemFacts]:
+def _item_facts(connection: Connection, ids: Any, hashes: dict[int, str]) -> list[ItemFacts]:
     columns = [t.items.c[name] for name in ItemRow.__dataclass_fields__]
-    query = sa.select(*columns).where(t.items.c.run_id.in_(of_runs)).order_by(t.items.c.id)
-    ids = sa.select(t.items.c.id).where(t.items.c.run_id.in_(of_runs))
+    query = sa.select(*columns).where(t.items.c.id.in_(ids)).order_by(t.items.c.id)
     attempts = _grouped((row.item_id, row) for row in of_items(connection, t.attempts, AttemptRow, ids))
     intents: dict[int, tuple[Intent, ...]] = _grouped(intents_of(connection, ids))
     verdicts: dict[int, tuple[VerdictRow, ...]] = _grouped((row.item_id, row) for row in verdicts_of(connection, ids))

@@ -46,6 +46,7 @@ def items(
     reference: str | None = None,
     reason: str | None = None,
     viewer: str | None = None,
+    before: int | None = None,
     limit: int = LIMIT,
 ) -> list[ItemRow]:
     """List items, newest first.
@@ -60,9 +61,12 @@ def items(
         reference: only items whose reference contains this text, whatever its case.
         reason: only items with this reason code.
         viewer: who looks; what this person may be asked to decide without knowing looks undecided.
+        before: only items with a smaller id.
         limit: how many at most.
     """
     query = sa.select(*columns_of(t.items, ItemRow)).order_by(t.items.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(t.items.c.id < before)
     for column, wanted in ((t.items.c.run_id, run_id), (t.items.c.workflow, workflow), (t.items.c.reason, reason)):
         if wanted is not None:
             query = query.where(column == wanted)
@@ -122,10 +126,17 @@ def item(database: Database, item_id: int, viewer: str | None = None) -> ItemDet
 
 
 def runs(
-    database: Database, *, workflow: str | None = None, canaries: bool = False, limit: int = LIMIT
+    database: Database,
+    *,
+    workflow: str | None = None,
+    canaries: bool = False,
+    before: int | None = None,
+    limit: int = LIMIT,
 ) -> list[RunRow]:
-    """List runs, newest first; those of canaries only if asked for."""
+    """List runs, newest first; those of canaries only if asked for, only those with a smaller id than `before`."""
     query = _runs().order_by(t.runs.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(t.runs.c.id < before)
     if not canaries:
         query = query.where(t.runs.c.kind != CANARY)
     if workflow is not None:

@@ -27,6 +27,8 @@ AUDIT_SAMPLE = "audit_sample"
 DISPUTED = "disputed"
 """The reason shown to the third person, who decides between two that disagree."""
 _AUDIT_SENTENCE = "compare every field with its evidence"
+Place = tuple[datetime, int]
+"""Where something stands in the queue: since when it waits, and its id."""
 
 
 def review_queue(
@@ -35,6 +37,7 @@ def review_queue(
     viewer: str | None = None,
     run_id: int | None = None,
     workflow: str | None = None,
+    after: Place | None = None,
     limit: int = LIMIT,
 ) -> list[QueueRow]:
     """List what waits for a person, longest wait first.
@@ -44,10 +47,19 @@ def review_queue(
         viewer: who looks; second looks at what this person decided are left out.
         run_id: only of this run (canaries: of the run of what they were copied from).
         workflow: only of this workflow.
+        after: only what comes after this place in the queue.
         limit: how many at most.
     """
+    scope: dict[str, Any] = {"run_id": run_id, "workflow": workflow, "after": after, "limit": limit}
     with database.read() as connection:
-        return [known.row for known in _known(connection, viewer, run_id=run_id, workflow=workflow, limit=limit)]
+        return [known.row for known in _known(connection, viewer, **scope)]
+
+
+def waiting_count(database: Database, *, most: int = 1000) -> int:
+    """Return how many items wait for whoever may decide, counted up to `most`; second looks are not among them."""
+    some = sa.select(sa.literal(1)).select_from(t.items).where(t.WAITS_FOR_PERSON).limit(most).subquery()
+    with database.read() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
 
 
 def waiting(database: Database, item_id: int, viewer: str) -> Waiting:
@@ -73,6 +85,12 @@ def waiting(database: Database, item_id: int, viewer: str) -> Waiting:
         )
 
 
+def unknowing(database: Database, viewer: str) -> set[int]:
+    """Return the items that a person may be asked to decide without knowing what others decided."""
+    with database.read() as connection:
+        return set(second_looks.veils(connection, viewer))
+
+
 @dataclass(frozen=True)
 class _Known:
     row: QueueRow
@@ -87,6 +105,7 @@ def _known(
     run_id: int | None = None,
     workflow: str | None = None,
     item_ids: Collection[int] | None = None,
+    after: Place | None = None,
     limit: int,
 ) -> list[_Known]:
     looks = {look.item_id: look for look in second_looks.looks(connection, viewer, item_ids)}
@@ -102,7 +121,11 @@ def _known(
         pinned = pinned.where(t.items.c.id.in_(item_ids))
     if hidden := second_looks.hidden(connection, viewer):
         pinned = pinned.where(t.items.c.id.not_in(hidden))
-    first = pinned.where(t.WAITS_FOR_PERSON).order_by(t.items.c.closed_at, t.items.c.id).limit(limit)
+    place = (t.items.c.closed_at, t.items.c.id)
+    first = pinned.where(t.WAITS_FOR_PERSON).order_by(*place).limit(limit)
+    if after is not None:
+        bound = sa.tuple_(*(sa.literal(part, column.type) for part, column in zip(after, place, strict=True)))
+        first = first.where(sa.tuple_(*place) > bound)
     items = [*connection.execute(first), *connection.execute(pinned.where(t.items.c.id.in_(list(looks))))]
     ids = [item.id for item in items]
     runs = canaries.shown_runs(connection, ids)
@@ -116,7 +139,8 @@ def _known(
         since = _since(item, attempt, look)
         row = _row(item, runs.get(item.id, item.run_id), verdicts.get(item.id), attempt, accept, look, since)
         known.append(_Known(row, item, verdicts.get(item.id)))
-    return sorted(known, key=lambda one: (one.row.since, one.row.id))[:limit]
+    found = sorted(known, key=lambda one: (one.row.since, one.row.id))
+    return [one for one in found if after is None or (one.row.since, one.row.id) > after][:limit]
 
 
 def _since(item: Any, attempt: AttemptRow | None, look: Look | None) -> datetime:

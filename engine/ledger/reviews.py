@@ -268,17 +268,30 @@ def _reviewable(
     waits = item.state == "review" or (item.state == "passed" and item.audited)
     look = None if waits else second_looks.of_reviewer(connection, item_id, reviewer)
     if not waits and look is None:
-        last = sa.select(t.reviews).where(t.reviews.c.item_id == item_id).order_by(t.reviews.c.id.desc()).limit(1)
-        review = connection.execute(last).first()
-        by = f", decided by {review.reviewer} at {review.created_at:%Y-%m-%d %H:%M} UTC" if review else ""
-        gone = f", erased at {item.erased_at:%Y-%m-%d %H:%M} UTC" if item.erased_at else ""
-        raise UserError(f"item {item_id} does not wait for a review: it is {item.state}{by}{gone}")
+        raise UserError(_standing(connection, item))
     newest = connection.execute(
         sa.select(sa.func.max(t.attempts.c.id)).where(t.attempts.c.item_id == item_id)
     ).scalar_one()
     if seen_attempt is not None and newest != seen_attempt:
         raise UserError(f"item {item_id} was worked on since you looked (attempt {newest}); look again, then decide")
     return item, look
+
+
+def standing(database: Database, item_id: int, viewer: str) -> str:
+    """Say why an item does not wait for a person: what it is, decided by whom and when."""
+    with database.read() as connection:
+        item = connection.execute(sa.select(t.items).where(t.items.c.id == item_id)).first()
+        if item is None or item_id in second_looks.hidden(connection, viewer):
+            return f"there is no item {item_id}"
+        return _standing(connection, item)
+
+
+def _standing(connection: Connection, item: Any) -> str:
+    last = sa.select(t.reviews).where(t.reviews.c.item_id == item.id).order_by(t.reviews.c.id.desc()).limit(1)
+    review = connection.execute(last).first()
+    by = f", decided by {review.reviewer} at {review.created_at:%Y-%m-%d %H:%M} UTC" if review else ""
+    gone = f", erased at {item.erased_at:%Y-%m-%d %H:%M} UTC" if item.erased_at else ""
+    return f"item {item.id} does not wait for a review: it is {item.state}{by}{gone}"
 
 
 def _record(

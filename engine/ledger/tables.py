@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from engine.ledger import reconciliation_tables  # noqa: F401 (they are in the same metadata)
+from engine.ledger import console_tables, reconciliation_tables  # noqa: F401 (they are in the same metadata)
 from engine.ledger.columns import UtcDateTime, at, id_, metadata, partial, ref
 from engine.ledger.inspection_tables import (
     canaries,
@@ -78,7 +78,7 @@ items = sa.Table(
     "items",
     metadata,
     id_(),
-    ref("run_id", "runs.id"),
+    sa.Column("run_id", sa.Integer, sa.ForeignKey("runs.id"), nullable=False),
     sa.Column("workflow", sa.Text, nullable=False),
     sa.Column("reference", sa.Text, nullable=False),
     sa.Column("app", sa.Text, nullable=False),
@@ -131,6 +131,7 @@ partial(
     where=sa.text("state = 'review' or (state = 'passed' and audited)"),
 )
 partial("ix_items_erased", items.c.workflow, where=items.c.erased_at.is_not(None))
+sa.Index("ix_items_run_id_id", items.c.run_id, items.c.id)
 sa.Index("ix_items_run_state", items.c.run_id, items.c.state)
 
 attempts = sa.Table(
