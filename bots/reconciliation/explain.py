@@ -159,7 +159,7 @@ def _waiting(lines: Stacked, matched: Matched, open_lines: Ints, asof: date, pol
         mine = lines.side[open_lines] == side
         age = today - lines.work[open_lines[mine]]
         waits = lags.Waits.of(matched, side)
-        late[mine] = waits.later(age)
+        late[mine] = waits.later(age, policy.latest if side == BOOK else -policy.earliest)
         expected[mine] = lags.expected(waits, lines.work[open_lines[mine]], age, first, last, policy.calendar)
     return late, expected
 

@@ -12,6 +12,8 @@ from bots.reconciliation.matching.days import ordinals
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.reasons.stacked import Bools, Floats, Ints
 
+_AFTER = 0.02
+"""Share of partners outside the window, before any is seen."""
 _AHEAD = 1_000
 """Days beyond the last line's that the calendar is worked out for."""
 
@@ -30,10 +32,17 @@ class Waits:
         days = matched.matches["days"].to_numpy(np.int64)[closed & (held == 2)]  # noqa: PLR2004 - both sides
         return cls(np.sort(days if side == BOOK else -days))
 
-    def later(self, age: Ints) -> Floats:
-        """Return the share of partners that come later than so many business days, never quite 0 or 1."""
+    def later(self, age: Ints, longest: int) -> Floats:
+        """Return the share of partners that come later than so many business days, never quite 0 or 1.
+
+        Args:
+            age: business days.
+            longest: wait within the policy's window, business days. One more partner is taken to have come on any day
+                of it, or, seldom, after: with few matches closed, an old line would else seem to wait.
+        """
         after = len(self.days) - np.searchsorted(self.days, age, side="right")
-        found: Floats = (after + 0.5).astype(np.float64) / (len(self.days) + 1.0)
+        ahead = np.clip((longest + 1 - age) / (longest + 2.0), _AFTER, 1.0 - _AFTER)
+        found: Floats = (after + ahead) / (len(self.days) + 1.0)
         return found
 
     def median_after(self, age: Ints) -> tuple[Ints, Bools]:
