@@ -29,8 +29,8 @@ UNEXPLAINED: Final = math.log(1000)
 
 PART: Final = 0.2
 """Of the amount: a larger difference is as likely a payment in part as a fee."""
-IN_PART: Final = math.log(50)
-"""The most that such a pair is worth: never strong."""
+IN_PART: Final = math.log(5)
+"""The most that such a pair is worth, and one whose amounts differ by two digits that are swapped: it is doubtful."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,24 @@ def weigh(pairs: Pairs, world: World, still: Bools) -> Weighed:
 def _at_most(score: Floats, difference: Ints, amount: Ints) -> Floats:
     """Return scores of pairs, those of two amounts no higher than these are worth."""
     large = np.abs(difference) > PART * np.abs(amount)
+    large |= _swapped(np.abs(amount + difference), np.abs(amount), difference)
     most = np.where(large, IN_PART, np.where(difference != 0, UNEXPLAINED, np.inf))
     return np.asarray(np.minimum(score, most), dtype=np.float64)
+
+
+def _swapped(left: Ints, right: Ints, difference: Ints) -> Bools:
+    """Say which amounts have two digits the other way round: a slip of the hand is more likely than just such a fee."""
+    found = np.zeros(len(left), bool)
+    rows = np.flatnonzero((difference != 0) & (difference % 9 == 0))  # what a swap changes is a multiple of nine
+    left, right = left[rows], right[rows]
+    places, digits = np.zeros(len(rows), np.int64), np.zeros((2, len(rows)), np.int64)
+    while left.any() or right.any():
+        one, other = left % 10, right % 10
+        places += one != other
+        digits += np.where(one != other, (one - other, one * one - other * other), 0)
+        left, right = left // 10, right // 10
+    found[rows] = (places == 2) & (digits == 0).all(axis=0)  # noqa: PLR2004 - a swap moves two
+    return found
 
 
 def relieved(

@@ -6,8 +6,8 @@ a text that names several is a remittance of several. Where the other side knows
 goes by its end-to-end id.
 
 Where both sides carry their references in the text alone, it tells by itself which numbers are references: those of a
-shape (`INV-9999`) of which most come once on either side. Counts, customers' numbers and days are on one side only, or
-on many lines.
+shape (`INV-9999`) of which most come once on either side. Amounts, days and times are no references, nor is a number
+that several lines of a side have with one amount: it may be a customer's.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _NOT_GIVEN: Final = "('NOTPROVIDED', 'NOT PROVIDED', 'NONREF', 'NONE')"
 _TOKEN: Final = "[A-Z0-9]+(?:[-/_.][A-Z0-9]+)*"  # noqa: S105 - a pattern
 _SHORTEST: Final = 4
 """Signs of a number in a text that can name a document; shorter ones are counts, days and floors."""
-_NO_DOCUMENT: Final = r"[0-9]{1,5}|[0-9]+([-/_.][0-9]+)+|(19|20)[0-9]{6}|[0-9]{4}(19|20)[0-9]{2}"
-"""Counts, amounts and days: what two lines that are not the same may well share."""
+_NO_DOCUMENT: Final = r"[0-9]{1,5}|[0-9]+([-/_.][0-9]+)+|(19|20)[0-9]{6}|[0-9]{4}(19|20)[0-9]{2}|.*[0-9][-/_.]?[A-Z].*"
+"""Counts, amounts, days and times (01MAR2026, 12H30): what two lines that are not the same may well share."""
 _FEW: Final = 3
 """Numbers of a shape that both sides must have before it is taken for that of references."""
 
@@ -37,7 +37,9 @@ def with_references(bank: pd.DataFrame, book: pd.DataFrame) -> tuple[pd.DataFram
     """
     with duckdb.connect() as connection:
         for name, lines in (("bank", bank), ("book", book)):
-            said = pa.table({column: pa.array(lines[column]) for column in ("reference", "end_to_end", "text")})
+            said = pa.table(
+                {column: pa.array(lines[column]) for column in ("reference", "end_to_end", "text", "amount")}
+            )
             connection.register(f"{name}_said", said.append_column("line", pa.array(np.arange(len(lines)))))
             connection.execute(
                 f"""
@@ -62,11 +64,13 @@ def _documents(connection: duckdb.DuckDBPyConnection) -> list[pd.DataFrame]:
         connection.execute(
             f"""
             CREATE TEMP TABLE {name}_tokens AS
-            SELECT line, token, regexp_replace(token, '[0-9]', '9', 'g') AS shape FROM (
-                SELECT line, unnest(list_distinct(regexp_extract_all(upper(text), '{_TOKEN}'))) AS token
-                FROM {name} ANTI JOIN {other}_known ON reference = known
-                WHERE end_to_end NOT IN (FROM {other}_known) AND regexp_matches(text, '[0-9]')
-            ) WHERE length(token) >= {_SHORTEST} AND regexp_matches(token, '[0-9]')
+            SELECT line, token, amount, regexp_replace(token, '[0-9]', '9', 'g') AS shape FROM (
+                SELECT line, unnest(list_distinct(regexp_extract_all(upper(text), '{_TOKEN}'))) AS token, amount
+                FROM {name}
+                WHERE (reference = '' OR upper(reference) IN {_NOT_GIVEN})
+                    AND end_to_end NOT IN (FROM {other}_known) AND regexp_matches(text, '[0-9]')
+            ) WHERE trim(regexp_replace(token, '[^0-9]', '', 'g'), '0') <> trim(CAST(abs(amount) AS VARCHAR), '0')
+                AND length(token) >= {_SHORTEST} AND regexp_matches(token, '[0-9]')
                 AND NOT regexp_full_match(token, '{_NO_DOCUMENT}')
             """  # noqa: S608 (fixed names)
         )
@@ -85,11 +89,19 @@ def _documents(connection: duckdb.DuckDBPyConnection) -> list[pd.DataFrame]:
         WHERE shared >= {_FEW} AND 2 * shared >= least(left_side.lines, right_side.lines)
         """  # noqa: S608 (a number)
     )
+    connection.execute(
+        """
+        CREATE TEMP TABLE common AS
+        SELECT DISTINCT token FROM (SELECT 0 AS side, * FROM bank_tokens UNION ALL SELECT 1, * FROM book_tokens)
+        GROUP BY side, token, amount HAVING count(*) > 1
+        """
+    )
     found = []
     for name in ("bank", "book"):
         chosen = connection.execute(
             f"""
-            SELECT line, min(token) AS chosen FROM {name}_tokens JOIN shapes USING (shape)
+            SELECT line, min(token) AS chosen
+            FROM {name}_tokens JOIN shapes USING (shape) ANTI JOIN common USING (token)
             GROUP BY line, shape, shared HAVING count(*) = 1
             QUALIFY row_number() OVER (PARTITION BY line ORDER BY shared DESC, shape) = 1 ORDER BY line
             """  # noqa: S608 (fixed names)
