@@ -20,7 +20,8 @@ WEIGHED: Final = {
     "slips": "the same amount, and a reference two slips of the hand away",
     "slip_fee": "a reference one slip of the hand away, and an amount that a fee explains",
     "amount": "the same amount within the days, and no name on one side",
-    "amount_name": "the same amount within the days, and the same name, or one cut short or misspelt",
+    "amount_name": "the same amount within the days, and the same name",
+    "amount_alike": "the same amount within the days, and a name cut short or misspelt",
     "other_name": "the same amount or reference, but another name",
 }
 GROUPS: Final = {
@@ -65,7 +66,6 @@ KINDS: Final = MappingProxyType(
 )
 """Name of a kind -> what it means, in one sentence."""
 _FORMER: Final = {
-    "amount_alike": "amount_name",
     "sum_tied_by_key": "sum_by_key",
     "rest_by_key": "sum_by_key",
     "common_rest_by_key": "sum_by_key",

@@ -188,7 +188,8 @@ def base(weighed: Weighed) -> Ints:
         "slip": slipped,
         "same_fee": known & fee,
         "same": known,
-        "amount_name": name >= names.ALIKE,
+        "amount_name": name == names.EQUAL,
+        "amount_alike": name == names.ALIKE,
     }
     return np.select(list(cases.values()), [_number(kind) for kind in cases], _number("amount"))
 

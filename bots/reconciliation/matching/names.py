@@ -53,13 +53,16 @@ class Names:
         left, right = bank[unequal], book[unequal]
         begins = self._begins(left, right) | self._begins(right, left)
         grade[unequal[begins]] = ALIKE
-        unequal = unequal[~begins]
+        unequal, count = unequal[~begins], len(self.spelled)
         if len(unequal):
-            count = len(self.spelled)
             keys, where = np.unique(bank[unequal] * count + book[unequal], return_inverse=True)
             left, right = self.spelled[keys // count], self.spelled[keys % count]
             likeness = cpdist(left.tolist(), right.tolist(), scorer=fuzz.token_set_ratio, score_cutoff=MISSPELT)
             grade[unequal[(likeness > 0)[where]]] = ALIKE
+        alike = np.flatnonzero(grade == ALIKE)
+        keys, where = np.unique(bank[alike] * count + book[alike], return_inverse=True)
+        told = [_numbers_agree(self.spelled[key // count], self.spelled[key % count]) for key in keys.tolist()]
+        grade[alike[~np.array(told, dtype=bool)[where]]] = OTHER
         return grade
 
     def beginning(self, name: Ints, lines: Ints) -> Ints:
@@ -69,3 +72,9 @@ class Names:
 
     def _begins(self, short: Ints, long: Ints) -> NDArray[np.bool_]:
         return np.asarray((self.place[long] > self.low[short]) & (self.place[long] < self.high[short]))
+
+
+def _numbers_agree(one: str, other: str) -> bool:
+    """Say whether no number of either name is missing from the other: shop 12 is no misspelt shop 13."""
+    ours, theirs = ({word for word in name.split() if any(map(str.isdigit, word))} for name in (one, other))
+    return ours <= theirs or theirs <= ours
