@@ -21,6 +21,7 @@ from engine.ledger.reconciliation import OpenItems, open_items
 from fixtures.generate.deliveries import deliveries
 from fixtures.generate.statement_files import write_deliveries
 from fixtures.generate.statements import world
+from tests.bots.reconciliation.test_proof import verify
 
 DEFINITION = """\
 name: daily
@@ -118,6 +119,19 @@ def test_a_kind_of_which_a_person_undid_a_match_closes_nothing_more_on_its_own(d
     assert desk.open_items(None).reviewed() == {"reference": (1, 1)}
     assert set(closed_by_reference(slice(3, None))) == set(before) - {before[0]}
     assert "reference" in {one.kind for one in desk.open_items(None).matches(["suggested"])}
+    assert list(desk.json("show", before[1])["made_under"]["gate"]["closes"]) == ["reference"]
+    desk.run("prove", "--out", tmp_path)
+    assert verify(tmp_path / "proof.json") == (
+        0,
+        "holds: no problems; 0 bookings held back; NO kept head was compared\n",
+    )
+    log = [entry for _, entry in json.loads((tmp_path / "proof.json").read_text(encoding="utf-8"))["log"]]
+    told = [one for one in log if one["entry"] == "evidence" and one["kind"] == "reference"]
+    assert [(one["source"], one["closes"]) for one in told] == [("own", False), ("seed", True)]
+    by = {
+        one.get("evidence") for one in log if one["entry"] == "match" and one["kind"] == "reference" and one["closed"]
+    }
+    assert by == {told[1]["n"]}
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
