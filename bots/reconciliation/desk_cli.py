@@ -117,7 +117,7 @@ def _add_work(app: typer.Typer, open_desk: Callable[[], RollingDesk], judge: Cal
         if as_json:
             _print({"received": received, "matched": outcome, "problems": problems, "told": said})
         else:
-            view.say(desk.console, "\n".join(said), ())
+            view.told(desk.console, said)
             desk.console.print(view.received([path.name for path in files], received))
             view.say(desk.console, view.matched(outcome) if outcome else "", problems)
         if problems:
