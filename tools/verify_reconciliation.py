@@ -37,8 +37,7 @@ class Checker:
         self._is(one["n"] == self.sum["n", kind], "its number is not the next: one was dropped, doubled or moved")
         self._is(before <= self.rank and whole, "stands in the wrong place, or has too few or too many lines")
         self.sum["n", kind] = one["n"] + 1
-        if kind not in {"match", "open", "decision"}:
-            self.all[kind].append(one)
+        self.all[kind] += [one] * (kind not in {"match", "open", "decision"})
         if kind in {"quarantined", "statement"}:
             self.sum.update({("read", one["input"]): one["bookings"], kind: one["bookings"]})
             self.all[one.get("side"), one.get("account"), one.get("currency")].append(one)
@@ -62,11 +61,11 @@ class Checker:
         self._is(0.5 < float(one["confidence"]) < 1, f"a confidence of {one['confidence']} proves nothing")
 
     def _evidence(self, one: dict[str, Any]) -> None:
-        head, p, k, n = self.all["head"][0], float(one["bound"]), one["wrong"], one["reviewed"]
+        of, p, k, n = self.all["head"][0] | one, float(one["bound"]), one["wrong"], one["reviewed"]
         ways = (lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) for i in range((k + 1) * (p < 1)))
-        chance = sum(exp(way + i * log(p) + (n - i) * log1p(-p)) for i, way in enumerate(ways))
-        self._is(0 <= k <= n and chance <= 1.0001 - float(head["confidence"]), f"{k} wrong of {n} do not prove {p}")
-        self._is(p <= float(head["limit"]) or not one["closes"], f"closes over the limit {head['limit']}")
+        odds = sum(exp(way + i * log(p) + (n - i) * log1p(-p)) for i, way in enumerate(ways))
+        self._is(0 <= k <= n and odds <= 1.0001 - float(of["confidence"]) < 0.5001, f"{k} wrong of {n} prove no {p}")
+        self._is(p <= float(of["limit"]) or not one["closes"], f"closes over the limit {of['limit']}")
 
     def _decision(self, one: dict[str, Any]) -> None:
         self._is(one["at"] >= self.at, "is earlier than the decision before")
@@ -76,7 +75,8 @@ class Checker:
         self.decided.update({} if what == "note" or one["match"] is None else {one["match"]: (by, who)})
 
     def _match(self, one: dict[str, Any]) -> None:
-        able = one["closed"] and any(e["kind"] == one["kind"] and e["closes"] for e in self.all["evidence"])
+        of = slice(None) if (at := one.get("evidence")) is None else slice(at, at + 1)  # before 0.5: any of its kind
+        able = one["closed"] and any(e["kind"] == one["kind"] and e["closes"] for e in self.all["evidence"][of])
         by = self.decided.get(one["n"], ("", ""))[0] or ("evidence" if able else "")
         self._is(one["closed"] == by, f"closed by {one['closed']!r}: neither evidence nor decisions say so")
         sides, currencies = ({line[name] for line in one["lines"]} for name in ("side", "currency"))

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bots.reconciliation import desk_view as view
 from bots.reconciliation.ageing import EDGES, ageing
-from bots.reconciliation.desk_terms import Terms, match_new, rules_of
+from bots.reconciliation.desk_terms import Terms, made_under, match_new, rules_of
 from bots.reconciliation.heads_cli import add_heads
 from bots.reconciliation.ports import Heads, OpenItems
 from bots.reconciliation.rules_cli import build_rules
@@ -117,7 +117,7 @@ def _add_work(app: typer.Typer, open_desk: Callable[[], RollingDesk], judge: Cal
         if as_json:
             _print({"received": received, "matched": outcome, "problems": problems, "told": said})
         else:
-            view.say(desk.console, "\n".join(said), ())
+            view.told(desk.console, said)
             desk.console.print(view.received([path.name for path in files], received))
             view.say(desk.console, view.matched(outcome) if outcome else "", problems)
         if problems:
@@ -184,7 +184,7 @@ def _add_looks(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
         desk = open_desk()
         items = desk.open_items(name)
         found, decided = items.match(match), items.decisions(match)
-        under = items.terms().get(found.terms_id or 0, {})
+        under = made_under(items.terms().get(found.terms_id or 0, {}), found.kind)
         if as_json:
             _print({"match": found, "decisions": decided, "made_under": under})
             return

@@ -42,6 +42,12 @@ def say(console: Console, sentence: str, problems: Sequence[str]) -> None:
         console.print(Text(visible(problem), style="red"), soft_wrap=True)
 
 
+def told(console: Console, sentences: Sequence[str]) -> None:
+    """Print what files told that nobody had declared."""
+    for sentence in sentences:
+        console.print(Text(visible(sentence), style="dim"), soft_wrap=True)
+
+
 def received(names: Sequence[str], rows: Sequence[Received]) -> Table:
     """Show what was in each delivery; what never occurred has no column."""
     keys = [key for key in COUNTED if key in {"new", "again"} or any(one.counts[key] for one in rows)]

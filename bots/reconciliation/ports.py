@@ -149,11 +149,14 @@ class OpenItems(Protocol):
         """Return kind of evidence to how many of its matches people reviewed, and how many of them were wrong."""
         ...
 
-    def under(self, versions: Mapping[str, str]) -> int:
-        """Return the number of what is worked under: name to hash of definition, matcher, evidence, model."""
+    def under(self, versions: Mapping[str, Any]) -> int:
+        """Return the number of what is worked under: name to hash of definition, matcher, evidence, model.
+
+        Matches are made under the figures of the gate, too (`kept_gate`).
+        """
         ...
 
-    def terms(self) -> Mapping[int, Mapping[str, str]]:
+    def terms(self) -> Mapping[int, Mapping[str, Any]]:
         """Return what deliveries were read and matches made under, by number."""
         ...
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date
 from itertools import islice
@@ -22,7 +22,7 @@ import pandas as pd
 
 from bots.reconciliation.matched import BANK, BOOK
 from bots.reconciliation.proof_log import ChainedLog
-from bots.reconciliation.proven import FORWARD, SIDES, Decision, ProvenSide, Reconciliation
+from bots.reconciliation.proven import FORWARD, SIDES, Decision, Gated, ProvenSide, Reconciliation
 from engine.errors import UserError
 from engine.redact import replacing
 
@@ -149,9 +149,10 @@ class _Writer:
         }
         self.log.add("head", body)
         for one in facts.gate:
-            counts = {"kind": one.kind, "reviewed": one.reviewed, "wrong": one.wrong, "source": one.source}
-            bound = {"bound": repr(one.bound), "closes": one.closes}
-            self.log.add("evidence", {**counts, **bound})
+            self.log.add("evidence", _figures(one))
+        for earlier in facts.before:
+            own = {"limit": repr(earlier.limit), "confidence": repr(earlier.confidence)}
+            self.log.add("evidence", _figures(earlier) | own)
 
     def _inputs(self) -> None:
         for side, one in self.facts.sides().items():
@@ -189,7 +190,7 @@ class _Writer:
 
     def _matches(self) -> None:
         matches, members = self.facts.matched.matches, self.facts.matched.members
-        may_close = {one.kind for one in self.facts.gate if one.closes}
+        may_close = {one.kind: number for number, one in enumerate(self.facts.gate) if one.closes}
         starts = np.searchsorted(members["match"].to_numpy(), np.arange(len(matches) + 1))
         for first in range(0, len(matches), _CHUNK):
             part = matches.iloc[first : first + _CHUNK]
@@ -197,16 +198,21 @@ class _Writer:
             lines = self._lines_of(members.iloc[low:high])
             for number, row in enumerate(part.to_dict("records"), first):
                 belonging = list(islice(lines, int(starts[number + 1] - starts[number])))
-                closed = self._closed_by(number, row, may_close)
+                closed, evidence = self._closed_by(number, row, may_close)
                 self._count(belonging, closed)
-                self.log.add("match", {"closed": closed, **_told(row), "lines": belonging})
+                by = {"closed": closed} | ({} if evidence is None else {"evidence": evidence})
+                self.log.add("match", {**by, **_told(row), "lines": belonging})
 
-    def _closed_by(self, number: int, row: dict[Any, Any], may_close: set[str]) -> str:
+    def _closed_by(self, number: int, row: dict[Any, Any], may_close: Mapping[str, int]) -> tuple[str, int | None]:
+        """Return who or what closed a match, and the entry of the evidence that did."""
         if self.decided.get(number) in _CLOSES:
-            return "person"
-        if row["closed"] and row["kind"] not in may_close:
+            return "person", None
+        if not row["closed"]:
+            return "", None
+        evidence = self.facts.closed_by.get(number, may_close.get(row["kind"]))
+        if evidence is None:
             raise ValueError(f"match {number} is closed on {row['kind']!r}, which may not close on its own")
-        return "evidence" if row["closed"] else ""
+        return "evidence", evidence
 
     def _open(self) -> None:
         members = self.facts.matched.members
@@ -294,6 +300,11 @@ def _ends(side: ProvenSide, account: str, currency: str) -> tuple[int | None, in
     """Return the opening balance of the first statement and the closing balance of the last."""
     mine = [one for one in side.statements if (one.account, one.currency) == (account, currency)]
     return (mine[0].opening, mine[-1].closing) if mine else (None, None)
+
+
+def _figures(one: Gated) -> dict[str, Any]:
+    counts = {"kind": one.kind, "reviewed": one.reviewed, "wrong": one.wrong, "source": one.source}
+    return {**counts, "bound": repr(one.bound), "closes": one.closes}
 
 
 def _told(row: dict[Any, Any]) -> dict[str, Any]:

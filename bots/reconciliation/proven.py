@@ -95,6 +95,18 @@ class Gated(Protocol):
         """Say whether the kind may close matches on its own."""
 
 
+class GatedBefore(Gated, Protocol):
+    """The same when matches closed, where the gate has moved on since (`kept_gate.Figures` is one)."""
+
+    @property
+    def limit(self) -> float:
+        """Return the bound that it had to keep."""
+
+    @property
+    def confidence(self) -> float:
+        """Return the confidence of the bound."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """What a person decided, when: of a match of this reconciliation, or (match None) of what `subject` names."""
@@ -122,6 +134,10 @@ class Reconciliation:
     """Upper bound that a kind of evidence must keep to close on its own."""
     confidence: float
     """Of each kind's bound."""
+    before: Sequence[GatedBefore] = ()
+    """Figures by which matches closed earlier, beside those of now."""
+    closed_by: Mapping[int, int] = field(default_factory=dict)
+    """Match to the figures by which it closed: their position in the gate and then `before`; others by their kind's."""
     definition: str = ""
     """Text of the definition, as it was used."""
     decisions: Sequence[Decision] = ()

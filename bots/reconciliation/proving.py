@@ -11,6 +11,7 @@ from pathlib import Path
 from bots.reconciliation.bridge import Bridge
 from bots.reconciliation.definition import Definition
 from bots.reconciliation.explain import breaks
+from bots.reconciliation.gate import own_evidence
 from bots.reconciliation.judging import Judge
 from bots.reconciliation.matching.remittance import with_references
 from bots.reconciliation.policy import Policy
@@ -68,13 +69,13 @@ def prove_items(items: OpenItems, definition: Definition, folder: Path, made: da
     """Write proof.json and proof.html of rolling open items as they stand; the caller keeps the head.
 
     Raises:
-        UserError: a file cannot be written, or matches are closed on evidence that may not close any more.
+        UserError: a file cannot be written, or matches are closed on evidence that does not prove them (`facts_of`).
     """
     gate = definition.file.gate
     terms = Terms(
         made=made,
         asof=made.date(),
-        gate=gated(definition),
+        gate=gated(definition, own_evidence(items.reviewed())),
         limit=float(gate.limit),
         confidence=float(gate.confidence),
         definition=definition.text,

@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 from typing import Any, Final
 
 import pandas as pd
 
+from bots.reconciliation.kept_gate import KEPT, Figures
 from bots.reconciliation.lines import Quarantined
 from bots.reconciliation.matched import MATCH, SIDE, Matched
 from bots.reconciliation.ports import OpenItems
@@ -44,13 +46,13 @@ def facts_of(items: OpenItems, terms: Terms) -> Reconciliation:
     """Return what a proof states of the open items as they are now.
 
     Raises:
-        UserError: matches are closed on a kind of evidence that may not close any more.
+        UserError: matches are closed on evidence that neither the figures kept with them nor those of now prove.
     """
     lines, decided = items.lines(everything=True), items.decisions()
     standing = {one.match_id for one in lines}
     rows = items.matches(["closed", "suggested", "waiting"])
     matches = sorted((row for row in rows if row.id in standing), key=lambda row: row.id)
-    _refuse_unproven(matches, terms.gate)
+    closed_by, before = _closed_by(matches, items.terms(), terms)
     place = {row.id: number for number, row in enumerate(matches)}
     deliveries = sorted(items.deliveries(), key=lambda row: row.id)
     sides, members = {}, []
@@ -66,6 +68,8 @@ def facts_of(items: OpenItems, terms: Terms) -> Reconciliation:
         book=sides[BOOK],
         matched=_matched(matches, members, lines),
         gate=terms.gate,
+        before=before,
+        closed_by=closed_by,
         limit=terms.limit,
         confidence=terms.confidence,
         definition=terms.definition,
@@ -76,15 +80,41 @@ def facts_of(items: OpenItems, terms: Terms) -> Reconciliation:
     )
 
 
-def _refuse_unproven(matches: Sequence[MatchRow], gate: Sequence[Gated]) -> None:
-    may = {one.kind for one in gate if one.closes}
-    over = Counter(row.kind for row in matches if row.state == "closed" and not row.manual and row.kind not in may)
-    if over:
-        named = ", ".join(f"{count} on {kind}" for kind, count in sorted(over.items()))
+def _closed_by(
+    matches: Sequence[MatchRow], kept: Mapping[int, Mapping[str, Any]], terms: Terms
+) -> tuple[dict[int, int], list[Figures]]:
+    """Return by which figures each match closed, and those figures that are not the gate's of now.
+
+    What closed before figures were kept (0.5) has to hold by those of now.
+    """
+    now = {one.kind: at for at, one in enumerate(terms.gate) if one.closes}
+    places = {_as_kept(terms.gate[at], terms): at for at in now.values()}
+    first = len(terms.gate) - len(places)
+
+    @cache
+    def place(terms_id: int | None, kind: str) -> int | None:
+        under = kept.get(terms_id or 0, {})
+        if KEPT not in under:
+            return now.get(kind)
+        figures = Figures.kept(under, kind)
+        return places.setdefault(figures, first + len(places)) if figures and figures.closes else None
+
+    closed = [(at, row) for at, row in enumerate(matches) if row.state == "closed" and not row.manual]
+    by = {at: place(row.terms_id, row.kind) for at, row in closed}
+    unproven = Counter(row.kind for at, row in closed if by[at] is None)
+    if unproven:
+        named = ", ".join(f"{count} on {kind}" for kind, count in sorted(unproven.items()))
         raise UserError(
-            f"matches are closed on evidence that may not close any more ({named}): prove them under the definition "
-            "by which they were closed, or undo them and let people decide"
+            f"matches are closed on evidence that does not prove them ({named}), neither by the figures that were kept "
+            "when they closed nor, where none were, by those of now: prove them under the definition by which they "
+            "were closed, or undo them and let people decide"
         )
+    found = {at: position for at, position in by.items() if position is not None}
+    return found, [figures for figures, position in places.items() if position >= len(terms.gate)]
+
+
+def _as_kept(one: Gated, terms: Terms) -> Figures:
+    return Figures(one.kind, one.reviewed, one.wrong, one.source, terms.limit, terms.confidence)
 
 
 def _side(lines: list[OpenLine], deliveries: list[DeliveryRow], accounts: list[AccountState], side: int) -> ProvenSide:

@@ -66,7 +66,9 @@ def read_sides(bank: Path, book: Path, definition: Definition, *, currency: str 
     if definition.text == "" and _is_table(bank) and not _is_table(book):
         bank, book = book, bank
         said.append(f"{bank.name} is a bank's statement, {book.name} a table: taken as bank and books in this order")
-    theirs, ours, settled = both_read((bank, definition.file.bank), (book, definition.file.book), currency)
+    theirs, ours, settled = both_read(
+        (bank, definition.file.bank), (book, definition.file.book), currency, definition.path
+    )
     for delivery in (theirs, ours):
         _refuse_empty(delivery)
     lines, raw = side([theirs]), side([ours])
@@ -75,8 +77,8 @@ def read_sides(bank: Path, book: Path, definition: Definition, *, currency: str 
     sign = Sign.declared() if known else told_sign(lines, raw)
     stated = (balances([theirs]), balances([ours]))
     names, about = told_accounts(lines, in_terms_of_the_bank(raw, sign, {}), definition.file.accounts, stated)
-    said += [_read_as("bank", theirs, lines), *_of("bank", theirs), *settled[0].said]
-    said += [_read_as("books", ours, raw), *_of("books", ours), *settled[1].said]
+    said += [_read_as("bank", theirs, lines), *said_of("bank", [theirs]), *settled[0].said]
+    said += [_read_as("books", ours, raw), *said_of("books", [ours]), *settled[1].said]
     said += [] if by_balance else sign.sentences()
     said += about[:_SHOWN] + ([f"and {len(about) - _SHOWN} more accounts"] if len(about) > _SHOWN else [])
     in_terms = delivery_in_terms_of_the_bank(ours, sign, names)
@@ -87,11 +89,19 @@ def read_sides(bank: Path, book: Path, definition: Definition, *, currency: str 
     )
 
 
-def _of(what: str, delivery: Delivery) -> list[str]:
-    """Say what was told of a file, and which of its statements nothing ties."""
-    more = len(delivery.loose) - _SHOWN
-    loose = [*delivery.loose[:_SHOWN], *([f"and {more} more statements that nothing ties"] if more > 0 else [])]
-    return [f"{what}: {sentence}" for sentence in (*delivery.said, *loose)]
+def said_of(what: str, deliveries: Sequence[Delivery]) -> list[str]:
+    """Say what was told of files, and which of their statements nothing ties; once what holds of all of them."""
+    files: dict[str, dict[int, str]] = {}
+    for number, one in enumerate(deliveries):
+        more = len(one.loose) - _SHOWN
+        loose = [*one.loose[:_SHOWN], *([f"and {more} more statements that nothing ties"] if more > 0 else [])]
+        for sentence in (*one.said, *loose):
+            files.setdefault(sentence, {})[number] = one.path.name
+    every = len(deliveries)
+    return [
+        f"{what}: {sentence}" if len(names) == every else f"{what}: {', '.join(names.values())}: {sentence}"
+        for sentence, names in files.items()
+    ]
 
 
 def _is_table(path: Path) -> bool:

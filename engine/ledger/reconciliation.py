@@ -78,7 +78,7 @@ class OpenItems(KeptItems):
                 matching.refresh(place, matching.ripe(place))
         return known
 
-    def under(self, versions: Mapping[str, str]) -> int:
+    def under(self, versions: Mapping[str, Any]) -> int:
         """Return the number of what is worked under: name to hash of definition, matcher, evidence, model."""
         text = json.dumps(dict(versions), sort_keys=True)
         sha256 = hashlib.sha256(text.encode()).hexdigest()

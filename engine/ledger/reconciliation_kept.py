@@ -71,7 +71,7 @@ class KeptItems:
         with self._reading() as place:
             return reviews.reviewed(place)
 
-    def terms(self) -> dict[int, dict[str, str]]:
+    def terms(self) -> dict[int, dict[str, Any]]:
         """Return what deliveries were read and matches made under, by number."""
         with self._reading() as place:
             return reads.terms(place)

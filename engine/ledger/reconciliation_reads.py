@@ -152,7 +152,7 @@ def terms_id(place: Ledgered, sha256: str) -> int | None:
     return place.connection.execute(sa.select(table.c.id).where(place.of(table), table.c.sha256 == sha256)).scalar()
 
 
-def terms(place: Ledgered) -> dict[int, dict[str, str]]:
+def terms(place: Ledgered) -> dict[int, dict[str, Any]]:
     """Return all terms (`OpenItems.terms`)."""
     table = t.recon_terms
     rows = place.connection.execute(sa.select(table.c.id, table.c.versions).where(place.of(table)))

@@ -47,7 +47,8 @@ recon_terms = sa.Table(
     at("at"),
     sa.UniqueConstraint("reconciliation_id", "sha256"),
 )
-"""Under what deliveries were read and matches made: name to hash of definition, matcher, evidence, model."""
+"""Under what deliveries were read and matches made: name to hash of definition, matcher, evidence, model; matches
+also under the figures of the gate (`gate`), which a proof states when they are others by then."""
 
 recon_deliveries = sa.Table(
     "recon_deliveries",

@@ -21,6 +21,7 @@ from engine.ledger.reconciliation import OpenItems, open_items
 from fixtures.generate.deliveries import deliveries
 from fixtures.generate.statement_files import write_deliveries
 from fixtures.generate.statements import world
+from tests.bots.reconciliation.test_proof import verify
 
 DEFINITION = """\
 name: daily
@@ -118,6 +119,19 @@ def test_a_kind_of_which_a_person_undid_a_match_closes_nothing_more_on_its_own(d
     assert desk.open_items(None).reviewed() == {"reference": (1, 1)}
     assert set(closed_by_reference(slice(3, None))) == set(before) - {before[0]}
     assert "reference" in {one.kind for one in desk.open_items(None).matches(["suggested"])}
+    assert list(desk.json("show", before[1])["made_under"]["gate"]["closes"]) == ["reference"]
+    desk.run("prove", "--out", tmp_path)
+    assert verify(tmp_path / "proof.json") == (
+        0,
+        "holds: no problems; 0 bookings held back; NO kept head was compared\n",
+    )
+    log = [entry for _, entry in json.loads((tmp_path / "proof.json").read_text(encoding="utf-8"))["log"]]
+    told = [one for one in log if one["entry"] == "evidence" and one["kind"] == "reference"]
+    assert [(one["source"], one["closes"]) for one in told] == [("own", False), ("seed", True)]
+    by = {
+        one.get("evidence") for one in log if one["entry"] == "match" and one["kind"] == "reference" and one["closed"]
+    }
+    assert by == {told[1]["n"]}
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
@@ -163,13 +177,73 @@ def test_sign_and_accounts_of_the_books_are_told_once_and_hold(desk: Desk, tmp_p
     told = [f"2026-03-0{n + 1},-{amount}.00,EUR,202051,INV-{n}\n" for n, amount in amounts.items()]
     book.write_text(head + "".join(told), encoding="utf-8")
     later.write_text(head + "2026-03-09,55.10,EUR,202051,INV-9\n", encoding="utf-8")
-    with pytest.raises(UserError, match="take in the bank's files first"):
+    asks = r"sign and accounts .* take in the bank's files first .* `accounts: \{<the bank's name of it>: \"202051\"\}`"
+    with pytest.raises(UserError, match=asks):
         desk.run("receive", "book", book)
     desk.run("receive", "bank", bank)
     got = desk.json("receive", "book", book)
-    assert (got["matched"]["closed"], len(got["told"])) == (8, 2)
-    assert "turned round" in got["told"][0]
-    assert desk.json("receive", "book", later)["told"] == []
+    assert got["matched"]["closed"] == 8
+    assert "turned round" in got["told"][-2]
+    assert "account 202051 of the books is" in got["told"][-1]
+    again = desk.json("receive", "book", later)["told"]
+    assert not any("sign" in sentence or "of the bank" in sentence for sentence in again)
     (line,) = (one for one in desk.open_items(None).lines() if one.state == "open")
     assert (line.facts.amount, line.facts.account) == (-5510, "DE02120300000000202051")
     assert desk.open_items(None).decisions()[0].verb == "told"
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_what_a_file_leaves_open_the_other_side_tells_or_it_is_said_what_to_declare_where(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """The books come first, by a definition that the refusals spelled out; the bank's dates may be read in two ways."""
+    bank, book, rules = (tmp_path / name for name in ("bank.csv", "book.csv", "ours.yaml"))
+    told = [f"0{n}/03/2026,{1000 + 10 * n}.00,EUR,DE02,INV-{n}\n" for n in range(1, 5)]
+    bank.write_text("Date,Amount,Currency,Account,Reference\n" + "".join(told), encoding="utf-8")
+    told = [f"2026-03-0{n};{1000 + 10 * n}.00;INV-{n}\n" for n in range(1, 5)]
+    book.write_text("Date;Amount;Reference\n" + "".join(told), encoding="utf-8")
+    with pytest.raises(UserError, match=r"two lines, `name: first-reconciliation` and `bank: \{date_order: \"dmy\"\}`"):
+        desk.run("receive", "bank", bank)
+    rules.write_text("name: first-reconciliation\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"Write `book: \{currency: EUR\}` into .*ours\.yaml, and run the same again"):
+        desk.run("receive", "book", book, "--definition", rules)
+    rules.write_text("name: first-reconciliation\nbook: {currency: EUR}\n", encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"`book: \{money_in: positive\}` .* `accounts: \{<the bank's name of it>: \"\"\}`"
+    ):
+        desk.run("receive", "book", book, "--definition", rules)
+    rules.write_text(
+        'name: first-reconciliation\nbook: {currency: EUR, money_in: positive}\naccounts: {DE02: ""}\n',
+        encoding="utf-8",
+    )
+    assert "dates are year, month, day" in desk.json("receive", "book", book, "--definition", rules)["told"][0]
+    got = desk.json("receive", "bank", bank)
+    assert got["matched"]["closed"] == 4
+    assert got["told"][-2:] == [
+        "bank: line 1: statement DE02 has no balances or totals to tie its lines to",
+        "bank.csv: its order of dates is 'dmy': 4 amount(s) are then near their day on the other side",
+    ]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_sign_that_a_running_balance_told_holds_for_files_that_are_too_short_to_tell(
+    desk: Desk, tmp_path: Path
+) -> None:
+    head = "Date,Amount,Currency,Balance,Reference\n"
+    rows = [f"2026-03-0{n},-{n}.00,EUR,{100 + n * (n + 1) // 2}.00,INV-{n}\n" for n in range(1, 6)]
+    files = [tmp_path / name for name in ("long.csv", "short.csv", "next.csv")]
+    for path, own in zip(files, (rows[:3], rows[3:4], rows[4:]), strict=True):
+        path.write_text(head + "".join(own), encoding="utf-8")
+    bank = tmp_path / "bank.csv"
+    bank.write_text(
+        "Date,Amount,Currency,Reference\n" + "".join(f"2026-03-0{n},{n}.00,EUR,INV-{n}\n" for n in range(1, 6)),
+        encoding="utf-8",
+    )
+    desk.run("receive", "bank", bank)
+    assert (
+        "the books' running balance says that money in is written as negative"
+        in desk.json("receive", "book", *files[:2], "--no-match")["told"]
+    )
+    desk.run("receive", "book", files[2], "--no-match")
+    lines = desk.open_items(None).lines()
+    assert sorted(one.facts.amount for one in lines) == sorted([100, 200, 300, 400, 500] * 2)
