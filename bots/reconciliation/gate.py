@@ -226,9 +226,7 @@ def read_seed(path: Path) -> Seed:
         ) from error
 
 
-def _standing(
-    kind: str, samples: list[tuple[str, ...]], added: Added, limit: float, confidence: float
-) -> Standing:
+def _standing(kind: str, samples: list[tuple[str, ...]], added: Added, limit: float, confidence: float) -> Standing:
     """Judge a kind by the shortest sample by which it closes, or by its own strength and the stronger ones."""
     tried = [_judged(kind, names, added, limit, confidence) for names in samples]
     return next((one for one in tried if one.closes), tried[0])

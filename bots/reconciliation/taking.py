@@ -54,15 +54,19 @@ def read_files(
     currencies = {one.currency for one in (items.accounts() if items.exists() else ()) if one.side == 1 - number}
     currency = currencies.pop() if len(currencies) == 1 else None
     found = [_read(path, told, currency, turning=number == BOOK) for path in files]
-    deliveries = [one for one, _ in found]
-    lines = side(deliveries)
-    if number == BANK or not len(lines):
-        return deliveries, []
-    turned = any(turned for _, turned in found)
-    signed = told.money_in is not None or turned
-    sign, names, said = _conventions(items, lines, deliveries, definition, signed=signed, who=who)
-    said += ["the books' running balance says that money in is a debit"] if turned else []
-    return [delivery_in_terms_of_the_bank(one, sign, names) for one in deliveries], said
+    said: list[str] = []
+    if number == BOOK:
+        for turned in (False, True):  # what one file's own balance says of its sign says nothing of another file
+            some = {at: one for at, (one, was) in enumerate(found) if was is turned}
+            lines = side(list(some.values()))
+            if not len(lines):
+                continue
+            signed = turned or told.money_in is not None
+            sign, names, more = _conventions(items, lines, list(some.values()), definition, signed=signed, who=who)
+            said += [*more, *(["the books' running balance says that money in is a debit"] if turned else [])]
+            for at, one in some.items():
+                found[at] = delivery_in_terms_of_the_bank(one, sign, names), turned
+    return [one for one, _ in found], said
 
 
 def _read(path: Path, told: SideFile, currency: str | None, *, turning: bool) -> tuple[Delivery, bool]:

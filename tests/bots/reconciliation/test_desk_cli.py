@@ -173,3 +173,19 @@ def test_sign_and_accounts_of_the_books_are_told_once_and_hold(desk: Desk, tmp_p
     (line,) = (one for one in desk.open_items(None).lines() if one.state == "open")
     assert (line.facts.amount, line.facts.account) == (-5510, "DE02120300000000202051")
     assert desk.open_items(None).decisions()[0].verb == "told"
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_what_the_balance_of_one_file_says_of_its_sign_is_not_said_of_another(desk: Desk, tmp_path: Path) -> None:
+    amounts = (100, -40, 70, 55, -20)
+    bank, tied, bare = (tmp_path / name for name in ("bank.csv", "tied.csv", "bare.csv"))
+    head = "account;date;amount;currency;reference"
+    bank.write_text(f"{head}\n" + "".join(f"DE1;2026-03-0{n};{a}.00;EUR;R{n}\n" for n, a in enumerate(amounts, 1)))
+    tied.write_text(
+        f"{head};balance\nDE1;2026-03-01;-100.00;EUR;R1;1100.00\nDE1;2026-03-02;40.00;EUR;R2;1060.00\n"
+        "DE1;2026-03-03;-70.00;EUR;R3;1130.00\n"
+    )
+    bare.write_text(f"{head}\nDE1;2026-03-04;-55.00;EUR;R4\nDE1;2026-03-05;20.00;EUR;R5\n")
+    desk.run("receive", "bank", bank)
+    told = desk.json("receive", "book", tied, bare)
+    assert told["matched"]["closed"] == len(amounts)
