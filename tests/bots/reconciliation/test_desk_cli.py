@@ -18,6 +18,7 @@ from engine.errors import UserError
 from engine.ledger.database import Database
 from engine.ledger.kept_heads import Heads
 from engine.ledger.reconciliation import OpenItems, open_items
+from engine.open_items import BOOK
 from fixtures.generate.deliveries import deliveries
 from fixtures.generate.statement_files import write_deliveries
 from fixtures.generate.statements import world
@@ -189,3 +190,17 @@ def test_what_the_balance_of_one_file_says_of_its_sign_is_not_said_of_another(de
     desk.run("receive", "bank", bank)
     told = desk.json("receive", "book", tied, bare)
     assert told["matched"]["closed"] == len(amounts)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_an_account_of_the_books_that_comes_later_is_not_one_that_another_is(desk: Desk, tmp_path: Path) -> None:
+    head = "account;date;amount;currency;reference"
+    bank, first, second = (tmp_path / name for name in ("bank.csv", "first.csv", "second.csv"))
+    bank.write_text(f"{head}\n" + "".join(f"DE11;2026-03-0{n};{n}5.00;EUR;R{n}\n" for n in range(1, 6)))
+    first.write_text(f"{head}\n" + "".join(f"1200;2026-03-0{n};{n}5.00;EUR;R{n}\n" for n in range(1, 4)))
+    second.write_text(f"{head}\n1300;2026-03-04;45.00;EUR;R4\n1200;2026-03-05;9.00;USD;R5\n")
+    for side, path in (("bank", bank), ("book", first)):
+        desk.run("receive", side, path)
+    assert desk.json("receive", "book", second)["matched"]["closed"] == 0
+    found = {(one.facts.account, one.facts.currency) for one in desk.open_items(None).lines() if one.side == BOOK}
+    assert found == {("1300", "EUR"), ("DE11", "USD")}
