@@ -538,3 +538,14 @@ def test_a_rival_outside_a_narrow_window_is_waited_for(database: Database) -> No
         desk.bank(line(1, f"A-{day}", day=day))
         desk.book(line(2, f"B-{day}", day=day))
         assert closed() == known
+
+
+def test_a_line_without_words_is_no_correction_of_one_whose_words_are_erased(desk: Desk) -> None:
+    known = line(1000, "INV-1", name="Ada"), line(2000, "INV-2", name="Ben")
+    desk.bank(*known)
+    desk.book(*known)
+    desk.match()
+    desk.items.erase("Ada", "ana", "she asked for it")
+    counts = desk.bank(line(1000, ""), known[1]).counts
+    assert (counts["new"], counts["again"], counts["corrected"]) == (1, 1, 0)
+    assert desk.states() == {"closed": 4, "open": 1}
