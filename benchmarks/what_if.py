@@ -27,9 +27,9 @@ from rich.console import Console
 
 from benchmarks import matching_sets as sets
 from bots.reconciliation.definition import DEFAULT
+from bots.reconciliation.gate import closing_under
 from bots.reconciliation.matched import BANK, BOOK
 from bots.reconciliation.matching.engine import match_as_read
-from bots.reconciliation.reconcile import gated
 from engine.ledger import reconciliation_tables as t
 from engine.ledger import schema
 from engine.ledger.database import Database
@@ -94,7 +94,7 @@ def fill(folder: Path, data: Path, lines: int) -> dict[str, int]:
     """Write both sides into a ledger, matched as the default definition does."""
     bank, book = (one.sort_values("booked", kind="stable", ignore_index=True) for one in sets.load(data))
     bank, book = bank.iloc[: lines // 2], book.iloc[: lines // 2]
-    closing = frozenset(one.kind for one in gated(DEFAULT) if one.closes)
+    closing = closing_under(DEFAULT.file.gate)
     found = match_as_read(bank, book, DEFAULT.policy, closing)
     closed = found.matches.index[found.matches["closed"]].to_numpy()
     number = np.zeros(len(found.matches), np.int64)

@@ -12,10 +12,12 @@ Two sources, one rule for each kind:
    known truth, not from anybody's books, and every report says so. The two are never added up: a million made-up lines
    would drown a thousand true ones.
 
-A kind is a base and a strength, and what is stronger is not judged apart: a strength closes if the sample of all
-matches of its base that are as strong or stronger holds the limit, or one that reaches further down does, because then
-all of that sample closes together, and its bound is of just what closes. Two fences: no strength closes, or carries
-another, whose own sample shows it to be worse than the limit; and what is `doubtful` by its own odds is judged alone.
+A kind is a base and a strength, and by the seed what is stronger is not judged apart: a strength closes if the sample
+of all matches of its base that are as strong or stronger holds the limit, or one that reaches further down does,
+because then all of that sample closes together, and its bound is of just what closes. Fences: no strength closes, or
+carries another, whose own sample shows it to be worse than the limit; and judged alone is what is `doubtful` by its own
+odds, what a definition only suggests, and what own reviews decide: how many people review of each strength says nothing
+of how many of each there are, so their reviews of one speak for no other.
 
 C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
 Biometrika 26 (1934), 404-413.
@@ -134,8 +136,8 @@ def gated(gate: GateFile, own: Iterable[Evidence] = ()) -> tuple[Standing, ...]:
         gate: limit, confidence, and what is only suggested.
         own: what own reviews found; the seeded figures are added.
     """
-    ranked = standings([*seeded().evidence, *own], float(gate.limit), float(gate.confidence))
-    held = set(gate.suggest_only)
+    held = frozenset(gate.suggest_only)
+    ranked = standings([*seeded().evidence, *own], float(gate.limit), float(gate.confidence), held)
     return tuple(replace(one, closes=False, words=_HELD) if one.kind in held else one for one in ranked)
 
 
@@ -159,9 +161,12 @@ def closing(evidence: Iterable[Evidence], limit: float = LIMIT, confidence: floa
 
 
 def standings(
-    evidence: Iterable[Evidence], limit: float = LIMIT, confidence: float = CONFIDENCE
+    evidence: Iterable[Evidence],
+    limit: float = LIMIT,
+    confidence: float = CONFIDENCE,
+    held: frozenset[str] = frozenset(),
 ) -> tuple[Standing, ...]:
-    """Return how each kind stands, by name, and why; see `closing`."""
+    """Return how each kind stands, by name, and why; see `closing`. What is `held` carries no other kind."""
     if not 0 < limit < 1:
         raise UserError(f"a limit of {limit} wrong matches per match: it must lie between 0 and 1, e.g. 0.0001")
     _check(confidence)
@@ -170,7 +175,10 @@ def standings(
         before = added.get((one.kind, one.source), Evidence(one.kind, 0, 0, one.source))
         total = Evidence(one.kind, before.reviewed + one.reviewed, before.wrong + one.wrong, one.source)
         added[one.kind, one.source] = total
-    return tuple(_standing(kind, added, limit, confidence) for kind in sorted({kind for kind, _ in added}))
+    enough = needed(0, limit, confidence)
+    apart = held | {kind for (kind, source), one in added.items() if source == "own" and one.reviewed >= enough}
+    kinds = sorted({kind for kind, _ in added})
+    return tuple(_standing(kind, _samples(kind, apart), added, limit, confidence) for kind in kinds)
 
 
 def needed(wrong: int, limit: float, confidence: float) -> int:
@@ -218,27 +226,27 @@ def read_seed(path: Path) -> Seed:
         ) from error
 
 
-def _standing(kind: str, added: Added, limit: float, confidence: float) -> Standing:
+def _standing(kind: str, samples: list[tuple[str, ...]], added: Added, limit: float, confidence: float) -> Standing:
     """Judge a kind by the shortest sample by which it closes, or by its own strength and the stronger ones."""
-    tried = [_judged(kind, names, added, limit, confidence) for names in _samples(kind)]
+    tried = [_judged(kind, names, added, limit, confidence) for names in samples]
     return next((one for one in tried if one.closes), tried[0])
 
 
-def _samples(kind: str) -> list[tuple[str, ...]]:
-    """Return the samples by which a kind may close, as the kinds in each."""
+def _samples(kind: str, apart: frozenset[str]) -> list[tuple[str, ...]]:
+    """Return the samples by which a kind may close, as the kinds in each; what is `apart` is in none but its own."""
     base, _, strength = kind.rpartition("_")
     steps = list(STRENGTHS)[:-1]
-    if base not in BASES or strength not in steps:
+    if base not in BASES or strength not in steps or kind in apart:
         return [(kind,)]
-    ends = range(steps.index(strength) + 1, len(steps) + 1)
-    return [tuple(f"{base}_{step}" for step in steps[:end]) for end in ends]
+    together = [one for one in (f"{base}_{step}" for step in steps) if one not in apart]
+    return [tuple(together[:end]) for end in range(together.index(kind) + 1, len(together) + 1)]
 
 
 def _judged(kind: str, names: tuple[str, ...], added: Added, limit: float, confidence: float) -> Standing:
     own, seed = _sum(kind, "own", names, added), _sum(kind, "seed", names, added)
-    enough = needed(0, limit, confidence)
-    missing = max(0, needed(own.wrong, limit, confidence) - own.reviewed)
-    if own.reviewed >= enough:
+    alone = _sum(kind, "own", (kind,), added)
+    missing = max(0, needed(alone.wrong, limit, confidence) - alone.reviewed)
+    if alone.reviewed >= needed(0, limit, confidence):
         decides, words = own, f"your own {own.reviewed:,} reviews"
     elif own.wrong:
         decides = own

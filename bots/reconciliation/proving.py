@@ -11,7 +11,7 @@ from pathlib import Path
 from bots.reconciliation.bridge import Bridge
 from bots.reconciliation.definition import Definition
 from bots.reconciliation.explain import breaks
-from bots.reconciliation.gate import own_evidence
+from bots.reconciliation.gate import gated, own_evidence
 from bots.reconciliation.judging import Judge
 from bots.reconciliation.matching.remittance import with_references
 from bots.reconciliation.policy import Policy
@@ -20,7 +20,7 @@ from bots.reconciliation.proof import Account, Proof, write_proof
 from bots.reconciliation.proof_page import write_page
 from bots.reconciliation.proven import Reconciliation, proven_side
 from bots.reconciliation.proving_items import Terms, facts_of
-from bots.reconciliation.reconcile import Outcome, gated
+from bots.reconciliation.reconcile import Outcome
 from bots.reconciliation.versions import software, versions
 from engine.kept_heads import NewHead
 
@@ -75,7 +75,7 @@ def prove_items(items: OpenItems, definition: Definition, folder: Path, made: da
     terms = Terms(
         made=made,
         asof=made.date(),
-        gate=gated(definition, own_evidence(items.reviewed())),
+        gate=gated(gate, own_evidence(items.reviewed())),
         limit=float(gate.limit),
         confidence=float(gate.confidence),
         definition=definition.text,

@@ -194,8 +194,8 @@ class _Statement:
         ids = {one.facts.bank_id for one in rest} - {""}
         late = {(one.facts.booked, one.facts.amount) for one in rest if one.how == "late"}
         missing = Missing(
-            gone=most,
-            perhaps=left,
+            gone=_worded(most),
+            perhaps=_worded(left),
             with_ids=self._unlisted(self.intake.with_bank_ids(self.told.account, ids), again),
             alike=self._unlisted(self.intake.alike(self.told.account, late), again),
         )
@@ -225,6 +225,11 @@ def _covers(one: StatementFacts, other: StatementFacts, *, goes_on: bool) -> boo
     if one.opened != other.opened or one.opening != other.opening:
         return one.opened < other.opened
     return not goes_on or bool(one.name and one.name == other.name)
+
+
+def _worded(known: Sequence[Known]) -> list[Known]:
+    """Return lines that say what they said: without its words, a line would be that of any payment as high."""
+    return [one for one in known if content(one.facts) == one.content]
 
 
 def _how(said: Facts, latest: date | None) -> Literal["new", "late", "back_dated"]:

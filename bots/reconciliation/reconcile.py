@@ -111,7 +111,7 @@ def outcome_of(
     judge: Judge | None = None,
 ) -> Outcome:
     """Reconcile two sides that are read already; see `reconcile`."""
-    ranked = gated(definition, evidence)
+    ranked = gate.gated(definition.file.gate, evidence)
     closing = frozenset(one.kind for one in ranked if one.closes)
     policy = definition.policy
     seen = with_references(sides.bank.lines, sides.book.lines)
@@ -120,11 +120,6 @@ def outcome_of(
     open_ = breaks(*seen, matched, policy, day)
     odds = suggestions(*seen, matched, judge)
     return Outcome(definition, sides, day, matched, open_, ranked, odds, seen)
-
-
-def gated(definition: Definition, evidence: Sequence[Evidence] = ()) -> tuple[Standing, ...]:
-    """Return how each kind of evidence stands under a definition: `evidence` of one's own, and the seeded figures."""
-    return gate.gated(definition.file.gate, evidence)
 
 
 def _last_day(sides: Sides) -> date:

@@ -139,7 +139,8 @@ def match_open(
 
 
 def reach(policy: Policy) -> timedelta:
-    """Return how far apart two lines of one match may be: the policy's business days, weekends and holidays added."""
+    """Return how far apart two lines of one match, or of its rivals, may be: business days, weekends and holidays."""
+    policy = policy.watched()
     late = [rule.latest for rule in policy.rules if isinstance(rule, Late)]
     most = max(abs(policy.earliest), abs(policy.latest), policy.reversal, *late)
     return timedelta(days=most + 2 * (most // 5 + 1) + (_HOLIDAYS if policy.calendar else 0))

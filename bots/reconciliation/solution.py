@@ -10,12 +10,11 @@ import pandas as pd
 
 from bots.reconciliation.bridge import states
 from bots.reconciliation.definition import Definition
-from bots.reconciliation.gate import Evidence
+from bots.reconciliation.gate import Evidence, closing_under
 from bots.reconciliation.matched import BANK, BOOK, Matched
 from bots.reconciliation.matching.engine import match
 from bots.reconciliation.matching.remittance import with_references
 from bots.reconciliation.reading import Sides
-from bots.reconciliation.reconcile import gated
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,6 @@ def solutions(sides: Sides, definitions: Sequence[Definition], evidence: Sequenc
         evidence: what own reviews found of each kind of evidence; the seeded figures are added.
     """
     seen = with_references(sides.bank.lines, sides.book.lines)
-    found = []
-    for one in definitions:
-        closing = frozenset(kind.kind for kind in gated(one, evidence) if kind.closes)
-        found.append(Solution(one, sides, match(*seen, one.policy, closing)))
-    return found
+    return [
+        Solution(one, sides, match(*seen, one.policy, closing_under(one.file.gate, evidence))) for one in definitions
+    ]

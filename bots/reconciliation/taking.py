@@ -124,6 +124,8 @@ def _conventions(
     known = {(one.account, one.currency): one.bank for one in before.names}
     declared = {book: bank for bank, book in definition.file.accounts.items()}
     known |= {pair: declared[pair[0]] for pair in pairs if pair[0] in declared}
+    named = {account: bank for (account, _), bank in known.items() if account}  # in another currency too
+    known |= {pair: named[pair[0]] for pair in pairs - known.keys() if pair[0] in named}
     sign_known = signed or before.turned is not None
     if sign_known and pairs <= known.keys():
         if turned and before.turned is None:
@@ -135,7 +137,7 @@ def _conventions(
         raise _bank_first(pairs - known.keys(), sign=not sign_known, definition=definition, name=items.name)
     sign, said = (_sign(before, signed=signed), []) if sign_known else _clear(told_sign(bank, lines))
     new = lines[[pair not in known for pair in zip(lines["account"], lines["currency"], strict=True)]]
-    free = bank[~bank["account"].isin(set(known.values()))] if len(pairs & known.keys()) else bank
+    free = bank[~bank["account"].isin(set(known.values()))]
     names, about = told_accounts(
         free,
         in_terms_of_the_bank(new, sign, {}),

@@ -37,7 +37,9 @@ def take(connection: Connection, database: Database, item_id: int, reviewer: str
     row = {"item_id": item_id, "reviewer": reviewer, "since": now, "until": now + HELD}
     if insert_new(connection, t.review_claims, [row], c.item_id):
         return ReviewClaim(**row)  # type: ignore[arg-type]
-    held = connection.execute(sa.select(t.review_claims).where(c.item_id == item_id).with_for_update()).one()
+    held = connection.execute(sa.select(t.review_claims).where(c.item_id == item_id).with_for_update()).first()
+    if held is None:
+        return take(connection, database, item_id, reviewer)  # let go of since it was in the way
     if held.reviewer != reviewer and held.until > now:
         return ReviewClaim(**held._asdict())
     row["since"] = held.since if held.reviewer == reviewer and held.until > now else now

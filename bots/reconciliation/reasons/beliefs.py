@@ -99,9 +99,8 @@ def believe(pairs: Pairs, second: Floats, side: Ints, late: Floats, lines: Float
         for place, cause in enumerate(("duplicate", "reversal")):
             alone[:, CODE[cause]] = common[CODE[cause]] * second[:, place]
         each = size * common[pairs.cause]
-        whole = np.bincount(way, each, len(key)).astype(
-            float
-        )  # two ways to be one pair are no two pairs: they would hide each other
+        # two ways to be one pair are no two pairs: they would hide each other
+        whole = np.bincount(way, each, len(key)).astype(float)
         together, come = _messages(ends, whole, alone.sum(axis=1), come)
         pair = together[way] * each / whole[way]
         paired = np.zeros((count, len(NAMES)))

@@ -18,6 +18,7 @@ from engine.errors import UserError
 from engine.ledger.database import Database
 from engine.ledger.kept_heads import Heads
 from engine.ledger.reconciliation import OpenItems, open_items
+from engine.open_items import BOOK
 from fixtures.generate.deliveries import deliveries
 from fixtures.generate.statement_files import write_deliveries
 from fixtures.generate.statements import world
@@ -247,3 +248,33 @@ def test_a_sign_that_a_running_balance_told_holds_for_files_that_are_too_short_t
     desk.run("receive", "book", files[2], "--no-match")
     lines = desk.open_items(None).lines()
     assert sorted(one.facts.amount for one in lines) == sorted([100, 200, 300, 400, 500] * 2)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_what_the_balance_of_one_file_says_of_its_sign_is_not_said_of_another(desk: Desk, tmp_path: Path) -> None:
+    amounts = (100, -40, 70, 55, -20)
+    bank, tied, bare = (tmp_path / name for name in ("bank.csv", "tied.csv", "bare.csv"))
+    head = "account;date;amount;currency;reference"
+    bank.write_text(f"{head}\n" + "".join(f"DE1;2026-03-0{n};{a}.00;EUR;R{n}\n" for n, a in enumerate(amounts, 1)))
+    tied.write_text(
+        f"{head};balance\nDE1;2026-03-01;-100.00;EUR;R1;1100.00\nDE1;2026-03-02;40.00;EUR;R2;1060.00\n"
+        "DE1;2026-03-03;-70.00;EUR;R3;1130.00\n"
+    )
+    bare.write_text(f"{head}\nDE1;2026-03-04;-55.00;EUR;R4\nDE1;2026-03-05;20.00;EUR;R5\n")
+    desk.run("receive", "bank", bank)
+    told = desk.json("receive", "book", tied, bare)
+    assert told["matched"]["closed"] == len(amounts)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_an_account_of_the_books_that_comes_later_is_not_one_that_another_is(desk: Desk, tmp_path: Path) -> None:
+    head = "account;date;amount;currency;reference"
+    bank, first, second = (tmp_path / name for name in ("bank.csv", "first.csv", "second.csv"))
+    bank.write_text(f"{head}\n" + "".join(f"DE11;2026-03-0{n};{n}5.00;EUR;R{n}\n" for n in range(1, 6)))
+    first.write_text(f"{head}\n" + "".join(f"1200;2026-03-0{n};{n}5.00;EUR;R{n}\n" for n in range(1, 4)))
+    second.write_text(f"{head}\n1300;2026-03-04;45.00;EUR;R4\n1200;2026-03-05;9.00;USD;R5\n")
+    for side, path in (("bank", bank), ("book", first)):
+        desk.run("receive", side, path)
+    assert desk.json("receive", "book", second)["matched"]["closed"] == 0
+    found = {(one.facts.account, one.facts.currency) for one in desk.open_items(None).lines() if one.side == BOOK}
+    assert found == {("1300", "EUR"), ("DE11", "USD")}

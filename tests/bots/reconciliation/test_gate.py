@@ -60,6 +60,16 @@ def test_a_strength_closes_with_the_stronger_ones_of_its_base_unless_it_is_shown
     assert closing([many, strong, Evidence("slip_certain", 1, 1, "own")]) == frozenset()
 
 
+def test_what_is_only_suggested_or_decided_by_own_reviews_carries_no_other_strength() -> None:
+    certain, strong = Evidence("slip_certain", 20_000, 0, "seed"), Evidence("slip_strong", 20_000, 0, "seed")
+    held = standings([certain, strong], held=frozenset({"slip_strong"}))
+    assert not any(one.closes for one in held)
+    reviews = Evidence("slip_certain", 60_000, 1, "own")
+    assert closing([reviews, Evidence("slip_strong", 5, 0, "own")]) == {"slip_certain"}
+    assert closing([certain, strong, reviews]) == {"slip_certain"}
+    assert closing([certain, strong, Evidence("slip_certain", 40_000, 40, "own")]) == frozenset()
+
+
 def test_nothing_closes_without_a_sample_and_nonsense_is_refused() -> None:
     assert closing([]) == frozenset()
     assert closing([Evidence("k", 0, 0, "own")]) == frozenset()

@@ -98,6 +98,16 @@ def test_another_name_keeps_a_reference_from_closing_and_the_same_name_in_anothe
         assert found.startswith(kind)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("Filiale 12 Nord", "amount_name"), ("Filiale 12", "amount_alike"), ("Filiale 13 Nord", "other_name")],
+)
+def test_a_name_with_another_number_is_another_name(name: str, kind: str) -> None:
+    book = [*books(), {"amount": 55_511, "reference": "RE-9001", "name": "Filiale 12 Nord"}]
+    matched = match(side(book[-1] | {"name": name, "reference": ""}), side(*book), POLICY, ALL)
+    assert [found.rpartition("_")[0] for _, found in pairs(matched).values()] == [kind]
+
+
 def test_a_fee_explains_what_is_missing_where_the_reference_agrees() -> None:
     book = books()
     matched = match(side(book[3] | {"amount": book[3]["amount"] - 300}), side(*book), POLICY, ALL)

@@ -17,6 +17,8 @@ import pytest
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from bots.reconciliation.kinds import KINDS
+from bots.reconciliation.matching.engine import match_as_read
 from bots.reconciliation.policy import Policy
 from bots.reconciliation.rolling import match_open, reach
 from engine.clock import ManualClock
@@ -369,17 +371,17 @@ def test_what_was_computed_from_an_older_state_is_not_written(desk: Desk) -> Non
 
 
 def test_a_day_costs_what_is_new_and_near_and_not_what_was(database: Database) -> None:
-    """The same day's business costs the same rows and the same questions after half a month and after one."""
+    """The same day's business costs the same rows and the same questions after a month and after two."""
     desk, asked = Desk(database, SHORT), list[str]()
     sa.event.listen(desk.database.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
     costs = []
-    for day in range(30):
+    for day in range(0, 60, 2):
         asked.clear()
         lines = [line(100 + n, f"INV-{day}-{n}", day) for n in range(6)]
         desk.bank(*lines[:5], line(9_000_000 + day, f"LOST-{day}", day))
         desk.book(*lines)
         costs.append((desk.match().loaded, len(asked)))
-    early, late = costs[16:20], costs[26:]
+    early, late = costs[18:22], costs[26:]
     assert max(early) == max(late)
     assert late[0][0] < 100
 
@@ -520,3 +522,30 @@ def test_words_of_closed_lines_go_in_time_and_those_that_people_need_stay(desk: 
 def rows_of(desk: Desk, table: sa.Table) -> list[Any]:
     with desk.database.read() as connection:
         return list(connection.execute(sa.select(table)))
+
+
+def test_a_rival_outside_a_narrow_window_is_waited_for(database: Database) -> None:
+    narrow = Policy(earliest=0, latest=2, reversal=2)
+    desk = Desk(database, narrow)
+
+    def closed() -> int:
+        return match_open(desk.items, match_as_read, narrow, frozenset(KINDS)).closed
+
+    desk.book(line(123_456, "", name="Ada Muster"))
+    desk.bank(line(123_456, "", name="Ada Muster", day=1))
+    assert closed() == 0
+    for day, known in ((8, 0), (18, 1)):  # a second payment within the days that the matcher watches may come till then
+        desk.bank(line(1, f"A-{day}", day=day))
+        desk.book(line(2, f"B-{day}", day=day))
+        assert closed() == known
+
+
+def test_a_line_without_words_is_no_correction_of_one_whose_words_are_erased(desk: Desk) -> None:
+    known = line(1000, "INV-1", name="Ada"), line(2000, "INV-2", name="Ben")
+    desk.bank(*known)
+    desk.book(*known)
+    desk.match()
+    desk.items.erase("Ada", "ana", "she asked for it")
+    counts = desk.bank(line(1000, ""), known[1]).counts
+    assert (counts["new"], counts["again"], counts["corrected"]) == (1, 1, 0)
+    assert desk.states() == {"closed": 4, "open": 1}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from engine.errors import UserError
 from engine.ledger import audit_log, claims, sign_in, users
@@ -72,3 +74,22 @@ def test_one_of_many_gets_an_item_and_whoever_goes_away_lets_go(bench: Bench) ->
     with bench.database.write() as connection:
         claims.release(connection, 1, "eve")
     assert claims.held(bench.database) == {}
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_an_item_that_is_let_go_of_just_now_is_taken(bench: Bench) -> None:
+    bench.enqueue(1)
+    database, asked = bench.database, list[str]()
+    with database.write() as connection:
+        claims.take(connection, database, 1, "ana")
+
+    def let_go(*call: Any) -> None:
+        """Let go of it between the insert that finds it held and the look at who holds it."""
+        asked.append(call[2])
+        if len(asked) == 1:
+            with database.write() as other:
+                claims.release(other, 1, "ana")
+
+    with database.write() as connection:
+        sa.event.listen(connection, "after_cursor_execute", let_go)
+        assert claims.take(connection, database, 1, "ben").reviewer == "ben"
