@@ -37,7 +37,7 @@ def as_data(value: Any) -> Any:
 def say(console: Console, sentence: str, problems: Sequence[str]) -> None:
     """Print a sentence and what is wrong."""
     if sentence:
-        console.print(Text(sentence))
+        console.print(Text(sentence), soft_wrap=True)
     for problem in problems:
         console.print(Text(visible(problem), style="red"), soft_wrap=True)
 
@@ -142,5 +142,6 @@ def _table(*headings: str, title: str = "") -> Table:
     made = Table(title=title or None, title_justify="left", box=None, header_style="dim", pad_edge=False)
     for heading in headings:
         right = heading in {"opening", "movements", "closing", "unexplained", "amount", "age", *COUNTED}
-        made.add_column(heading, justify="right" if right else "left", overflow="fold")
+        whole = right or heading in {"account", "day", "side"}
+        made.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=whole)
     return made
