@@ -142,6 +142,5 @@ def _table(*headings: str, title: str = "") -> Table:
     made = Table(title=title or None, title_justify="left", box=None, header_style="dim", pad_edge=False)
     for heading in headings:
         right = heading in {"opening", "movements", "closing", "unexplained", "amount", "age", *COUNTED}
-        whole = right or heading in {"account", "day", "side"}
-        made.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=whole)
+        made.add_column(heading, justify="right" if right else "left", overflow="fold")
     return made

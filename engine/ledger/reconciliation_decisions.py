@@ -46,7 +46,10 @@ def keep_head(place: Ledgered, head: str, name: str, who: str) -> None:
 def accept(place: Ledgered, match_id: int, who: str, reason: str) -> None:
     """Accept a suggestion (`OpenItems.accept`)."""
     row = _match(
-        place, match_id, "suggested", "is no suggestion (any more); `runner.py reconciliation show` says who decided"
+        place,
+        match_id,
+        "suggested",
+        f"is no suggestion (any more); `runner.py reconciliation show {match_id}` says who decided",
     )
     _settle(place, row.id, _named(who))
     place.decide("accept", _named(who), reason.strip(), row.id)
