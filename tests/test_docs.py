@@ -135,7 +135,8 @@ def table_of_readme() -> dict[str, set[str]]:
     named: dict[str, set[str]] = {}
     for code in (code for row in rows for code in re.findall(r"`([^`]+)`", row)):
         verb, *rest = code.replace("\\|", "|").split()
-        named[verb] = set(rest[0].split("|")) if rest and re.fullmatch(r"[a-z|-]+", rest[0]) else set()
+        parts = (part.split("|") for part in rest if re.fullmatch(r"[a-z|-]+", part))
+        named.setdefault(verb, set()).update(*parts)
     return named
 
 

@@ -152,7 +152,7 @@ def _add_reports(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None
         desk.console.print(view.ages(buckets))
         for title, rows in (("wait for a second person", waiting), ("decided by people, changed since", noticed)):
             if rows:
-                desk.console.print(view.matches(rows, title))
+                desk.console.print(view.matches(rows, title), soft_wrap=True)
 
     @app.command("open")
     def open_(
@@ -172,7 +172,7 @@ def _add_reports(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None
             _print({"suggestions": suggested, "lines": lines})
             return
         if suggested:
-            desk.console.print(view.matches(suggested, "suggestions"))
+            desk.console.print(view.matches(suggested, "suggestions"), soft_wrap=True)
         if lines:
             desk.console.print(view.lines(lines, _day(asof)))
 
@@ -188,7 +188,7 @@ def _add_looks(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:
         if as_json:
             _print({"match": found, "decisions": decided, "made_under": under})
             return
-        desk.console.print(view.matches([found], f"match {found.id}, made by {found.made_by}"))
+        desk.console.print(view.matches([found], f"match {found.id}, made by {found.made_by}"), soft_wrap=True)
         if decided:
             desk.console.print(view.decisions(decided))
 
@@ -289,7 +289,7 @@ def _tell(desk: RollingDesk, done: Sequence[MatchRow], refused: Sequence[str], *
     if as_json:
         _print({"matches": done, "refused": refused})
     elif done:
-        desk.console.print(view.matches(done, ""))
+        desk.console.print(view.matches(done, ""), soft_wrap=True)
     if refused:
         raise UserError("\n".join(refused))
 

@@ -37,7 +37,7 @@ def as_data(value: Any) -> Any:
 def say(console: Console, sentence: str, problems: Sequence[str]) -> None:
     """Print a sentence and what is wrong."""
     if sentence:
-        console.print(Text(sentence))
+        console.print(Text(sentence), soft_wrap=True)
     for problem in problems:
         console.print(Text(visible(problem), style="red"), soft_wrap=True)
 

@@ -126,4 +126,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["money"] = _money
+    environment.filters["percent"] = lambda bound: f"{float(bound):.3%}"
     return environment

@@ -71,6 +71,11 @@ def read_sides(bank: Path, book: Path, definition: Definition, *, currency: str 
     )
     for delivery in (theirs, ours):
         _refuse_empty(delivery)
+    if theirs.sha256 == ours.sha256:
+        raise UserError(
+            f"{bank} and {book} are the same file, which agrees with itself whatever it says: "
+            "name the bank's file and the books' file"
+        )
     lines, raw = side([theirs]), side([ours])
     by_balance = settled[1].turned
     known = by_balance or definition.file.book.money_in is not None

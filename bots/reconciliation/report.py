@@ -77,7 +77,8 @@ def headline(outcome: Outcome) -> str:
         else []
     )
     listed = " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
-    rest = f" {listed} wait for a person." if parts else " Nothing waits for a person."
+    one = len(parts) == 1 and parts[0].startswith("1 ")
+    rest = f" {listed} {'waits' if one else 'wait'} for a person." if parts else " Nothing waits for a person."
     if not any(one.closes for one in outcome.standings):
         return f"Nothing closes on its own: no kind of evidence is proven yet.{rest}"
     return f"{share(closed / lines) if lines else '0 %'} of {counted(lines, 'line')} closed on their own.{rest}"

@@ -76,7 +76,9 @@ def _add_looks(app: typer.Typer, open_desk: Callable[[], RulesDesk]) -> None:
         if as_json:
             _print({"decisions": known.decisions, "proposals": [_as_data(one, known) for one in found]})
             return
-        desk.console.print(Text(f"{counted(known.decisions, 'decision')}; {counted(len(found), 'rule')} to propose"))
+        more = "" if found else ": three decisions have to suggest a rule, and others to bear it out"
+        said = f"{counted(known.decisions, 'decision')}; {counted(len(found), 'rule')} to propose{more}"
+        desk.console.print(Text(said), soft_wrap=True)
         for one in found:
             desk.console.print(_as_text(one, known), soft_wrap=True)
 

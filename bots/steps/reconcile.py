@@ -16,7 +16,7 @@ from bots.reconciliation.gate import closing_under, own_evidence
 from bots.reconciliation.lines import Found, Line
 from bots.reconciliation.partitions import BookItem, Partition, accounts, major, partition, statement_as_enqueued
 from bots.reconciliation.readers.registry import READERS, sniff
-from bots.reconciliation.readers.text import Unreadable
+from bots.reconciliation.readers.text import NoBookings, Unreadable
 from bots.reconciliation.tie import tie_out
 from engine.definition import Frozen
 from engine.errors import BusinessException, UserError
@@ -131,6 +131,8 @@ def _book(path: Path, params: Reconcile, own: Partition) -> list[BookItem]:
     data, found = path.read_bytes(), Found()
     try:
         READERS[params.book.format or sniff(data)](data, found, spec.model_copy(update=told))
+    except NoBookings:
+        return []
     except Unreadable as error:
         raise BusinessException("items_unreadable", f"{path.name}: {error}") from None
     statements, _ = tie_out(found)

@@ -54,8 +54,8 @@ def open_items(database: Database, name: str | None, *, new: str | None = None) 
         return OpenItems(database, new)
     if not known:
         raise UserError("there is no reconciliation yet: `runner.py reconciliation receive` makes the first one")
-    said = "which one?" if name is None else f"there is no reconciliation {name!r}."
-    raise UserError(f"{said} There are {', '.join(known)}: --name")
+    said = "there are several reconciliations" if name is None else f"there is no reconciliation {name!r}"
+    raise UserError(f"{said}; name one of these with --name: {', '.join(known)}")
 
 
 class OpenItems(KeptItems):

@@ -45,14 +45,19 @@ def keep_head(place: Ledgered, head: str, name: str, who: str) -> None:
 
 def accept(place: Ledgered, match_id: int, who: str, reason: str) -> None:
     """Accept a suggestion (`OpenItems.accept`)."""
-    row = _match(place, match_id, "suggested", "is no suggestion")
+    row = _match(
+        place,
+        match_id,
+        "suggested",
+        f"is no suggestion (any more); `runner.py reconciliation show {match_id}` says who decided",
+    )
     _settle(place, row.id, _named(who))
     place.decide("accept", _named(who), reason.strip(), row.id)
 
 
 def approve(place: Ledgered, match_id: int, who: str, reason: str) -> None:
     """Decide as the second person (`OpenItems.approve`)."""
-    row = _match(place, match_id, "waiting", "does not wait for a second person")
+    row = _match(place, match_id, "waiting", "does not wait for a second person; a suggestion is accepted")
     if _same(row.first, who):
         raise UserError(f"match {match_id}: {row.first} decided it first; a second person has to approve it")
     if row.attention:
@@ -107,7 +112,9 @@ def _match(place: Ledgered, match_id: int, states: str | tuple[str, ...], otherw
     query = sa.select(_MATCHES).where(place.of(_MATCHES), _MATCHES.c.id == match_id)
     row = place.connection.execute(query).first()
     if row is None:
-        raise UserError(f"there is no match {match_id}")
+        raise UserError(
+            f"there is no match {match_id}; `runner.py reconciliation open` lists what waits, with its numbers"
+        )
     if row.state not in (states if isinstance(states, tuple) else (states,)):
         raise UserError(f"match {match_id} is {row.state}: it {otherwise}")
     return row
@@ -122,7 +129,7 @@ def _settle(place: Ledgered, match_id: int, who: str) -> None:
 
 
 def _over_a_limit(place: Ledgered, match_id: int) -> bool:
-    """Say whether a line of a match, or what its lines of one side add up to, is over its currency's limit."""
+    """Say whether a line, what the lines of one side add up to, or what they leave, is over its currency's limit."""
     query = sa.select(_LINES.c.side, _LINES.c.currency, _LINES.c.amount).where(_LINES.c.match_id == match_id)
     sums: Counter[tuple[int, str]] = Counter()
     amounts = []
@@ -130,6 +137,7 @@ def _over_a_limit(place: Ledgered, match_id: int) -> bool:
         sums[side, currency] += amount
         amounts.append((currency, abs(amount)))
     amounts += [(currency, abs(amount)) for (_, currency), amount in sums.items()]
+    amounts += [(currency, abs(sums[BANK, currency] - sums[BOOK, currency])) for currency in place.limits]
     return any(amount > place.limits[currency] for currency, amount in amounts if currency in place.limits)
 
 
@@ -148,7 +156,10 @@ def _usable(place: Ledgered, line_ids: Sequence[int]) -> list[Any]:
     query = sa.select(_LINES).where(place.of(_LINES), _LINES.c.id.in_(line_ids)).order_by(_LINES.c.id)
     rows = list(place.connection.execute(query))
     missing = sorted(set(line_ids) - {row.id for row in rows})
-    _refuse(bool(missing), f"there is no line {missing[0]}" if missing else "")
+    _refuse(
+        bool(missing),
+        f"there is no line {missing[0]}; `runner.py reconciliation open` lists open lines" if missing else "",
+    )
     for row in rows:
         gone = row.withdrawn_in is not None
         said = "was withdrawn" if gone else f"is {row.state} in match {row.match_id}"

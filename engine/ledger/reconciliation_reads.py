@@ -40,7 +40,9 @@ def match(place: Ledgered, match_id: int) -> MatchRow:
     """Return a match (`OpenItems.match`)."""
     found = _matches(place, sa.select(_MATCHES).where(place.of(_MATCHES), _MATCHES.c.id == match_id))
     if not found:
-        raise UserError(f"there is no match {match_id}")
+        raise UserError(
+            f"there is no match {match_id}; `runner.py reconciliation open` lists what waits, with its numbers"
+        )
     return found[0]
 
 

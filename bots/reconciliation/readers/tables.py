@@ -22,7 +22,7 @@ from bots.reconciliation.readers.cells import EPOCH, Cell, DateOrder, day_of, se
 from bots.reconciliation.readers.columns import MONEY, columns_of, currency_in
 from bots.reconciliation.readers.heads import HEAD, Body, Row, head_of, shown
 from bots.reconciliation.readers.survey import Survey, way
-from bots.reconciliation.readers.text import Unclear, Unreadable
+from bots.reconciliation.readers.text import NoBookings, Unclear
 from bots.reconciliation.readers.totals import Kind, Sums, balanced, has_figure, kind_of, with_balance, with_total
 
 _SHOWN = 5
@@ -152,7 +152,7 @@ class _Table:
             for (account, currency), rows in lines.items()
         ]
         if not statements and not ties and len(found.quarantined) == held:
-            raise Unreadable("it has headings, and no booking below them")
+            raise NoBookings("it has headings, and no booking below them")
         found.said.append(self.told())
         found.said += [f"line {row.number} is a note: {shown(row)[:80]}" for row in notes[:_SHOWN]]
         if len(notes) > _SHOWN:

@@ -18,6 +18,10 @@ class Unreadable(ValueError):
     """Bytes that are no text, or a text that is none of its format."""
 
 
+class NoBookings(Unreadable):
+    """A table with headings and no row below them."""
+
+
 class Unclear(Unreadable):
     """A file that can be read in more than one way, or in none, until something is declared."""
 

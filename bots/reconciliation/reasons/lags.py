@@ -1,4 +1,4 @@
-"""How long partners wait for each other: the business days of closed matches, and what they say of lines still open."""
+"""How long partners wait for each other: the business days of matches, and what they say of lines still open."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ _AHEAD = 1_000
 
 @dataclass(frozen=True)
 class Waits:
-    """How many business days after a line its partner came, in closed matches; sorted, shape (matches,)."""
+    """How many business days after a line its partner came; sorted, shape (matches,).
+
+    Suggested matches count as closed ones do: where nothing closes, their days are all that is known.
+    """
 
     days: Ints
 
     @classmethod
     def of(cls, matched: Matched, side: int) -> Waits:
         """Return the waits of one side's lines: a partner of the books' is later where the bank was first."""
-        closed = matched.matches["closed"].to_numpy(bool)
         held = matched.members.groupby("match")["side"].nunique().reindex(matched.matches.index).to_numpy()
-        days = matched.matches["days"].to_numpy(np.int64)[closed & (held == 2)]  # noqa: PLR2004 - both sides
+        days = matched.matches["days"].to_numpy(np.int64)[held == 2]  # noqa: PLR2004 - both sides
         return cls(np.sort(days if side == BOOK else -days))
 
     def later(self, age: Ints, longest: int) -> Floats:
@@ -54,7 +56,7 @@ class Waits:
 
 
 def delays(matched: Matched, policy: Policy) -> Floats:
-    """Return the share of right pairs with each delay of the window, earliest to latest, as closed matches have it."""
+    """Return the share of right pairs with each delay of the window, earliest to latest, as the matches have it."""
     days = -Waits.of(matched, BANK).days - policy.earliest
     width = policy.latest - policy.earliest + 1
     counts = np.bincount(days[(days >= 0) & (days < width)], minlength=width) + 0.5

@@ -155,6 +155,13 @@ def test_a_young_line_waits_for_the_usual_day_and_an_old_one_is_missing() -> Non
     assert pd.isna(found[(BOOK, 41)]["expected"])
 
 
+def test_an_old_line_is_missing_although_matches_are_only_suggested() -> None:
+    theirs, ours, groups = background(2)
+    matched = solved(*groups, days=2, closed=False)
+    found = breaks(side(*theirs), side(*ours, PAYMENT | {"booked": "2026-01-08"}), matched, Policy(), ASOF)
+    assert found["cause"].tolist() == ["missing on one side"]
+
+
 def test_the_expected_day_leaves_holidays_out() -> None:
     found = explained([], [PAYMENT | {"booked": "2026-04-01"}], Policy(calendar="DE"), date(2026, 4, 1), lag=2)
     assert found[(BOOK, 40)]["expected"] == pd.Timestamp("2026-04-07")  # Good Friday and Easter Monday between

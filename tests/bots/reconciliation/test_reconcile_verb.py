@@ -185,6 +185,9 @@ def test_mistakes_are_told_in_words(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     with pytest.raises(UserError, match=r"none\.csv: cannot be read"):
         run(desk, tmp_path / "none.csv", BOOK)
+    (tmp_path / "copy.xml").write_bytes(BANK.read_bytes())
+    with pytest.raises(UserError, match="are the same file"):
+        run(desk, BANK, tmp_path / "copy.xml")
     with pytest.raises(UserError, match="write the three letters"):
         run(desk, BANK, BOOK, "--currency", "euro")
     with pytest.raises(UserError, match=r"not-yaml\.yaml:3:5: a bracket or brace is open"):
@@ -246,7 +249,8 @@ def test_a_statement_without_a_booking_is_a_side_all_the_same(tmp_path: Path) ->
     found = json.loads(run(Desk(tmp_path), tmp_path / "empty.xml", BOOK, "--json").stdout)
     assert found["lines"]["open"] == {"bank": 0, "books": 25}
     assert [(one["compared"], one["unexplained"]) for one in found["accounts"]] == [("balances", "0.00")]
-    both = json.loads(run(Desk(tmp_path), tmp_path / "empty.xml", tmp_path / "empty.xml", "--json").stdout)
+    (tmp_path / "other.xml").write_text(f"{empty}\n", encoding="utf-8")
+    both = json.loads(run(Desk(tmp_path), tmp_path / "empty.xml", tmp_path / "other.xml", "--json").stdout)
     assert [one["steps"] for one in both["accounts"]] == [[]]
 
 

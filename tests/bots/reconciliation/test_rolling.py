@@ -300,13 +300,14 @@ def test_the_second_person_approves_nothing_that_changed_since_the_first_decided
 
 
 def test_a_limit_holds_for_each_line_and_each_currency_of_a_match(desk: Desk) -> None:
-    """Neither lines that nearly cancel out nor another currency on one side let one person decide alone."""
+    """Neither lines that nearly cancel out, nor what they leave, nor another currency let one person decide alone."""
     desk.items.limit({"EUR": 500}, "boss")
-    desk.bank(line(900, "A"), line(-890, "B"), line(700, "C"))
-    desk.book(line(10, "D"), line(90_000, "C", currency="JPY"), currency="JPY")
+    desk.bank(line(900, "A"), line(-890, "B"), line(700, "C"), line(-300, "E"))
+    desk.book(line(10, "D"), line(300, "F"), line(90_000, "C", currency="JPY"), currency="JPY")
     yen = next(one for one in desk.items.lines() if one.facts.currency == "JPY")
     ids = {one.facts.reference: one.id for one in desk.items.lines() if one.facts.currency == "EUR"}
     assert desk.items.match_by_hand([ids["A"], ids["B"], ids["D"]], "ana", "netted").state == "waiting"
+    assert desk.items.match_by_hand([ids["E"], ids["F"]], "ana", "600 are left").state == "waiting"
     revision, _ = desk.items.fresh()
     found = Proposed("exchange", False, (ids["C"], yen.id), 90_000, "JPY", 0, 0, 1.0, None, 0, 0)
     desk.items.settle(revision, looked_at=[], replaced=[], kept={}, proposed=[found])
