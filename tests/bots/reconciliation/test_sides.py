@@ -128,10 +128,12 @@ def test_an_account_that_cannot_be_told_is_asked_for_and_a_declared_one_is_taken
 
 
 def test_a_currency_that_neither_file_tells_is_asked_for(tmp_path: Path) -> None:
-    (tmp_path / "bank.csv").write_text("Date,Amount\n2026-03-01,5.00\n", encoding="utf-8")
+    bank, book = tmp_path / "bank.csv", tmp_path / "book.csv"
+    bank.write_text("Date,Amount\n2026-03-01,5.00\n", encoding="utf-8")
+    book.write_text("Date,Amount,Text\n2026-03-01,5.00,rent\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"bank\.csv: .* tells its currency; declare its currency with --currency"):
-        read_sides(tmp_path / "bank.csv", tmp_path / "bank.csv", DEFAULT)
-    sides = read_sides(tmp_path / "bank.csv", tmp_path / "bank.csv", DEFAULT, currency="EUR")
+        read_sides(bank, book, DEFAULT)
+    sides = read_sides(bank, book, DEFAULT, currency="EUR")
     assert len(sides.bank.lines) == 1
 
 
