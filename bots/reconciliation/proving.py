@@ -107,9 +107,15 @@ def told_of(proof: Proof, name: str, *, definition: Definition, inputs: Mapping[
 
 
 def _causes(facts: Reconciliation, policy: Policy) -> dict[tuple[int, int], str]:
-    """Return side and line to why it is open, told from every line that stands, as `reconcile` tells it."""
+    """Return side and line to why it is open, told from every line that stands, as `reconcile` tells it.
+
+    How long partners take is told by what people closed, too.
+    """
     sides = with_references(facts.bank.lines, facts.book.lines)
-    told = breaks(*sides, facts.matched, policy, facts.asof)
+    people = {one.match for one in facts.decisions if one.what in {"confirm", "match", "approve"}}
+    closed = facts.matched.matches["closed"] | facts.matched.matches.index.isin(people)
+    matched = replace(facts.matched, matches=facts.matched.matches.assign(closed=closed))
+    told = breaks(*sides, matched, policy, facts.asof)
     lines = zip(told["side"].tolist(), told["line"].tolist(), strict=True)
     return dict(zip(lines, told["cause"].tolist(), strict=True))
 

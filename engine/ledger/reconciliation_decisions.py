@@ -172,9 +172,11 @@ def _usable(place: Ledgered, line_ids: Sequence[int]) -> list[Any]:
 
 
 def _days(rows: Sequence[Any]) -> int:
-    """Return the days from the first to the last line."""
+    """Return the days from the books' lines to the bank's, the farthest; of one side alone from first to last."""
+    bank, book = ([row.day for row in rows if row.side == side] for side in (BANK, BOOK))
+    ends = [(max(bank) - min(book)).days, (min(bank) - max(book)).days] if bank and book else []
     days = [row.day for row in rows]
-    return int((max(days) - min(days)).days)
+    return int(max(ends, key=abs, default=(max(days) - min(days)).days))
 
 
 def _refuse(wrong: bool, said: str) -> None:

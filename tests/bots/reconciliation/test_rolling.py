@@ -270,13 +270,13 @@ def test_over_the_limit_a_second_person_decides_and_the_first_cannot_be_it(desk:
 def test_a_match_by_hand_stays_and_tells_when_its_lines_change(desk: Desk) -> None:
     others = [line(n, f"INV-{n}") for n in (7, 8)]
     desk.bank(line(990, "ODD", bank_id="B1"), *others)
-    desk.book(line())
+    desk.book(line(day=2))
     bank, book = (
         next(one for one in desk.items.lines() if one.side == side and abs(one.facts.amount) > 8)
         for side in (BANK, BOOK)
     )
     made = desk.items.match_by_hand([bank.id, book.id], "ana", "fee of 0.10 agreed")
-    assert (made.state, made.difference, made.kind) == ("closed", -10, "by hand")
+    assert (made.state, made.difference, made.kind, made.days) == ("closed", -10, "by hand", -2), "the bank was first"
     desk.bank(line(980, "ODD", bank_id="B1"), *others)
     desk.match()
     (noticed,) = desk.items.noticed()
