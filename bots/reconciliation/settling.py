@@ -19,6 +19,8 @@ _NEAR = 10
 """Calendar days within which an amount of one side is looked for on the other."""
 _CLEAR = 2.0
 """A reading is told if it explains more than twice as many lines as every other."""
+_LEAST = 3
+"""... and at least so many, or all of the shorter file: fewer amounts are near each other by chance."""
 _TOLD = ("date_order", "decimal")
 """What amounts and days that both files share can tell."""
 _SIDES = ("bank", "book")
@@ -149,7 +151,8 @@ def told_by(
             problem = next_
     scored = [(_shared(one, other), declared, one) for declared, one in _readings(path, told, problem, given)]
     scored.sort(key=lambda one: -one[0])
-    if not scored or not scored[0][0] or (len(scored) > 1 and scored[0][0] <= _CLEAR * scored[1][0]):
+    enough = max(1, min([_LEAST, len(other), *(len(list(one.lines)) for *_, one in scored)]))
+    if not scored or scored[0][0] < enough or (len(scored) > 1 and scored[0][0] <= _CLEAR * scored[1][0]):
         raise problem
     best, declared, one = scored[0]
     keys = [key for key in _TOLD if getattr(declared, key) != getattr(told, key)]

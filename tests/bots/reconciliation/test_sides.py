@@ -150,3 +150,12 @@ def test_what_one_file_leaves_open_the_other_one_tells(tmp_path: Path) -> None:
     assert any("order of dates is 'dmy' and its decimal sign is '.': 12 amount(s)" in one for one in sides.said)
     with pytest.raises(UserError, match=r"`bank: \{date_order: .*--definition"):
         read_sides(tmp_path / "book.csv", tmp_path / "book.csv", DEFAULT, currency="EUR")
+
+
+def test_one_amount_that_is_near_by_chance_tells_nothing_of_a_file(tmp_path: Path) -> None:
+    bank = "".join(f"03/0{day}/2026,{day}0.00,EUR\n" for day in range(4, 9))
+    (tmp_path / "bank.csv").write_text(f"Date,Amount,Currency\n{bank}", encoding="utf-8")
+    book = "2026-05-03,50.00,EUR\n2026-09-03,1.00,EUR\n2026-09-13,2.00,EUR\n"
+    (tmp_path / "book.csv").write_text(f"Date,Amount,Currency\n{book}", encoding="utf-8")
+    with pytest.raises(UserError, match="declare its order of dates"):
+        read_sides(tmp_path / "bank.csv", tmp_path / "book.csv", DEFAULT)
