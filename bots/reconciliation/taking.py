@@ -29,6 +29,7 @@ from bots.reconciliation.sides import balances, side
 from engine.errors import UserError
 from engine.open_items import BANK, BOOK, Conventions
 
+_WHOSE = ("the bank's", "the books'")
 _DECLARE = "declare `book: {money_in: positive}` (or negative, debit, credit) in a definition"
 
 
@@ -55,6 +56,7 @@ def read_files(
     currency = currencies.pop() if len(currencies) == 1 else None
     found = [_read(path, told, currency, turning=number == BOOK) for path in files]
     deliveries = [one for one, _ in found]
+    _refuse_of_other_side(items, number, deliveries)
     lines = side(deliveries)
     if number == BANK or not len(lines):
         return deliveries, []
@@ -63,6 +65,17 @@ def read_files(
     sign, names, said = _conventions(items, lines, deliveries, definition, signed=signed, who=who)
     said += ["the books' running balance says that money in is a debit"] if turned else []
     return [delivery_in_terms_of_the_bank(one, sign, names) for one in deliveries], said
+
+
+def _refuse_of_other_side(items: OpenItems, number: int, deliveries: Sequence[Delivery]) -> None:
+    """Refuse a file that is there as one of the other side: it would agree with itself."""
+    theirs = {one.sha256: one for one in (items.deliveries() if items.exists() else ()) if one.side != number}
+    for one in deliveries:
+        if one.sha256 in theirs:
+            raise UserError(
+                f"{one.path} was taken in as {_WHOSE[1 - number]} before (delivery {theirs[one.sha256].id}); if that "
+                "was the mistake, begin anew under another --name"
+            )
 
 
 def _read(path: Path, told: SideFile, currency: str | None, *, turning: bool) -> tuple[Delivery, bool]:

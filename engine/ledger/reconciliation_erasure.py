@@ -56,8 +56,8 @@ def look(place: Ledgered, subject: str) -> ErasableLines:
         raise UserError("no line has this as its whole reference, name, end-to-end id or counter account")
     for row in rows.values():
         if row.state != "closed" and row.withdrawn_in is None:
-            said = "match it first" if row.state == "open" else f"decide match {row.match_id} first"
-            raise UserError(f"line {row.id} is {row.state}: a person still needs its words; {said}")
+            first = "match it first" if row.state == "open" else f"decide match {row.match_id} first"
+            raise UserError(f"line {row.id} is {row.state}: a person still needs its words; {first}")
     said = {getattr(row, name) for row in rows.values() for name in _SAID}
     said |= {str(row.before.get(name) or "") for row in earlier for name in _SAID}
     return ErasableLines(wanted, tuple(sorted(rows)), tuple(sorted(said - {""}, key=lambda one: (-len(one), one))))

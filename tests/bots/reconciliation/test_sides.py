@@ -129,7 +129,7 @@ def test_an_account_that_cannot_be_told_is_asked_for_and_a_declared_one_is_taken
 
 def test_a_currency_that_neither_file_tells_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "bank.csv").write_text("Date,Amount\n2026-03-01,5.00\n", encoding="utf-8")
-    (tmp_path / "book.csv").write_text("Day,Amount\n2026-03-01,5.00\n", encoding="utf-8")
+    (tmp_path / "book.csv").write_text("Date,Amount\n2026-03-01,5.00\n\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"bank\.csv: .* tells its currency; declare its currency with --currency"):
         read_sides(tmp_path / "bank.csv", tmp_path / "book.csv", DEFAULT)
     sides = read_sides(tmp_path / "bank.csv", tmp_path / "book.csv", DEFAULT, currency="EUR")
