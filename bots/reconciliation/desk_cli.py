@@ -149,7 +149,8 @@ def _add_reports(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None
             return
         desk.console.print(view.accounts(items.accounts()))
         desk.console.print(view.states(items.counts()))
-        desk.console.print(view.ages(buckets))
+        if buckets:
+            desk.console.print(view.ages(buckets))
         for title, rows in (("wait for a second person", waiting), ("decided by people, changed since", noticed)):
             if rows:
                 desk.console.print(view.matches(rows, title), soft_wrap=True)
@@ -175,6 +176,10 @@ def _add_reports(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None
             desk.console.print(view.matches(suggested, "suggestions"), soft_wrap=True)
         if lines:
             desk.console.print(view.lines(lines, _day(asof)))
+        elif not suggested:
+            view.say(
+                desk.console, "no suggestion waits" if suggestions else "no suggestion waits, and no line is open", ()
+            )
 
 
 def _add_looks(app: typer.Typer, open_desk: Callable[[], RollingDesk]) -> None:

@@ -64,6 +64,7 @@ def matched(outcome: Outcome) -> str:
         f"{counted(outcome.fresh, 'line')} looked at beside {max(0, outcome.loaded - outcome.fresh):,} open ones near: "
         f"{outcome.closed:,} closed, {outcome.suggested:,} suggested, {outcome.kept:,} suggestions kept, "
         f"{outcome.replaced:,} taken back"
+        f"{'; `runner.py reconciliation open` lists what waits' if outcome.suggested or outcome.kept else ''}"
     )
 
 

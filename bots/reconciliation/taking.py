@@ -35,6 +35,7 @@ from engine.errors import UserError
 from engine.open_items import BANK, Conventions, Facts
 
 _SIGN = "`book: {money_in: positive}` (or negative, debit, credit)"
+_WHOSE = ("the bank's", "the books'")
 
 
 def read_files(
@@ -64,6 +65,7 @@ def read_files(
     deliveries = [one for one, _, _ in found]
     settled = list(dict.fromkeys(sentence for _, _, told in found for sentence in told.said))
     turned = [turned_round(one, file, currency, number) for one, file, _ in found]
+    _refuse_of_other_side(items, number, deliveries)
     if number == BANK:  # its sign is the measure of the books': no file turns it by itself
         declare = "declare `bank: {money_in: negative}` (debit, where it has columns of debit and credit)"
         return deliveries, said_of("bank", deliveries) + settled + [
@@ -101,6 +103,17 @@ def _read(
 def _kept(items: OpenItems, number: int) -> list[Facts]:
     """Return every line of a side that stands; read only when something has to be told."""
     return [one.facts for one in items.lines(everything=True) if one.side == number] if items.exists() else []
+
+
+def _refuse_of_other_side(items: OpenItems, number: int, deliveries: Sequence[Delivery]) -> None:
+    """Refuse a file that is there as one of the other side: it would agree with itself."""
+    theirs = {one.sha256: one for one in (items.deliveries() if items.exists() else ()) if one.side != number}
+    for one in deliveries:
+        if one.sha256 in theirs:
+            raise UserError(
+                f"{one.path} was taken in as {_WHOSE[1 - number]} before (delivery {theirs[one.sha256].id}); if that "
+                "was the mistake, begin anew under another --name"
+            )
 
 
 def _conventions(

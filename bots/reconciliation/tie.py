@@ -36,7 +36,8 @@ def tie_out(found: Found) -> tuple[list[Statement], list[str]]:
             good.append(statement)
             if not is_tied(statement):
                 what = statement.account or statement.id or "without an account"
-                loose.append(f"line {statement.number}: statement {what} has no balances or totals to tie its lines to")
+                said = f"the statement {what} states no balances or totals, so nothing says whether lines are missing"
+                loose.append(f"line {statement.number}: {said}")
             elif statement.untied:
                 loose.append(statement.untied)
     return good, loose

@@ -143,5 +143,5 @@ def balanced(statement: Statement, balances: Sequence[int | None]) -> Statement:
 
 def _opened(statement: Statement, opening: int, closing: int, first: Line) -> Statement:
     """Add balances that the table states but for the first, which follows from the first amount itself."""
-    said = f"line {first.number}: its amount is the first under a running balance; no opening balance ties it"
+    said = f"line {first.number}: its amount is the first under a running balance; no opening balance checks it"
     return replace(statement, opening=opening, closing=closing, untied=said)

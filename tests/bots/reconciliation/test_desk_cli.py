@@ -143,6 +143,15 @@ def test_a_file_that_is_held_back_ends_with_one_and_says_where(desk: Desk, tmp_p
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
+def test_one_file_is_not_taken_in_as_both_sides(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "bank.csv"
+    path.write_text("Date,Amount,Currency\n2026-03-01,5.00,EUR\n", encoding="utf-8")
+    desk.run("receive", "bank", path)
+    with pytest.raises(UserError, match=r"was taken in as the bank's before \(delivery 1\)"):
+        desk.run("receive", "book", path)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
 def test_which_reconciliation_is_meant_is_asked(desk: Desk) -> None:
     with pytest.raises(UserError, match="no reconciliation yet"):
         desk.run("status")
