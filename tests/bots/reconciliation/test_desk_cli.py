@@ -230,7 +230,7 @@ def test_what_a_file_leaves_open_the_other_side_tells_or_it_is_said_what_to_decl
     got = desk.json("receive", "bank", bank)
     assert got["matched"]["closed"] == 4
     assert got["told"][-2:] == [
-        "bank: line 1: statement DE02 has no balances or totals to tie its lines to",
+        "bank: line 1: the statement DE02 states no balances or totals, so nothing says whether lines are missing",
         "bank.csv: its order of dates is 'dmy': 4 amount(s) are then near their day on the other side",
     ]
 
