@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bots.reconciliation.money import NoAmount, exponent
 from bots.reconciliation.proof import Proof
 from bots.reconciliation.proof_log import entries
+from bots.reconciliation.wording import bound
 from engine.errors import UserError
 from engine.redact import replacing
 
@@ -83,18 +84,21 @@ class _Sums:
 
     account: dict[str, Any]
 
-    def rows(self) -> list[tuple[str, int | None]]:
-        """Return the lines of the sum from the bank's closing balance to the books'."""
+    def rows(self) -> list[tuple[str, int]]:
+        """Return the lines of the sum, each as it is added, from the bank's balance (or lines) to the books'."""
         bank, book = self.account["bank"], self.account["book"]
+        rest = [("brought forward without an item", -self.account["unexplained"])] if self._known else []
+        what = "Closing balance of" if self._known else "All lines of"
+        first, last = (one["closing"] if self._known else one["movement"] + one["forward"] for one in (bank, book))
         return [
-            ("Closing balance of the bank", bank["closing"]),
-            ("less: open on the bank's side", -bank["open"]),
-            ("less: suggested, the bank's side", -bank["suggested"]),
-            ("plus: open in the books", book["open"]),
-            ("plus: suggested, the books' side", book["suggested"]),
-            ("less: what closed matches leave (fees, exchange)", book["closed"] - bank["closed"]),
-            ("less: brought forward without an item", -self.account["unexplained"] if self._known else None),
-            ("Closing balance of the books", book["closing"]),
+            (f"{what} the bank", first),
+            ("open on the bank's side, taken off", -bank["open"]),
+            ("suggested on the bank's side, taken off", -bank["suggested"]),
+            ("open in the books", book["open"]),
+            ("suggested in the books", book["suggested"]),
+            ("what closed matches leave (fees, exchange)", book["closed"] - bank["closed"]),
+            *rest,
+            (f"{what} the books", last),
         ]
 
     @property
@@ -126,5 +130,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["money"] = _money
-    environment.filters["percent"] = lambda bound: f"{float(bound):.3%}"
+    environment.filters["signed"] = lambda amount, currency: f"{'+' if amount > 0 else ''}{_money(amount, currency)}"
+    environment.filters["bound"] = lambda text: bound(float(text))
     return environment
