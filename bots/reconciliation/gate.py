@@ -15,9 +15,10 @@ Two sources, one rule for each kind:
 A kind is a base and a strength, and by the seed what is stronger is not judged apart: a strength closes if the sample
 of all matches of its base that are as strong or stronger holds the limit, or one that reaches further down does,
 because then all of that sample closes together, and its bound is of just what closes. Fences: no strength closes, or
-carries another, whose own sample shows it to be worse than the limit; and judged alone is what is `doubtful` by its own
-odds, what a definition only suggests, and what own reviews decide: how many people review of each strength says nothing
-of how many of each there are, so their reviews of one speak for no other.
+carries another, whose own sample shows it to be worse than the limit; what is `doubtful` by its own odds never closes
+by the seed, in which something that speaks against it may be missing (nobody's fingers swap digits there); and judged
+alone is what a definition only suggests, and what own reviews decide: how many people review of each strength says
+nothing of how many of each there are, so their reviews of one speak for no other.
 
 C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
 Biometrika 26 (1934), 404-413.
@@ -45,6 +46,7 @@ LIMIT: Final = 0.0001
 CONFIDENCE: Final = 0.95
 _HELD: Final = "held back by the definition: it is suggested only"
 SEED_WORDS: Final = "seeded by a generator, not by your reviews"
+_DOUBTFUL: Final = f"_{list(STRENGTHS)[-1]}"
 _SEEDED: Final = Path(__file__).with_name("seeded.json")
 
 
@@ -257,6 +259,8 @@ def _judged(kind: str, names: tuple[str, ...], added: Added, limit: float, confi
     bound = decides.bound(confidence)
     worse = [one for one in names if _sum(one, decides.source, (one,), added).least(confidence) > limit]
     closes = bound <= limit and not worse
+    if closes and decides.source == "seed" and kind.endswith(_DOUBTFUL):
+        closes, words = False, f"{words}; doubtful by its own odds: only reviews of your own let it close"
     return Standing(kind, closes, decides.reviewed, decides.wrong, bound, confidence, decides.source, missing, words)
 
 

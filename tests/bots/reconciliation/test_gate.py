@@ -87,3 +87,11 @@ def test_the_seeded_figures_say_how_they_were_made_and_whose_they_are() -> None:
     assert all(f"{profile}:{','.join(map(str, seeds))}" in seed.command for profile, seeds in seed.worlds)
     assert {one.source for one in seed.evidence} <= {"seed"}
     assert len({one.kind for one in seed.evidence}) == len(seed.evidence)
+
+
+def test_what_is_doubtful_by_its_own_odds_closes_by_own_reviews_alone() -> None:
+    kind = "same_fee_doubtful"
+    [seed] = standings([Evidence(kind, 1_000_000, 0, "seed")])
+    assert (seed.closes, "only reviews of your own" in seed.words) == (False, True)
+    assert closing([Evidence(kind, 1_000_000, 0, "seed"), Evidence(kind, 30_000, 0, "own")]) == {kind}
+    assert not any(one.endswith("_doubtful") for one in closing(seeded().evidence))
